@@ -1,0 +1,233 @@
+//! Our cookies: their names, attributes, reading and removal. The only file that writes or reads one.
+
+use std::time::Duration;
+
+use cookie::{Cookie, SameSite};
+use http::HeaderValue;
+
+use super::{BrowserToken, SessionToken};
+use crate::domain::{Persistence, Purpose, Token};
+
+/// How browsers reach the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Over TLS, ours or a front proxy's: `__Host-` cookies, `Secure`.
+    Tls,
+    /// Plain HTTP on a loopback name, for trying things out: browsers refuse `__Host-` cookies there.
+    PlainLoopback,
+}
+
+/// Makes and reads cookies for one way of being reached.
+#[derive(Clone, Debug)]
+pub struct Cookies {
+    transport: Transport,
+    remember: Duration,
+}
+
+/// What a request presented under a cookie name.
+#[derive(Debug)]
+pub enum Presented<P> {
+    /// No such cookie.
+    Nothing,
+    /// Something that is no token, or more than one of the name (SECURITY: SES-09, H6): treated as nobody.
+    Unusable,
+    /// One well-formed token, not yet looked up.
+    Token(Token<P>),
+}
+
+impl<P> Presented<P> {
+    /// The token, if there is exactly one.
+    pub fn token(self) -> Option<Token<P>> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Unusable => None,
+        }
+    }
+}
+
+impl Cookies {
+    /// `remember` is how long a "stay signed in" cookie is kept by the browser.
+    pub const fn new(transport: Transport, remember: Duration) -> Self {
+        Self { transport, remember }
+    }
+
+    /// The name of the session cookie.
+    pub const fn session_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate",
+            Transport::PlainLoopback => "passgate",
+        }
+    }
+
+    /// The name of the cookie that ties a form to its browser.
+    pub const fn browser_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate-form",
+            Transport::PlainLoopback => "passgate-form",
+        }
+    }
+
+    /// A `Set-Cookie` value that hands out a session (SECURITY: SES-01).
+    pub fn set_session(&self, token: &SessionToken, persistence: Persistence) -> HeaderValue {
+        let mut cookie = self.cookie(self.session_name(), token.to_text().to_string());
+        if persistence == Persistence::Remembered {
+            cookie.set_max_age(cookie::time::Duration::try_from(self.remember).ok());
+        }
+        value(&cookie)
+    }
+
+    /// A `Set-Cookie` value that takes the session cookie back.
+    pub fn clear_session(&self) -> HeaderValue {
+        let mut cookie = self.cookie(self.session_name(), String::new());
+        cookie.set_max_age(cookie::time::Duration::ZERO);
+        value(&cookie)
+    }
+
+    /// A `Set-Cookie` value that hands out a browser token.
+    pub fn set_browser(&self, token: &BrowserToken) -> HeaderValue {
+        value(&self.cookie(self.browser_name(), token.to_text().to_string()))
+    }
+
+    /// The session token among the request's `Cookie` fields.
+    pub fn session<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::SessionPurpose> {
+        read(self.session_name(), fields)
+    }
+
+    /// The browser token among the request's `Cookie` fields.
+    pub fn browser<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::BrowserPurpose> {
+        read(self.browser_name(), fields)
+    }
+
+    /// A `Cookie` field without our cookies, the rest byte for byte (SECURITY: SES-10, S8); `None` if it holds none of
+    /// ours and can go on untouched, an empty value if nothing else is left.
+    pub fn without_ours(&self, field: &[u8]) -> Option<Vec<u8>> {
+        if !field.split(|byte| *byte == b';').any(|pair| self.is_ours(name_of(pair))) {
+            return None;
+        }
+        let kept: Vec<&[u8]> =
+            field.split(|byte| *byte == b';').filter(|pair| !self.is_ours(name_of(pair))).collect();
+        Some(kept.join(&b';').trim_ascii_start().to_vec())
+    }
+
+    /// Whether a `Set-Cookie` field of the application would set one of our cookies (SECURITY: SES-10).
+    pub fn sets_ours(&self, field: &[u8]) -> bool {
+        let pair = field.split(|byte| *byte == b';').next().unwrap_or_default();
+        self.is_ours(name_of(pair))
+    }
+
+    fn is_ours(&self, name: &[u8]) -> bool {
+        name.eq_ignore_ascii_case(self.session_name().as_bytes())
+            || name.eq_ignore_ascii_case(self.browser_name().as_bytes())
+    }
+
+    fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
+        Cookie::build((name, value))
+            .path("/")
+            .http_only(true)
+            .secure(self.transport == Transport::Tls)
+            .same_site(SameSite::Lax)
+            .build()
+    }
+}
+
+fn value(cookie: &Cookie<'_>) -> HeaderValue {
+    // Names are constants and values base64url: always a valid field.
+    HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn name_of(pair: &[u8]) -> &[u8] {
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+fn read<'h, P: Purpose>(name: &str, fields: impl Iterator<Item = &'h [u8]>) -> Presented<P> {
+    let mut found = Presented::Nothing;
+    for pair in fields.flat_map(|field| field.split(|byte| *byte == b';')) {
+        let (key, value) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii()),
+            None => (pair.trim_ascii(), &[][..]),
+        };
+        if key != name.as_bytes() {
+            continue;
+        }
+        let token = std::str::from_utf8(value).ok().and_then(Token::parse);
+        found = match (found, token) {
+            (Presented::Nothing, Some(token)) => Presented::Token(token),
+            _ => Presented::Unusable,
+        };
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn cookies() -> Cookies {
+        Cookies::new(Transport::Tls, DAY)
+    }
+
+    fn token() -> (SessionToken, String) {
+        let token = SessionToken::generate();
+        let text = token.to_text().to_string();
+        (token, text)
+    }
+
+    #[test]
+    fn ses_01_the_session_cookie_has_exactly_these_attributes() {
+        let (token, text) = token();
+        assert_eq!(
+            cookies().set_session(&token, Persistence::Browser).to_str().unwrap(),
+            format!("__Host-passgate={text}; HttpOnly; SameSite=Lax; Secure; Path=/")
+        );
+        assert_eq!(
+            cookies().set_session(&token, Persistence::Remembered).to_str().unwrap(),
+            format!("__Host-passgate={text}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=86400")
+        );
+        assert_eq!(
+            Cookies::new(Transport::PlainLoopback, DAY).clear_session().to_str().unwrap(),
+            "passgate=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn ses_09_two_session_cookies_or_a_broken_one_are_nobodys() {
+        let (_, a) = token();
+        let (_, b) = token();
+        let read = |fields: &[&str]| cookies().session(fields.iter().map(|field| field.as_bytes()));
+        assert!(matches!(read(&[&format!("x=1; __Host-passgate={a}; y=2")]), Presented::Token(_)));
+        assert!(matches!(read(&["x=1"]), Presented::Nothing));
+        assert!(matches!(read(&[&format!("x__Host-passgate={a}")]), Presented::Nothing));
+        assert!(matches!(read(&[&format!("__HOST-passgate={a}")]), Presented::Nothing));
+        for unusable in [
+            vec![format!("__Host-passgate={a}; __Host-passgate={b}")],
+            vec![format!("__Host-passgate={a}; __Host-passgate={a}")],
+            vec![format!("__Host-passgate={a}"), format!("__Host-passgate={b}")],
+            vec![format!("__Host-passgate=\"{a}\"")],
+            vec![format!("__Host-passgate={a}x")],
+            vec!["__Host-passgate".to_owned()],
+            vec![format!("__Host-passgate=; __Host-passgate={a}")],
+        ] {
+            let fields: Vec<&str> = unusable.iter().map(String::as_str).collect();
+            assert!(matches!(read(&fields), Presented::Unusable), "{unusable:?}");
+        }
+    }
+
+    #[test]
+    fn ses_10_our_cookies_are_taken_out_and_the_others_kept_byte_for_byte() {
+        let without = |field: &str| cookies().without_ours(field.as_bytes());
+        assert_eq!(without("mybb[lastvisit]=1; a=\"x y\"; b=%7C|; d=1=2"), None);
+        for (field, left) in [
+            ("__Host-passgate=t", ""),
+            ("a=1;  __Host-passgate=t;b=\"x;y\"", "a=1;b=\"x;y\""),
+            ("__Host-passgate=t; mybb[x]=1; c", "mybb[x]=1; c"),
+            ("__Host-passgate-form=t; a=1; __Host-Passgate=u", "a=1"),
+        ] {
+            assert_eq!(without(field).unwrap(), left.as_bytes(), "{field}");
+        }
+        assert_eq!(cookies().without_ours(b"__Host-passgate=t; b=\xe9").unwrap(), b"b=\xe9");
+        assert!(cookies().sets_ours(b" __Host-passgate=evil; Path=/"));
+        assert!(!cookies().sets_ours(b"sid=1; x=__Host-passgate"));
+    }
+}

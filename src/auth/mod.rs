@@ -1,0 +1,46 @@
+//! Floor 2: the use cases. Signing in, sessions, passwords, accounts. Sees the store's trait only; knows no pingora, no
+//! HTML, no status codes.
+//!
+//! Wrong credentials, a busy gateway, an expired link are values of an outcome, not errors. An error here means that
+//! something broke.
+
+mod accounts;
+mod cookie;
+mod passwords;
+mod sessions;
+mod sign_in;
+
+pub use accounts::{Accounts, NewUser, SetupOutcome, WeakPassword};
+pub use cookie::{Cookies, Presented, Transport};
+pub use passwords::{Busy, HashingCost, PasswordPolicy, Passwords, Verified};
+pub use sessions::{LiveSession, Sessions};
+pub use sign_in::{Attempt, RefusedBecause, SignIn, SignInOutcome};
+
+use crate::domain::{Purpose, Token};
+
+/// The label of [`SessionToken`].
+#[derive(Debug)]
+pub enum SessionPurpose {}
+impl Purpose for SessionPurpose {
+    const LABEL: &'static [u8] = b"passgate session";
+}
+/// What a signed-in browser presents.
+pub type SessionToken = Token<SessionPurpose>;
+
+/// The label of [`SetupToken`].
+#[derive(Debug)]
+pub enum SetupPurpose {}
+impl Purpose for SetupPurpose {
+    const LABEL: &'static [u8] = b"passgate set-up link";
+}
+/// What a one-time set-up link carries.
+pub type SetupToken = Token<SetupPurpose>;
+
+/// The label of [`BrowserToken`].
+#[derive(Debug)]
+pub enum BrowserPurpose {}
+impl Purpose for BrowserPurpose {
+    const LABEL: &'static [u8] = b"passgate browser";
+}
+/// What a browser that has not signed in is known by, so that its forms can't be forged. Authenticates nobody.
+pub type BrowserToken = Token<BrowserPurpose>;

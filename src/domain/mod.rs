@@ -1,0 +1,23 @@
+//! Floor 0: plain values. No I/O, no async, nothing of ours below it.
+//!
+//! Outside text becomes one of these types once, at the edge, and can't be wrong afterwards: a [`Host`] is lower-cased
+//! and without its port, a [`RequestPath`] is canonical, a [`ReturnTo`] stays on this origin, a [`UserName`] has one
+//! spelling for comparison. Time comes from a [`Clock`], chance from [`Token::generate`] and [`UserId::generate`].
+
+mod clock;
+mod host;
+mod path;
+mod pattern;
+mod return_to;
+mod secret;
+mod session;
+mod user;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use host::{Host, HostPattern, InvalidHost};
+pub use path::{AmbiguousTarget, RequestPath};
+pub use pattern::{InvalidPattern, PathPattern, Wildcards};
+pub use return_to::ReturnTo;
+pub use secret::{Purpose, Secret, Token, TokenHash};
+pub use session::{Lifetimes, Persistence, Session, SessionId};
+pub use user::{Group, InvalidName, Profile, SetupLink, User, UserId, UserName, UserState};

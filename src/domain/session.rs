@@ -1,0 +1,103 @@
+//! A [`Session`]: who signed in, when, and for how long that holds. Pure questions only; kept by `auth::sessions`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Timestamp, TokenHash, UserId};
+
+/// A session is known by the hash of its token, never by the token.
+pub type SessionId = TokenHash;
+
+/// How long the browser is to keep the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Persistence {
+    /// Until the browser is closed.
+    Browser,
+    /// "Stay signed in": until [`Lifetimes::remember`] has passed.
+    Remembered,
+}
+
+/// A signed-in browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The hash of its token.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When the member signed in. A fresh sign-in makes a fresh session, so this is also the moment of the last proof
+    /// of identity, which step-up asks for.
+    pub created: Timestamp,
+    /// When it was last used, exact to about a minute.
+    pub last_seen: Timestamp,
+    /// How long the browser keeps it.
+    pub persistence: Persistence,
+    /// What the browser called itself, shortened; shown to the member in the list of sessions.
+    pub user_agent: String,
+}
+
+/// How long sessions live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// An ordinary session ends when unused for this long …
+    pub idle: Duration,
+    /// … and in any case this long after sign-in.
+    pub absolute: Duration,
+    /// A "stay signed in" session ends this long after sign-in, used or not.
+    pub remember: Duration,
+}
+
+impl Session {
+    /// The moment at which the session ends if it is not used after `last_seen`.
+    pub fn ends(&self, last_seen: Timestamp, lifetimes: &Lifetimes) -> Timestamp {
+        match self.persistence {
+            Persistence::Browser => {
+                self.created.after(lifetimes.absolute).min(last_seen.after(lifetimes.idle))
+            }
+            Persistence::Remembered => self.created.after(lifetimes.remember),
+        }
+    }
+
+    /// Whether the session still holds at `now`, having last been used at `last_seen`.
+    pub fn is_live(&self, last_seen: Timestamp, now: Timestamp, lifetimes: &Lifetimes) -> bool {
+        now < self.ends(last_seen, lifetimes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIMES: Lifetimes = Lifetimes {
+        idle: Duration::from_secs(60),
+        absolute: Duration::from_secs(600),
+        remember: Duration::from_secs(6_000),
+    };
+
+    fn session(persistence: Persistence) -> Session {
+        Session {
+            id: TokenHash([0; 32]),
+            user: UserId([0; 16]),
+            created: Timestamp::from_millis(0),
+            last_seen: Timestamp::from_millis(0),
+            persistence,
+            user_agent: String::new(),
+        }
+    }
+
+    fn live(session: &Session, seen: u64, now: u64) -> bool {
+        session.is_live(Timestamp::from_millis(seen), Timestamp::from_millis(now), &LIFETIMES)
+    }
+
+    #[test]
+    fn ses_06_idle_and_absolute_limits_hold_to_the_millisecond() {
+        let ordinary = session(Persistence::Browser);
+        assert!(live(&ordinary, 0, 59_999));
+        assert!(!live(&ordinary, 0, 60_000), "idle");
+        assert!(live(&ordinary, 590_000, 599_999));
+        assert!(!live(&ordinary, 590_000, 600_000), "absolute");
+        let remembered = session(Persistence::Remembered);
+        assert!(live(&remembered, 0, 5_999_999));
+        assert!(!live(&remembered, 5_999_999, 6_000_000));
+    }
+}

@@ -1,0 +1,227 @@
+//! A member: [`User`], the names and groups they go by, and the [`Profile`] the application gets to know.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use super::secret::random;
+use super::{Timestamp, TokenHash};
+
+/// A member's lasting identity; names may change, this does not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UserId(pub [u8; 16]);
+
+impl UserId {
+    /// A fresh random id.
+    pub fn generate() -> Self {
+        Self(random())
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A member's name: the spelling they chose and the key under which any spelling of it is the same name.
+///
+/// SECURITY: AUTH-15. The key is NFKC, lower case, NFKC again, with runs of blanks as one. It is the only form that is
+/// compared, stored as an index, counted or logged. Look-alikes of different scripts stay different names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserName {
+    display: String,
+    key: String,
+}
+
+/// Why a text is no name or group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing there, or only blanks.
+    #[error("is empty")]
+    Empty,
+    /// Control, invisible or direction-changing characters.
+    #[error("holds a control or invisible character")]
+    Unprintable,
+    /// Over [`UserName::MAX_CHARS`] characters.
+    #[error("is longer than 100 characters")]
+    TooLong,
+    /// A group name with a comma: groups travel as a comma-separated list.
+    #[error("holds a comma")]
+    Comma,
+}
+
+impl UserName {
+    /// Forums allow up to 255 bytes; 100 characters is more than any of them shows.
+    pub const MAX_CHARS: usize = 100;
+
+    /// Reads a name as typed: surrounding blanks are dropped, the spelling is kept in NFC.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let display = printable(text)?;
+        let folded: String = display.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let key = folded.split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Self { display, key })
+    }
+
+    /// The spelling the member chose.
+    pub fn as_str(&self) -> &str {
+        &self.display
+    }
+
+    /// The form for comparison.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.display)
+    }
+}
+
+/// A group's name, compared as spelled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Group(String);
+
+impl Group {
+    /// Reads a group name.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let name = printable(text)?;
+        if name.contains(',') { Err(InvalidName::Comma) } else { Ok(Self(name)) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Group {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Group> for String {
+    fn from(group: Group) -> Self {
+        group.0
+    }
+}
+
+/// Whether a member may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserState {
+    /// May sign in.
+    Active,
+    /// May not; sessions were ended when this was set.
+    Disabled,
+}
+
+/// What the application is told of a signed-in member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Who it is.
+    pub id: UserId,
+    /// The name they sign in with.
+    pub name: UserName,
+    /// A name to show, if it differs.
+    pub full_name: Option<String>,
+    /// An e-mail address, unverified.
+    pub email: Option<String>,
+    /// Sorted, each once.
+    pub groups: Vec<Group>,
+}
+
+/// A member's account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// What the application is told.
+    pub profile: Profile,
+    /// Whether they may sign in.
+    pub state: UserState,
+    /// The password's PHC string; none until one is set. Empty strings never verify (SECURITY: L6).
+    pub password: Option<String>,
+    /// When the account was made.
+    pub created: Timestamp,
+    /// When the member last signed in.
+    pub last_sign_in: Option<Timestamp>,
+    /// The one-time link that is open for this account, if any. A new one replaces it; a changed password removes it.
+    pub setup: Option<SetupLink>,
+}
+
+/// A one-time link with which a member sets a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetupLink {
+    /// The hash of its token.
+    pub hash: TokenHash,
+    /// When it stops working.
+    pub expires: Timestamp,
+}
+
+/// Trims, composes (NFC) and refuses what can't be seen: it would make two names look alike or break a log line.
+fn printable(text: &str) -> Result<String, InvalidName> {
+    let text: String = text.trim().nfc().collect();
+    if text.is_empty() {
+        return Err(InvalidName::Empty);
+    }
+    if text.chars().count() > UserName::MAX_CHARS {
+        return Err(InvalidName::TooLong);
+    }
+    if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+        return Err(InvalidName::Unprintable);
+    }
+    Ok(text)
+}
+
+/// Format characters (Unicode general category Cf), line separators, fillers, and private or unassigned marks that
+/// render as nothing.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}' | '\u{1160}'
+        | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auth_15_spellings_a_forum_would_merge_are_one_name() {
+        let key = |name: &str| UserName::parse(name).unwrap().key().to_owned();
+        for same in ["alice", "Alice", " ALICE ", "ａｌｉｃｅ"] {
+            assert_eq!(key(same), "alice", "{same}");
+        }
+        assert_eq!(key("Jose\u{301}  Maria"), key("JOSÉ maria"));
+        assert_eq!(key("ﬀ"), "ff");
+        assert_ne!(key("аlice"), "alice", "Cyrillic a is another letter");
+    }
+
+    #[test]
+    fn names_that_cannot_be_seen_are_refused() {
+        for bad in ["", "  ", "a\nb", "a\u{0}", "a\u{200b}b", "\u{202e}ecila", "a\u{7f}", "a\u{fe0f}"] {
+            assert!(UserName::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(UserName::parse(&"x".repeat(101)).is_err());
+        assert_eq!(UserName::parse("  Zoë Ο'Neil ").unwrap().as_str(), "Zoë Ο'Neil");
+    }
+
+    #[test]
+    fn a_group_with_a_comma_is_refused_since_it_would_read_as_two() {
+        assert_eq!(Group::parse("mods,admins"), Err(InvalidName::Comma));
+        assert_eq!(Group::parse("Global moderators").unwrap().as_str(), "Global moderators");
+    }
+}

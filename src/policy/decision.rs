@@ -1,0 +1,75 @@
+//! What can come of a request: the closed set of decisions, and the permit that forwarding demands.
+
+use std::sync::Arc;
+
+use crate::domain::Profile;
+
+/// One of four acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// To the application, as the permit says.
+    Forward(Permit),
+    /// Neither.
+    Refuse(Refusal),
+    /// One of our own pages.
+    ServeOwn,
+    /// To the sign-in page first.
+    SignIn(SignInReason),
+}
+
+/// The permission to forward one request, and as whom.
+///
+/// SECURITY: HDR-01, H4. Only `policy` makes one; `proxy` needs one to name the upstream and to write identity headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permit {
+    identity: Option<Arc<Profile>>,
+    authorization: ClientAuthorization,
+}
+
+impl Permit {
+    pub(super) fn new(identity: Option<Arc<Profile>>, authorization: ClientAuthorization) -> Self {
+        Self { identity, authorization }
+    }
+
+    /// The member to name to the application; none for visitors and on public routes.
+    pub fn identity(&self) -> Option<&Profile> {
+        self.identity.as_deref()
+    }
+
+    /// What becomes of an `Authorization` field the client sent.
+    pub fn authorization(&self) -> ClientAuthorization {
+        self.authorization
+    }
+}
+
+/// What becomes of the client's own `Authorization` field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuthorization {
+    /// Dropped: some forums would sign in whoever it names (SECURITY: H3, HDR-08).
+    #[default]
+    Drop,
+    /// Forwarded, because a rule says so.
+    Forward,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A rule denies it to everyone.
+    Denied,
+    /// Not one of the methods the gateway lets through.
+    MethodNotAllowed,
+    /// Signed in, but in none of the groups the rule asks for.
+    NotInGroup,
+    /// A host this gateway does not answer for.
+    UnknownHost,
+}
+
+/// Why signing in comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInReason {
+    /// Nobody is signed in.
+    NoSession,
+    /// Signed in, but too long ago for this page.
+    StepUp,
+}

@@ -1,0 +1,112 @@
+//! The same decision told to an operator: which rule, and why not the others.
+
+use std::fmt;
+
+use super::{Decision, Policy, Presence, Refusal, RequestFacts, Rule, SignInReason};
+use crate::domain::Timestamp;
+
+/// Why a request is decided as it is. `Display` gives the operator's text, several lines.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// What was decided.
+    pub decision: Decision,
+    /// The rule that decided; none when the default did, or when it never came to rules.
+    pub rule: Option<String>,
+    /// Each rule in the order of precedence, with what kept it from matching, if anything did.
+    pub considered: Vec<(String, &'static str)>,
+    default: &'static str,
+}
+
+impl Policy {
+    /// [`Policy::decide`], with its reasons. The decision is the same value from the same code.
+    pub fn explain(
+        &self,
+        facts: &RequestFacts<'_>,
+        member: Option<Presence<'_>>,
+        now: Timestamp,
+    ) -> Explanation {
+        let decision = self.decide(facts, member, now);
+        let reached_rules = !matches!(
+            decision,
+            Decision::ServeOwn | Decision::Refuse(Refusal::UnknownHost | Refusal::MethodNotAllowed)
+        );
+        let deciding = self.rule_for(facts).filter(|_| reached_rules);
+        let considered = self
+            .rules
+            .iter()
+            .filter(|_| reached_rules)
+            .map(|rule| (describe(rule), verdict(rule, facts, deciding)))
+            .collect();
+        Explanation { decision, rule: deciding.map(describe), considered, default: self.default.as_str() }
+    }
+}
+
+impl Explanation {
+    /// The decision in a few words.
+    pub fn outcome(&self) -> &'static str {
+        match &self.decision {
+            Decision::Forward(permit) if permit.identity().is_some() => {
+                "forwarded, with the member's identity"
+            }
+            Decision::Forward(_) => "forwarded, without an identity",
+            Decision::Refuse(Refusal::Denied) => "refused: a rule denies it",
+            Decision::Refuse(Refusal::MethodNotAllowed) => {
+                "refused: `server.methods` does not list this method"
+            }
+            Decision::Refuse(Refusal::NotInGroup) => "refused: the member is in none of the rule's groups",
+            Decision::Refuse(Refusal::UnknownHost) => {
+                "refused: neither `server.public_url` nor `server.hosts` names this host"
+            }
+            Decision::ServeOwn => "answered by passgate itself",
+            Decision::SignIn(SignInReason::NoSession) => "sent to the sign-in page",
+            Decision::SignIn(SignInReason::StepUp) => {
+                "asked to sign in again: the sign-in is too old for this rule"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.outcome())?;
+        match (&self.rule, self.considered.is_empty()) {
+            (Some(rule), _) => writeln!(f, "decided by: {rule}")?,
+            (None, _) if matches!(self.decision, Decision::ServeOwn) => {}
+            (None, _) => writeln!(f, "decided by: access.default = \"{}\"", self.default)?,
+        }
+        self.considered.iter().try_for_each(|(rule, verdict)| writeln!(f, "  {verdict:<20} {rule}"))
+    }
+}
+
+fn verdict(rule: &Rule, facts: &RequestFacts<'_>, deciding: Option<&Rule>) -> &'static str {
+    match deciding {
+        _ if !rule.matches_host(facts) => "another host",
+        _ if !rule.matches_path(facts) => "another path",
+        _ if !rule.matches_method(facts) => "another method",
+        Some(chosen) if std::ptr::eq(chosen, rule) => "decides",
+        _ => "a better match won",
+    }
+}
+
+fn describe(rule: &Rule) -> String {
+    let mut text = format!("path = \"{}\", require = \"{}\"", rule.path.as_str(), rule.require.as_str());
+    if let Some(host) = &rule.host {
+        let host = match host {
+            crate::domain::HostPattern::Exact(host) => host.to_string(),
+            crate::domain::HostPattern::Below(suffix) => format!("*.{suffix}"),
+        };
+        text.insert_str(0, &format!("host = \"{host}\", "));
+    }
+    if !rule.methods.is_empty() {
+        let methods: Vec<_> = rule.methods.iter().map(http::Method::as_str).collect();
+        text.push_str(&format!(", methods = {methods:?}"));
+    }
+    if !rule.groups.is_empty() {
+        let groups: Vec<_> = rule.groups.iter().map(crate::domain::Group::as_str).collect();
+        text.push_str(&format!(", groups = {groups:?}"));
+    }
+    if let Some(limit) = rule.step_up {
+        text.push_str(&format!(", step_up = \"{}s\"", limit.as_secs()));
+    }
+    text
+}

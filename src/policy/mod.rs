@@ -1,0 +1,94 @@
+//! Floor 1: who may pass. [`Policy::decide`] is a pure function of the request's facts, the member's presence and the
+//! time; it allocates nothing, logs nothing and knows no status codes.
+//!
+//! A decision to forward is a [`Permit`]. Nobody else can make one, and without one no identity header is written and no
+//! upstream is named.
+
+mod decision;
+mod explain;
+mod rule;
+
+pub use decision::{ClientAuthorization, Decision, Permit, Refusal, SignInReason};
+pub use explain::Explanation;
+pub use rule::{Requirement, Rule};
+
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::domain::{Host, HostPattern, Profile, RequestPath, Timestamp};
+
+/// What is known of a request before anything is decided. Borrowed from it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestFacts<'r> {
+    /// From the `Host` field.
+    pub host: &'r Host,
+    /// The canonical path; the same that is forwarded.
+    pub path: &'r RequestPath<'r>,
+    /// As sent.
+    pub method: &'r Method,
+}
+
+/// A signed-in member, as far as deciding goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Presence<'s> {
+    /// Who it is.
+    pub profile: &'s Arc<Profile>,
+    /// When they last proved it.
+    pub signed_in_at: Timestamp,
+}
+
+/// The access rules, ready to decide.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    hosts: Vec<HostPattern>,
+    methods: Vec<Method>,
+    our_prefix: String,
+    default: Requirement,
+    rules: Vec<Rule>,
+}
+
+impl Policy {
+    /// Builds the rules. `hosts` are the names we answer to, `our_prefix` the path below which our own pages live.
+    ///
+    /// The order of `rules` counts only between equals: the best match decides, whatever its place.
+    pub fn new(
+        hosts: Vec<HostPattern>,
+        methods: Vec<Method>,
+        our_prefix: String,
+        default: Requirement,
+        mut rules: Vec<Rule>,
+    ) -> Self {
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.specificity()));
+        Self { hosts, methods, our_prefix, default, rules }
+    }
+
+    /// The path below which our own pages live, without a slash at its end.
+    pub fn our_prefix(&self) -> &str {
+        &self.our_prefix
+    }
+
+    /// What to do with a request. Cost: one pass over the rules, best match first, no allocation.
+    pub fn decide(&self, facts: &RequestFacts<'_>, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
+        if !self.hosts.iter().any(|pattern| pattern.matches(facts.host)) {
+            return Decision::Refuse(Refusal::UnknownHost);
+        }
+        if !self.methods.contains(facts.method) {
+            return Decision::Refuse(Refusal::MethodNotAllowed);
+        }
+        if facts.path.below(&self.our_prefix).is_some() {
+            return Decision::ServeOwn;
+        }
+        match self.rule_for(facts) {
+            Some(rule) => rule.apply(member, now),
+            None => self.default.apply(member),
+        }
+    }
+
+    fn rule_for(&self, facts: &RequestFacts<'_>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.matches(facts))
+    }
+}
+
+#[cfg(test)]
+mod tests;

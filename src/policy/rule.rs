@@ -1,0 +1,120 @@
+//! One access rule: what it is for and what it asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::{ClientAuthorization, Decision, Permit, Presence, Refusal, RequestFacts, SignInReason};
+use crate::domain::{Group, HostPattern, PathPattern, Timestamp, Wildcards};
+
+/// What a rule, or the default, asks of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nobody passes.
+    Deny,
+    /// Everybody passes, members with their identity.
+    Guest,
+    /// Members pass.
+    Login,
+    /// Everybody passes, nobody with an identity.
+    Public,
+}
+
+/// An access rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// For these hosts; none means all.
+    pub host: Option<HostPattern>,
+    /// For these paths.
+    pub path: PathPattern,
+    /// For these methods; none means all. `GET` stands for `HEAD` too (SECURITY: PATH-08).
+    pub methods: Vec<Method>,
+    /// What it asks.
+    pub require: Requirement,
+    /// With [`Requirement::Login`]: the member has to be in one of these; none means any member.
+    pub groups: Vec<Group>,
+    /// With [`Requirement::Login`]: the sign-in must not be older than this.
+    pub step_up: Option<Duration>,
+    /// Whether the client's `Authorization` field goes through.
+    pub authorization: ClientAuthorization,
+}
+
+impl Requirement {
+    pub(super) fn apply(self, member: Option<Presence<'_>>) -> Decision {
+        self.with(member, ClientAuthorization::Drop)
+    }
+
+    fn with(self, member: Option<Presence<'_>>, authorization: ClientAuthorization) -> Decision {
+        let identity = member.map(|member| Arc::clone(member.profile));
+        match (self, identity) {
+            (Self::Deny, _) => Decision::Refuse(Refusal::Denied),
+            (Self::Login, None) => Decision::SignIn(SignInReason::NoSession),
+            (Self::Public, _) => Decision::Forward(Permit::new(None, authorization)),
+            (Self::Guest | Self::Login, identity) => Decision::Forward(Permit::new(identity, authorization)),
+        }
+    }
+
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Guest => "guest",
+            Self::Login => "login",
+            Self::Public => "public",
+        }
+    }
+}
+
+impl Rule {
+    /// How closely the rule names a request: host, then path, then method. The greater decides.
+    pub(super) fn specificity(&self) -> (u8, usize, (usize, isize), bool) {
+        let host = match &self.host {
+            None => (0, 0),
+            Some(HostPattern::Below(suffix)) => (1, suffix.as_str().len()),
+            Some(HostPattern::Exact(_)) => (2, 0),
+        };
+        (host.0, host.1, self.path.specificity(), !self.methods.is_empty())
+    }
+
+    pub(super) fn matches(&self, facts: &RequestFacts<'_>) -> bool {
+        self.matches_host(facts) && self.matches_path(facts) && self.matches_method(facts)
+    }
+
+    pub(super) fn matches_host(&self, facts: &RequestFacts<'_>) -> bool {
+        self.host.as_ref().is_none_or(|host| host.matches(facts.host))
+    }
+
+    pub(super) fn matches_path(&self, facts: &RequestFacts<'_>) -> bool {
+        self.path.matches(facts.path.decoded(), self.wildcards())
+    }
+
+    pub(super) fn matches_method(&self, facts: &RequestFacts<'_>) -> bool {
+        let method = if facts.method == Method::HEAD { &Method::GET } else { facts.method };
+        self.methods.is_empty() || self.methods.contains(method) || self.methods.contains(facts.method)
+    }
+
+    /// SECURITY: P7, PATH-06. A rule that opens must not open a script by a name written behind it.
+    fn wildcards(&self) -> Wildcards {
+        match self.require {
+            Requirement::Guest | Requirement::Public => Wildcards::SkipScripts,
+            Requirement::Deny | Requirement::Login => Wildcards::MatchScripts,
+        }
+    }
+
+    pub(super) fn apply(&self, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
+        if let (Requirement::Login, Some(member)) = (self.require, member) {
+            if !self.admits(member) {
+                return Decision::Refuse(Refusal::NotInGroup);
+            }
+            if self.step_up.is_some_and(|limit| now.since(member.signed_in_at) > limit) {
+                return Decision::SignIn(SignInReason::StepUp);
+            }
+        }
+        self.require.with(member, self.authorization)
+    }
+
+    fn admits(&self, member: Presence<'_>) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|group| member.profile.groups.contains(group))
+    }
+}

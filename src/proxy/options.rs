@@ -1,0 +1,86 @@
+//! What the proxy can be told. Composed by `config`.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use ipnet::IpNet;
+
+use crate::domain::Host;
+
+/// The application behind the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamOptions {
+    /// Its host name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// Whether it is spoken to over TLS, with its certificate verified for `host`.
+    pub scheme: UpstreamScheme,
+    /// What stands in the `Host` field it gets.
+    pub host_header: HostHeader,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long it may be silent while we wait for it.
+    pub read_timeout: Duration,
+    /// How long it may refuse to take bytes.
+    pub write_timeout: Duration,
+    /// How long an unused connection is kept for the next request.
+    pub idle_timeout: Duration,
+    /// How many unused connections are kept.
+    pub pool_size: usize,
+}
+
+/// How the application is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamScheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// What stands in the `Host` field the application gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostHeader {
+    /// What the client sent, byte for byte.
+    Client,
+    /// This.
+    Fixed(String),
+    /// The host and port of the upstream's URL.
+    Upstream,
+}
+
+/// Under which names the application gets to know the member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityOptions {
+    /// The name signed in with.
+    pub user: HeaderName,
+    /// The name to show; the sign-in name if there is none.
+    pub name: HeaderName,
+    /// The e-mail address, if there is one.
+    pub email: HeaderName,
+    /// The groups, separated by commas, if there are any.
+    pub groups: HeaderName,
+    /// How characters outside ASCII are written.
+    pub encoding: IdentityEncoding,
+}
+
+/// How an identity becomes a header value (SECURITY: HDR-04).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityEncoding {
+    /// Everything outside printable ASCII, and `%` itself, as UTF-8 percent-escapes (RFC 3986 §2.1).
+    Percent,
+    /// Raw UTF-8 bytes, for applications that expect them. Control characters can't occur in a name.
+    Utf8,
+}
+
+/// The proxy's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyOptions {
+    /// The application.
+    pub upstream: UpstreamOptions,
+    /// Identity headers.
+    pub identity: IdentityOptions,
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` fields are believed (SECURITY: H7).
+    pub trusted_proxies: Vec<IpNet>,
+}

@@ -1,0 +1,58 @@
+//! What the process can be told. Composed by `config`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+/// The process's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// Where members' requests arrive.
+    pub listen: Vec<SocketAddr>,
+    /// Where metrics, health and readiness are; none for nowhere.
+    pub admin_listen: Option<SocketAddr>,
+    /// How members' browsers reach the gateway: scheme, host, port; no path.
+    pub public_url: Url,
+    /// Where everything of ours lies on disk; mode 0700.
+    pub data_dir: PathBuf,
+    /// Threads that proxy; 0 for one a core.
+    pub threads: usize,
+    /// How long requests in flight may take to end after a signal to stop.
+    pub drain_timeout: Duration,
+}
+
+/// The log's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// Its form.
+    pub format: LogFormat,
+    /// From which level on, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub level: String,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    Auto,
+    /// Lines to read.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where accounts and sessions are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreOptions {
+    /// In memory, gone with the process; for trying things out.
+    Memory,
+    /// In sled's files.
+    Sled {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes of page cache.
+        cache_bytes: u64,
+    },
+}

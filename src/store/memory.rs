@@ -1,0 +1,4 @@
+//! The reference implementation on maps.
+/// x
+#[derive(Debug, Default)]
+pub struct MemoryStore {}

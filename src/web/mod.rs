@@ -1,0 +1,2 @@
+//! Floor 3: pages.
+pub mod options;
