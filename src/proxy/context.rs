@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::forwarded::{Origin, Trust};
 use super::Rules;
-use crate::domain::UserId;
+use crate::domain::{UserId, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};
 
@@ -80,8 +80,8 @@ impl RequestId {
 pub(super) struct RequestIds(AtomicU64);
 
 impl RequestIds {
-    pub(super) fn starting_at(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(u64::from_le_bytes(random())))
     }
 
     /// An odd multiplier permutes all 64-bit values, so neighbours look unlike and none repeats.

@@ -40,15 +40,15 @@ impl Gateway {
         let rules = std::sync::Arc::clone(&ctx.rules);
         if ctx.origin.trust != Trust::Proxy {
             ctx.outcome = Outcome::Failed(Problem::NotFound);
-            return rules.web.problem(Problem::NotFound, ctx.audience, &visit(ctx, known));
+            return rules.web.problem(Problem::NotFound, ctx.audience, &visit(ctx, &known));
         }
         let Some(asked) = asked(&request.headers) else {
             ctx.outcome = Outcome::Failed(Problem::BadRequest);
-            return rules.web.problem(Problem::BadRequest, ctx.audience, &visit(ctx, known));
+            return rules.web.problem(Problem::BadRequest, ctx.audience, &visit(ctx, &known));
         };
-        ctx.audience = Audience::of(&asked.method, &request.headers);
+        ctx.audience = Audience::of(&request.headers, &asked.method);
         let Ok(path) = RequestPath::parse(asked.target) else {
-            return refused(asked.form, Problem::AmbiguousTarget, ctx, known);
+            return refused(asked.form, Problem::AmbiguousTarget, ctx, &known);
         };
         let profile = known.as_ref().map(|(_, live)| live.profile());
         let member = known.as_ref().zip(profile.as_ref()).map(|((_, live), profile)| Presence {
@@ -71,15 +71,15 @@ impl Gateway {
             Decision::SignIn(reason) => {
                 ctx.outcome = Outcome::SignIn;
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());
-                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, known));
+                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, &known));
                 for_asker(asked.form, response)
             }
-            Decision::Refuse(refusal) => refused(asked.form, Problem::from(refusal), ctx, known),
+            Decision::Refuse(refusal) => refused(asked.form, Problem::from(refusal), ctx, &known),
         }
     }
 }
 
-fn refused(form: Form, problem: Problem, ctx: &mut RequestContext, known: Known) -> Response<Bytes> {
+fn refused(form: Form, problem: Problem, ctx: &mut RequestContext, known: &Known) -> Response<Bytes> {
     ctx.outcome = Outcome::Failed(problem);
     let mut response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, known));
     if form == Form::Nginx {

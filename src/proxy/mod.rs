@@ -43,7 +43,7 @@ use self::forwarded::Trust;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
 use crate::policy::{Decision, Policy, Presence, RequestFacts};
-use crate::web::{Audience, Problem, Visit, Web};
+use crate::web::{Audience, Member, Problem, Visit, Web};
 
 /// Everything a reload replaces, as one value: a request sees all of the old or all of the new (SECURITY: PATH-10).
 pub struct Rules {
@@ -63,7 +63,7 @@ pub struct Rules {
     pub public: PublicOrigin,
 }
 
-/// The gateway as the engine sees it.
+/// The gateway: rules, sessions, and the four acts.
 pub struct Gateway {
     rules: ArcSwap<Rules>,
     sessions: Arc<Sessions>,
@@ -81,15 +81,14 @@ impl Gateway {
     /// What is left of a request's body after our answer is read for this long, then the connection is closed.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// A gateway with these rules. `seed` sets off the request ids.
-    pub fn new(
-        rules: Rules,
-        sessions: Arc<Sessions>,
-        clock: Arc<dyn Clock>,
-        metrics: Arc<Metrics>,
-        seed: u64,
-    ) -> Self {
-        Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::starting_at(seed) }
+    /// A gateway with these rules.
+    pub fn new(rules: Rules, sessions: Arc<Sessions>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::new() }
+    }
+
+    /// The gateway as the engine takes it.
+    pub fn engine(self: &Arc<Self>) -> Engine {
+        Engine(Arc::clone(self))
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -120,13 +119,13 @@ impl Gateway {
             Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
             Judged::SignIn(return_to, reason) => {
                 ctx.outcome = Outcome::SignIn;
-                let visit = visit(ctx, known);
+                let visit = visit(ctx, &known);
                 let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit);
                 own::respond(session, response).await.map(|()| true)
             }
             Judged::Refused(problem) => {
                 ctx.outcome = Outcome::Failed(problem);
-                let response = rules.web.problem(problem, ctx.audience, &visit(ctx, known));
+                let response = rules.web.problem(problem, ctx.audience, &visit(ctx, &known));
                 own::respond(session, response).await.map(|()| true)
             }
         }
@@ -182,10 +181,10 @@ impl Gateway {
         }
         ctx.outcome = Outcome::Own;
         let response = match own::request(session, target).await {
-            Ok(request) => rules.web.dispatch(request, &visit(ctx, known)).await,
+            Ok(request) => rules.web.dispatch(request, &visit(ctx, &known)).await,
             Err(problem) => {
                 ctx.outcome = Outcome::Failed(problem);
-                rules.web.problem(problem, ctx.audience, &visit(ctx, known))
+                rules.web.problem(problem, ctx.audience, &visit(ctx, &known))
             }
         };
         own::respond(session, response).await
@@ -200,16 +199,20 @@ enum Judged {
     SignIn(ReturnTo, crate::policy::SignInReason),
 }
 
-fn visit(ctx: &RequestContext, session: Known) -> Visit<'_> {
-    Visit { request_id: ctx.id.as_str(), session, client: ctx.origin.client }
+fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
+    let member = known.as_ref().map(|(token, session)| Member { token, session });
+    Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member }
 }
 
+/// A [`Gateway`] as the engine's phases.
+pub struct Engine(Arc<Gateway>);
+
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for Engine {
     type CTX = RequestContext;
 
     fn new_ctx(&self) -> RequestContext {
-        RequestContext::new(self.rules.load_full(), self.ids.next())
+        RequestContext::new(self.0.rules.load_full(), self.0.ids.next())
     }
 
     /// No modules: bodies pass as they are, compressed or not.
@@ -217,9 +220,9 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
         if session.as_downstream().get_keepalive().is_some() {
-            session.set_keepalive(Some(Self::KEEPALIVE_SECONDS));
+            session.set_keepalive(Some(Gateway::KEEPALIVE_SECONDS));
         }
-        session.set_total_drain_timeout(Some(Self::DRAIN_TIMEOUT));
+        session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
         ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])), &request.headers);
@@ -228,8 +231,8 @@ impl ProxyHttp for Gateway {
         {
             ctx.id = id;
         }
-        ctx.audience = Audience::of(&request.method, &request.headers);
-        self.handle(session, ctx).await
+        ctx.audience = Audience::of(&request.headers, &request.method);
+        self.0.handle(session, ctx).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<Box<HttpPeer>> {
@@ -278,7 +281,7 @@ impl ProxyHttp for Gateway {
         if let Some(problem) = problem
             && session.response_written().is_none()
         {
-            let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, None));
+            let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
             error_code = response.status().as_u16();
             session.set_keepalive(None);
             // The visitor may be gone; there is nobody else to tell.
@@ -293,6 +296,6 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext) {
-        access_log::write(session, error, ctx, &self.metrics);
+        access_log::write(session, error, ctx, &self.0.metrics);
     }
 }
