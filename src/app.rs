@@ -16,7 +16,7 @@ use crate::proxy::{Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedPr
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
-use crate::web::{TemplateError, Web, WebParts};
+use crate::web::{PagesError, Web, WebParts};
 
 /// Why a gateway could not be built or started.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum StartError {
     Metrics(String),
     /// A template of our pages is broken.
     #[error(transparent)]
-    Pages(#[from] TemplateError),
+    Pages(#[from] PagesError),
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,14 +71,14 @@ impl Services {
     }
 
     /// What a reload replaces, from `config`.
-    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), TemplateError> {
+    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), PagesError> {
         let cookies = Cookies::new(config.transport, config.lifetimes.remember);
         let web = Web::new(WebParts {
             options: config.pages.clone(),
             prefix: config.prefix.clone(),
             origins: config.origins.clone(),
             cookies: cookies.clone(),
-            transport: config.transport,
+            methods: config.policy.methods().to_vec(),
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
             sessions: Arc::clone(&self.sessions),
@@ -219,7 +219,7 @@ impl Running {
 
     /// Puts what can change while serving into force: access rules, pages, header names, upstream, trusted proxies,
     /// session lifetimes. Nobody is signed out.
-    pub async fn reload(&self, config: &Config) -> Result<(), TemplateError> {
+    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
         Reloader { services: self.services.clone(), gateway: Arc::clone(&self.gateway) }.reload(config).await
     }
 
@@ -252,7 +252,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// See [`Running::reload`].
-    pub async fn reload(&self, config: &Config) -> Result<(), TemplateError> {
+    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
         let (rules, upstream) = self.services.rules(config)?;
         if let Err(error) = upstream.look_up().await {
             tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,

@@ -97,9 +97,8 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
     let (received, sent) = (session.body_bytes_read(), session.body_bytes_sent());
     metrics.count(ctx.outcome, status, took, received, sent);
     let request = session.req_header();
-    let is_ours = matches!(ctx.outcome, Outcome::Failed(Problem::Internal | Problem::StoreFailed));
     let cause = error.filter(|_| matches!(ctx.outcome, Outcome::Failed(_))).map(cause);
-    if is_ours || matches!(ctx.outcome, Outcome::Failed(problem) if problem.is_upstreams()) {
+    if is_failure(ctx.outcome) {
         tracing::warn!(target: "passgate::proxy", id = ctx.id.as_str(), cause, "the request failed");
     }
     tracing::info!(
@@ -117,6 +116,15 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
         sent,
         "request",
     );
+}
+
+/// Whether something on our side or the application's broke, rather than the client's request.
+fn is_failure(outcome: Outcome) -> bool {
+    use Problem::{Internal, StoreFailed, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable};
+    matches!(
+        outcome,
+        Outcome::Failed(Internal | StoreFailed | UpstreamBroken | UpstreamTimeout | UpstreamUnreachable)
+    )
 }
 
 fn problem_code(outcome: Outcome) -> Option<&'static str> {

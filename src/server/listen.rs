@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pingora::apps::ServerApp;
-use pingora::protocols::digest::SocketDigest;
 use pingora::protocols::l4::stream::Stream;
-use pingora::protocols::GetSocketDigest;
+use pingora::protocols::{GetSocketDigest, SocketDigest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
