@@ -12,7 +12,10 @@
 //! `ARCHITECTURE.md` walks three requests through them; `tests/floors.rs` keeps the table true.
 
 pub mod auth;
+pub mod config;
 pub mod domain;
 pub mod policy;
+pub mod proxy;
+pub mod server;
 pub mod store;
 pub mod web;

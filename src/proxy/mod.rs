@@ -1,0 +1,2 @@
+//! Floor 3: the pingora adapter.
+pub mod options;

@@ -1,0 +1,2 @@
+//! Floor 5: the process around the gateway.
+pub mod options;
