@@ -28,21 +28,21 @@ pub(super) struct Layers(Vec<Layer>);
 
 impl Layers {
     /// Adds a file's text; a text that is not TOML is a problem, not a layer.
-    pub(super) fn add_text(&mut self, text: &str, path: Option<&Path>) -> Result<(), Problem> {
+    pub(super) fn add_text(&mut self, text: &str, path: Option<&Path>) -> Vec<Problem> {
         let source = Source::File(path.map(Path::to_owned));
         match Toml::string(text).data() {
             Ok(mut profiles) => {
                 let values = profiles.remove(&Profile::Default).unwrap_or_default();
                 self.0.push(Layer { source, values });
-                Ok(())
+                Vec::new()
             }
-            Err(error) => Err(Problem {
+            Err(error) => vec![Problem {
                 key: "(the whole file)".into(),
                 found: error.kind.to_string().trim().to_owned(),
                 expected: "TOML: `[section]` lines and `key = value` lines, texts in quotes".into(),
                 help: "correct the line shown; nothing else could be checked".into(),
                 source,
-            }),
+            }],
         }
     }
 
@@ -109,8 +109,8 @@ impl Layers {
             let path = shape::path_of(&error);
             let key = shape::shown(&path);
             problems.push(shape::problem(key, error.kind, self.source_of(&path.join("."))));
-            // Each turn takes something out of the layers, so this ends.
-            if !self.0.iter_mut().fold(false, |taken, layer| forget(&mut layer.values, &path) || taken) {
+            // Each turn takes something out of the strongest layer that has it, so this ends.
+            if !self.0.iter_mut().rev().any(|layer| forget(&mut layer.values, &path)) {
                 return (Raw::default(), problems);
             }
         }

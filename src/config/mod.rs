@@ -85,8 +85,8 @@ impl Config {
     ) -> Result<Self, Vec<Problem>> {
         let mut layers = Layers::default();
         let mut problems = Vec::new();
-        if let Some((text, path)) = read_file(path).map_err(|problem| vec![problem])? {
-            problems.extend(layers.add_text(&text, Some(&path)).err());
+        if let Some((text, path)) = read_file(path)? {
+            problems.extend(layers.add_text(&text, Some(&path)));
         }
         problems.extend(layers.add_environment(environment.into_iter()));
         layers.add_flags(overrides);
@@ -96,7 +96,7 @@ impl Config {
     /// Reads a configuration from its text alone; no file, no environment.
     pub fn from_toml_str(text: &str) -> Result<Self, Vec<Problem>> {
         let mut layers = Layers::default();
-        let problems = layers.add_text(text, None).err().into_iter().collect();
+        let problems = layers.add_text(text, None);
         Self::from_layers(layers, problems)
     }
 
@@ -113,7 +113,7 @@ impl Config {
 }
 
 /// The text of the file and its path; none if no file was named and the default one is not there.
-fn read_file(path: Option<&Path>) -> Result<Option<(String, PathBuf)>, Problem> {
+fn read_file(path: Option<&Path>) -> Result<Option<(String, PathBuf)>, Vec<Problem>> {
     let (file, named) = match path {
         Some(path) => (path, true),
         None => (Path::new(DEFAULT_FILE), false),
@@ -121,7 +121,7 @@ fn read_file(path: Option<&Path>) -> Result<Option<(String, PathBuf)>, Problem> 
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some((text, file.to_owned()))),
         Err(error) if error.kind() == ErrorKind::NotFound && !named => Ok(None),
-        Err(error) => Err(Problem {
+        Err(error) => Err(vec![Problem {
             key: "--config".into(),
             found: format!("{} can't be read: {error}", file.display()),
             expected: "a configuration file".into(),
@@ -129,7 +129,7 @@ fn read_file(path: Option<&Path>) -> Result<Option<(String, PathBuf)>, Problem> 
                    if it is there"
                 .into(),
             source: if named { Source::Flag } else { Source::Default },
-        }),
+        }]),
     }
 }
 

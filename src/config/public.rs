@@ -3,7 +3,7 @@
 use url::{Position, Url};
 
 use super::raw;
-use super::reader::{Reader, quoted};
+use super::reader::{Reader, quoted, quoted_url};
 use crate::auth::Transport;
 use crate::domain::{Host, HostPattern};
 
@@ -46,29 +46,39 @@ fn public_url(reader: &mut Reader<'_>, text: &str) -> Option<(Url, Host)> {
     let Ok(url) = Url::parse(text) else {
         return reader.refuse(
             URL,
-            quoted(text),
+            quoted_url(text),
             expected,
             "begin with https:// and add nothing but the host",
         );
     };
     let Some(host) = url.host_str().and_then(|host| Host::parse(host).ok()) else {
-        return reader.refuse(URL, quoted(text), expected, "name the host after https://");
+        return reader.refuse(URL, quoted_url(text), expected, "name the host after https://");
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return reader.refuse(URL, quoted(text), expected, "begin with https://");
+        return reader.refuse(URL, quoted_url(text), expected, "begin with https://");
     }
     let rest = &url[Position::BeforePath..];
     if rest != "/" || !url.username().is_empty() || url.password().is_some() {
         let help = "leave out path, query and user: the gateway takes the whole host";
-        return reader.refuse(URL, quoted(text), expected, help);
+        return reader.refuse(URL, quoted_url(text), expected, help);
     }
     if url.port() == Some(0) {
-        return reader.refuse(URL, quoted(text), expected, "port 0 can't be reached; write the real port");
+        return reader.refuse(
+            URL,
+            quoted_url(text),
+            expected,
+            "port 0 can't be reached; write the real port",
+        );
     }
     if url.scheme() == "http" && !host.is_loopback() {
         let help = "passwords and session cookies must not travel in the clear: put TLS in front (see \
                     config/behind-a-proxy.toml) and write https:// here";
-        return reader.refuse(URL, quoted(text), "https, or http on a loopback name for trying out", help);
+        return reader.refuse(
+            URL,
+            quoted_url(text),
+            "https, or http on a loopback name for trying out",
+            help,
+        );
     }
     Some((url, host))
 }

@@ -116,6 +116,14 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{text:?}")
 }
 
+/// [`quoted`] for a URL: what stands before an `@` may be a password.
+pub(super) fn quoted_url(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, rest)) => quoted(&format!("…@{rest}")),
+        None => quoted(text),
+    }
+}
+
 /// A day, for bounds.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

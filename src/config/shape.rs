@@ -15,9 +15,6 @@ pub(super) fn path_of(error: &Error) -> Vec<String> {
     if numbered && !(in_rules && path.len() == 3) {
         path.pop();
     }
-    if let Kind::UnknownField(name, _) = &error.kind {
-        path.push(name.clone());
-    }
     path
 }
 

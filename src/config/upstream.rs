@@ -7,7 +7,7 @@ use http::HeaderName;
 use url::{Position, Url};
 
 use super::raw;
-use super::reader::{DAY, Reader, quoted};
+use super::reader::{DAY, Reader, quoted, quoted_url};
 use crate::domain::Host;
 use crate::proxy::options::{HostHeader, IdentityEncoding, IdentityOptions, UpstreamOptions, UpstreamScheme};
 
@@ -45,21 +45,26 @@ fn url(reader: &mut Reader<'_>, text: &str, listen: &[SocketAddr]) -> Option<(Up
     let parsed = Url::parse(text).ok();
     let host = parsed.as_ref().and_then(Url::host_str).and_then(|host| Host::parse(host).ok());
     let (Some(url), Some(host)) = (parsed, host) else {
-        return reader.refuse(KEY, quoted(text), expected, "begin with http:// and name host and port");
+        return reader.refuse(KEY, quoted_url(text), expected, "begin with http:// and name host and port");
     };
     let scheme = match url.scheme() {
         "http" => UpstreamScheme::Http,
         "https" => UpstreamScheme::Https,
-        _ => return reader.refuse(KEY, quoted(text), expected, "begin with http:// or https://"),
+        _ => return reader.refuse(KEY, quoted_url(text), expected, "begin with http:// or https://"),
     };
     if &url[Position::BeforePath..] != "/" || !url.username().is_empty() || url.password().is_some() {
         let help = "leave out path, query and user: paths are forwarded as they come";
-        return reader.refuse(KEY, quoted(text), expected, help);
+        return reader.refuse(KEY, quoted_url(text), expected, help);
     }
     let port = url.port_or_known_default().unwrap_or(80);
     if port == 0 || listen.iter().any(|address| is_ours(*address, &host, port)) {
         let help = "requests would go round in circles: give the application and the gateway different ports";
-        return reader.refuse(KEY, quoted(text), "the application's address, not one of server.listen", help);
+        return reader.refuse(
+            KEY,
+            quoted_url(text),
+            "the application's address, not one of server.listen",
+            help,
+        );
     }
     Some((scheme, host, port))
 }
