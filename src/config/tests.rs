@@ -77,6 +77,17 @@ fn ops_09_every_bad_file_is_refused_with_exactly_its_keys() {
         let text = fs::read_to_string(&path).unwrap();
         let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap();
         let problems = load(&path, &[], &[]).err().unwrap_or_else(|| panic!("{} loads", path.display()));
+        let mut keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        keys.sort_unstable();
+        let mut wanted: Vec<_> =
+            if expected.starts_with('(') { vec![expected] } else { expected.split(' ').collect() };
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted, "{}\n{}", path.display(), told(&problems));
+        for problem in &problems {
+            assert!(![&problem.found, &problem.expected, &problem.help].iter().any(|text| text.is_empty()));
+            let no_file = problem.source == Source::Default;
+            assert!(no_file || problem.source == Source::File(Some(path.clone())), "{problem}");
+        }
     }
 }
 
