@@ -2,35 +2,35 @@
 
 /// A word (identifier or keyword), `::`, or one other mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     /// Its line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The word or mark itself.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A path in code, `crate::auth::Sessions` or one branch of `use crate::{auth::Sessions, domain::Clock}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodePath {
+pub(crate) struct CodePath {
     /// Its line.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Its words.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 /// A function with a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
+pub(crate) struct Function {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The line of its `fn`.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Lines from `fn` to its closing brace.
-    pub length: usize,
+    pub(crate) length: usize,
 }
 
 /// The tokens of a file.
-pub fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let (mut at, mut line, mut found) = (0, 1, Vec::new());
     while at < chars.len() {
@@ -62,7 +62,7 @@ pub fn tokens(text: &str) -> Vec<Token> {
 }
 
 /// Leaves out what is compiled for tests only: items after `#[cfg(test)]`.
-pub fn without_tests(tokens: &[Token]) -> Vec<Token> {
+pub(crate) fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let mut kept = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -77,7 +77,7 @@ pub fn without_tests(tokens: &[Token]) -> Vec<Token> {
 }
 
 /// Names of modules declared as `#[cfg(test)] mod NAME;`, whose files are tests as a whole.
-pub fn test_modules(tokens: &[Token]) -> Vec<String> {
+pub(crate) fn test_modules(tokens: &[Token]) -> Vec<String> {
     (0..tokens.len())
         .filter(|at| is_cfg_test(&tokens[*at..]))
         .filter_map(|at| match &tokens[at + CFG_TEST.len()..] {
@@ -88,7 +88,7 @@ pub fn test_modules(tokens: &[Token]) -> Vec<String> {
 }
 
 /// Every path of two words or more, with the groups of `use` spelled out.
-pub fn paths(tokens: &[Token]) -> Vec<CodePath> {
+pub(crate) fn paths(tokens: &[Token]) -> Vec<CodePath> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -105,7 +105,7 @@ pub fn paths(tokens: &[Token]) -> Vec<CodePath> {
 }
 
 /// Every function that has a body.
-pub fn functions(tokens: &[Token]) -> Vec<Function> {
+pub(crate) fn functions(tokens: &[Token]) -> Vec<Function> {
     let mut found = Vec::new();
     for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.text == "fn") {
         let Some(name) = tokens.get(at + 1).filter(|next| is_word(&next.text)) else { continue };
