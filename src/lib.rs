@@ -14,5 +14,6 @@
 pub mod auth;
 pub mod domain;
 pub mod policy;
+pub mod sample;
 pub mod store;
 pub mod web;

@@ -18,6 +18,6 @@ pub use host::{Host, HostPattern, InvalidHost};
 pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};
 pub use return_to::ReturnTo;
-pub use secret::{Purpose, Secret, Token, TokenHash};
+pub use secret::{Purpose, Secret, Token, TokenHash, random};
 pub use session::{Lifetimes, Persistence, Session, SessionId};
 pub use user::{Group, InvalidName, Profile, SetupLink, User, UserId, UserName, UserState};

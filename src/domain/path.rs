@@ -84,6 +84,11 @@ impl<'t> RequestPath<'t> {
         }
     }
 
+    /// Whether this is the very target that was read, byte for byte.
+    pub fn is_as_sent(&self) -> bool {
+        matches!(self.wire, Cow::Borrowed(_))
+    }
+
     /// What follows `prefix` if the path is the prefix itself or lies below it; matched by whole segments.
     pub fn below(&self, prefix: &str) -> Option<&str> {
         let rest = self.decoded.strip_prefix(prefix)?;

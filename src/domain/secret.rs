@@ -117,8 +117,11 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// `N` random bytes from the operating system.
-pub(super) fn random<const N: usize>() -> [u8; N] {
+/// `N` random bytes from the operating system, for ids and salts.
+///
+/// # Panics
+/// If the operating system has none to give; nothing safe can be done then.
+pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     #[expect(clippy::expect_used, reason = "without randomness nothing safe can be done")]
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

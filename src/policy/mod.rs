@@ -68,6 +68,11 @@ impl Policy {
         &self.our_prefix
     }
 
+    /// The methods that are let through.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
     /// What to do with a request. Cost: one pass over the rules, best match first, no allocation.
     pub fn decide(&self, facts: &RequestFacts<'_>, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
         if !self.hosts.iter().any(|pattern| pattern.matches(facts.host)) {

@@ -1,0 +1,265 @@
+//! The composition root: from a configuration to a running gateway. The only place that wires things together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::server::configuration::ServerConf;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
+use crate::config::Config;
+use crate::domain::Clock;
+use crate::proxy::{Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream};
+use crate::server::options::StoreOptions;
+use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
+use crate::store::{MemoryStore, SledStore, Store, StoreError};
+use crate::web::{PagesError, Web, WebParts};
+
+/// Why a gateway could not be built or started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port is taken or forbidden.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Counters could not be registered.
+    #[error("can't register the metrics: {0}")]
+    Metrics(String),
+    /// A template of our pages is broken.
+    #[error(transparent)]
+    Pages(#[from] PagesError),
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What works on accounts and sessions, whether or not requests are served.
+#[derive(Clone)]
+pub struct Services {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Live sessions.
+    pub sessions: Arc<Sessions>,
+    /// Management of accounts.
+    pub accounts: Arc<Accounts>,
+    /// The ways in.
+    pub sign_in: Arc<SignIn>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Services {
+    /// Opens the store and reads the sessions. Takes as long as there are sessions; blocks.
+    pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let store: Arc<dyn Store> = match &config.store {
+            StoreOptions::Memory => Arc::new(MemoryStore::new()),
+            StoreOptions::Sled { path, cache_bytes } => Arc::new(SledStore::open(path, *cache_bytes)?),
+        };
+        let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
+        let passwords = Arc::new(Passwords::new(config.hashing, config.hashing_workers));
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&store),
+            Arc::clone(&sessions),
+            Arc::clone(&passwords),
+            Arc::clone(&clock),
+            config.password,
+        ));
+        let sign_in = Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
+        Ok(Self { store, sessions, accounts, sign_in, clock })
+    }
+
+    /// What a reload replaces, from `config`.
+    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), PagesError> {
+        let cookies = Cookies::new(config.transport, config.lifetimes.remember);
+        let web = Web::new(WebParts {
+            options: config.pages.clone(),
+            prefix: config.prefix.clone(),
+            origins: config.origins.clone(),
+            cookies: cookies.clone(),
+            methods: config.policy.methods().to_vec(),
+            sign_in: Arc::clone(&self.sign_in),
+            accounts: Arc::clone(&self.accounts),
+            sessions: Arc::clone(&self.sessions),
+            clock: Arc::clone(&self.clock),
+        })?;
+        let upstream = Upstream::new(config.proxy.upstream.clone());
+        let url = &config.server.public_url;
+        let public = PublicOrigin {
+            proto: if url.scheme() == "https" { "https" } else { "http" },
+            port: url.port_or_known_default().unwrap_or(443).to_string(),
+        };
+        let rules = Rules {
+            policy: config.policy.clone(),
+            headers: HeaderRules::new(config.proxy.identity.clone(), cookies.clone(), config.transport),
+            cookies,
+            web,
+            upstream: Arc::clone(&upstream),
+            trusted: TrustedProxies::new(config.proxy.trusted_proxies.clone()),
+            public,
+        };
+        Ok((rules, upstream))
+    }
+}
+
+/// Sockets that are bound already. Tests bind port 0 and put the port they got into the configuration.
+pub struct Sockets {
+    /// Where members' requests arrive.
+    pub public: Vec<TcpListener>,
+    /// Where metrics and health are.
+    pub admin: Option<TcpListener>,
+}
+
+impl Sockets {
+    /// Binds what the configuration names.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        let public = config.server.listen.iter().map(|address| bind(*address)).collect::<Result<_, _>>()?;
+        let admin = config.server.admin_listen.map(bind).transpose()?;
+        Ok(Self { public, admin })
+    }
+
+    /// The addresses of the public sockets, their ports known.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.public.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+}
+
+/// A gateway that serves. Dropping it ends it at once; [`Running::stop`] lets requests finish.
+pub struct Running {
+    /// Accounts and sessions.
+    pub services: Services,
+    /// Where members' requests arrive.
+    pub addresses: Vec<SocketAddr>,
+    /// Where metrics and health are.
+    pub admin_address: Option<SocketAddr>,
+    gateway: Arc<Gateway>,
+    drain_timeout: Duration,
+    stop: watch::Sender<bool>,
+    stopping: Stopping,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Serves on `sockets`. The first lookup of the application's name is done when this returns.
+    pub async fn start(config: &Config, services: Services, sockets: Sockets) -> Result<Self, StartError> {
+        let (rules, upstream) = services.rules(config)?;
+        if let Err(error) = upstream.look_up().await {
+            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
+                "the upstream's name can't be looked up yet; requests get 502 until it can");
+        }
+        let metrics = Arc::new(Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?);
+        let gateway = Arc::new(Gateway::new(
+            rules,
+            Arc::clone(&services.sessions),
+            Arc::clone(&services.clock),
+            Arc::clone(&metrics),
+        ));
+        let (stop, signal) = watch::channel(false);
+        let mut running = Self {
+            addresses: sockets.addresses(),
+            admin_address: sockets.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+            stopping: Stopping::new(signal),
+            tasks: JoinSet::new(),
+            drain_timeout: config.server.drain_timeout,
+            gateway,
+            services,
+            stop,
+        };
+        running.spawn_listeners(config, sockets, metrics);
+        running.spawn_upkeep();
+        Ok(running)
+    }
+
+    fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
+        let conf = ServerConf {
+            upstream_keepalive_pool_size: config.proxy.upstream.pool_size,
+            max_retries: 2,
+            ..ServerConf::default()
+        };
+        let engine = Arc::new(pingora::proxy::http_proxy(&Arc::new(conf), self.gateway.engine()));
+        for listener in sockets.public {
+            self.tasks.spawn(accept(listener, Arc::clone(&engine), self.stopping.clone()));
+        }
+        if let Some(listener) = sockets.admin {
+            let admin = Admin {
+                gateway: Arc::clone(&self.gateway),
+                metrics,
+                sessions: Arc::clone(&self.services.sessions),
+                store: Arc::clone(&self.services.store),
+            };
+            self.tasks.spawn(serve_admin(listener, Arc::new(admin), self.stopping.clone()));
+        }
+    }
+
+    /// Once a minute sessions are swept; every few seconds the application's name is looked up again.
+    fn spawn_upkeep(&mut self) {
+        let sessions = Arc::clone(&self.services.sessions);
+        self.tasks.spawn(async move {
+            let mut minute = tokio::time::interval(Duration::from_secs(60));
+            loop {
+                minute.tick().await;
+                if let Err(error) = sessions.sweep().await {
+                    tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");
+                }
+            }
+        });
+        let gateway = Arc::clone(&self.gateway);
+        self.tasks.spawn(async move {
+            let mut pause = tokio::time::interval(Upstream::LOOKUP_INTERVAL);
+            loop {
+                pause.tick().await;
+                let upstream = Arc::clone(&gateway.rules().upstream);
+                if let Err(error) = upstream.look_up().await {
+                    tracing::debug!(target: "passgate::proxy", %error, "the upstream's name can't be looked up");
+                }
+            }
+        });
+    }
+
+    /// Puts what can change while serving into force: access rules, pages, header names, upstream, trusted proxies,
+    /// session lifetimes. Nobody is signed out.
+    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
+        Reloader { services: self.services.clone(), gateway: Arc::clone(&self.gateway) }.reload(config).await
+    }
+
+    /// A handle for whoever answers the `reload` command.
+    pub fn reloader(&self) -> Reloader {
+        Reloader { services: self.services.clone(), gateway: Arc::clone(&self.gateway) }
+    }
+
+    /// Follows the signal to stop, for tasks beside this one.
+    pub fn stopping(&self) -> Stopping {
+        self.stopping.clone()
+    }
+
+    /// Stops accepting, lets requests in flight finish, for as long as `server.drain_timeout`. Returns how many
+    /// connections had to be cut.
+    pub async fn stop(mut self) -> usize {
+        self.stop.send_replace(true);
+        let left = self.stopping.drained(self.drain_timeout).await;
+        self.tasks.shutdown().await;
+        left
+    }
+}
+
+/// Applies a changed configuration to a running gateway.
+#[derive(Clone)]
+pub struct Reloader {
+    services: Services,
+    gateway: Arc<Gateway>,
+}
+
+impl Reloader {
+    /// See [`Running::reload`].
+    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
+        let (rules, upstream) = self.services.rules(config)?;
+        if let Err(error) = upstream.look_up().await {
+            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
+                "the upstream's name can't be looked up");
+        }
+        self.services.sessions.set_lifetimes(config.lifetimes);
+        self.gateway.replace_rules(rules);
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{ManualClock, UserName};
+use crate::store::{MemoryStore, Verdict};
+
+const LIFETIMES: Lifetimes = Lifetimes {
+    idle: Duration::from_secs(3_600),
+    absolute: Duration::from_secs(86_400),
+    remember: Duration::from_secs(30 * 86_400),
+};
+
+struct Bench {
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+    sessions: Sessions,
+    alice: User,
+}
+
+async fn bench() -> Bench {
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
+    let alice = User {
+        profile: Profile {
+            id: UserId::generate(),
+            name: UserName::parse("alice").unwrap(),
+            full_name: None,
+            email: None,
+            groups: vec![],
+        },
+        state: UserState::Active,
+        password: None,
+        created: clock.now(),
+        last_sign_in: None,
+        setup: None,
+    };
+    store.apply(vec![Change::AddUser(alice.clone())]).await.unwrap();
+    let sessions = open(&store, &clock);
+    Bench { store, clock, sessions, alice }
+}
+
+fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Sessions {
+    Sessions::open(store.clone(), clock.clone(), LIFETIMES).unwrap()
+}
+
+impl Bench {
+    async fn start(&self, persistence: Persistence) -> SessionToken {
+        self.sessions.start(&self.alice, persistence, "Firefox", vec![]).await.unwrap()
+    }
+
+    fn is_live(&self, token: &SessionToken) -> bool {
+        self.sessions.check(token).is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_started_session_is_live_and_survives_a_restart() {
+    let bench = bench().await;
+    let token = bench.start(Persistence::Browser).await;
+    assert_eq!(bench.sessions.check(&token).unwrap().profile().name.as_str(), "alice");
+    assert!(!bench.is_live(&SessionToken::generate()));
+    assert!(open(&bench.store, &bench.clock).check(&token).is_some());
+}
+
+#[tokio::test]
+async fn ses_06_idle_time_ends_a_session_and_use_prolongs_it_up_to_the_absolute_limit() {
+    let bench = bench().await;
+    let token = bench.start(Persistence::Browser).await;
+    for _ in 0..24 {
+        bench.clock.advance(LIFETIMES.idle - Duration::from_secs(1));
+        assert!(bench.is_live(&token));
+    }
+    bench.clock.advance(Duration::from_secs(30));
+    assert!(!bench.is_live(&token), "a day has passed");
+    let idle = bench.start(Persistence::Browser).await;
+    bench.clock.advance(LIFETIMES.idle);
+    assert!(!bench.is_live(&idle));
+}
+
+#[tokio::test]
+async fn s2_an_ended_session_is_gone_at_once_and_after_a_restart() {
+    let bench = bench().await;
+    let (token, other) =
+        (bench.start(Persistence::Browser).await, bench.start(Persistence::Remembered).await);
+    bench.sessions.end(token.hash()).await.unwrap();
+    assert!(!bench.is_live(&token) && bench.is_live(&other));
+    let reopened = open(&bench.store, &bench.clock);
+    assert!(reopened.check(&token).is_none() && reopened.check(&other).is_some());
+}
+
+#[tokio::test]
+async fn s6_ending_all_but_one_leaves_just_that_one() {
+    let bench = bench().await;
+    let keep = bench.start(Persistence::Browser).await;
+    let others = [bench.start(Persistence::Browser).await, bench.start(Persistence::Remembered).await];
+    assert_eq!(bench.sessions.end_all(bench.alice.profile.id, Some(keep.hash()), vec![]).await, Ok(2));
+    assert!(bench.is_live(&keep));
+    assert!(others.iter().all(|token| !bench.is_live(token)));
+    assert_eq!(bench.sessions.of(bench.alice.profile.id).len(), 1);
+}
+
+/// The sign-in writes its session, then the account's sessions are ended before that session is in the map.
+#[tokio::test]
+async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
+    let bench = bench().await;
+    let store = bench.store.clone();
+    let id = bench.alice.profile.id;
+    let revision = Change::ReviseUser(id, Box::new(|_| Verdict::Keep));
+    let session = Session {
+        id: SessionToken::generate().hash(),
+        user: id,
+        created: bench.clock.now(),
+        last_seen: bench.clock.now(),
+        persistence: Persistence::Browser,
+        user_agent: String::new(),
+    };
+    store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
+    store.apply(vec![Change::EndSessions(id, None)]).await.unwrap();
+    bench
+        .sessions
+        .live
+        .insert(session.id, LiveSession::new(session.clone(), Arc::new(bench.alice.profile.clone())));
+    assert_eq!(bench.sessions.forget_if_ended(session.id), Err(StoreError::NoSuchUser));
+    assert_eq!(bench.sessions.count(), 0);
+}
+
+#[tokio::test]
+async fn a_disabled_accounts_sessions_are_not_read_back() {
+    let bench = bench().await;
+    let token = bench.start(Persistence::Remembered).await;
+    let disable = Change::ReviseUser(
+        bench.alice.profile.id,
+        Box::new(|user| {
+            user.state = UserState::Disabled;
+            Verdict::Keep
+        }),
+    );
+    bench.store.apply(vec![disable]).await.unwrap();
+    assert!(open(&bench.store, &bench.clock).check(&token).is_none());
+}
+
+#[tokio::test]
+async fn the_sweep_drops_what_expired_and_writes_down_use() {
+    let bench = bench().await;
+    let (used, unused) = (bench.start(Persistence::Browser).await, bench.start(Persistence::Browser).await);
+    bench.clock.advance(Duration::from_secs(3_000));
+    assert!(bench.is_live(&used));
+    bench.sessions.sweep().await.unwrap();
+    bench.clock.advance(Duration::from_secs(1_000));
+    bench.sessions.sweep().await.unwrap();
+    assert!(bench.store.session(unused.hash()).unwrap().is_none());
+    assert!(open(&bench.store, &bench.clock).check(&used).is_some(), "its use was written down");
+}
+
+#[tokio::test]
+async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
+    let bench = bench().await;
+    let name = format!("evil\r\n{}", "ü".repeat(300));
+    let token = bench.sessions.start(&bench.alice, Persistence::Browser, &name, vec![]).await.unwrap();
+    let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
+    assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
+}

@@ -1,0 +1,157 @@
+//! The one event and the counters of a request. Knows what may be written: no query, no cookie, no field of a header
+//! but the client's address (SECURITY: OPS-01 … OPS-03, O4).
+
+use std::time::Duration;
+
+use pingora::Error;
+use pingora::proxy::Session;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use super::context::{Outcome, RequestContext};
+use crate::web::Problem;
+
+/// The gateway's counters, in a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    outcomes: [IntCounter; 6],
+    statuses: [IntCounter; 6],
+    duration: Histogram,
+    received: IntCounter,
+    sent: IntCounter,
+    sessions: IntGauge,
+}
+
+const OUTCOMES: [&str; 6] = ["undecided", "forwarded", "own", "sign-in", "verified", "failed"];
+const STATUSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl Metrics {
+    /// Registers everything; the label sets never grow (SECURITY: OPS-08).
+    ///
+    /// # Errors
+    /// None in practice: the names are constants and well-formed.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let labelled = |name: &str, help: &str, label: &str| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok::<_, prometheus::Error>(counters)
+        };
+        let outcomes = labelled("passgate_requests_total", "Requests by what became of them.", "outcome")?;
+        let statuses = labelled("passgate_responses_total", "Responses by class of status.", "status")?;
+        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let help = "Time from a request's header to the end of its response, in seconds.";
+        let duration =
+            Histogram::with_opts(HistogramOpts::new("passgate_request_duration_seconds", help).buckets(buckets))?;
+        registry.register(Box::new(duration.clone()))?;
+        let sessions = IntGauge::new("passgate_sessions", "Live sessions.")?;
+        registry.register(Box::new(sessions.clone()))?;
+        Ok(Self {
+            outcomes: OUTCOMES.map(|outcome| outcomes.with_label_values(&[outcome])),
+            statuses: STATUSES.map(|status| statuses.with_label_values(&[status])),
+            duration,
+            received: counter("passgate_request_body_bytes_total", "Bytes of request bodies.")?,
+            sent: counter("passgate_response_body_bytes_total", "Bytes of response bodies.")?,
+            sessions,
+            registry,
+        })
+    }
+
+    /// The text a scraper gets. `sessions` is how many are live now.
+    ///
+    /// # Errors
+    /// None in practice: the encoder writes to memory.
+    pub fn render(&self, sessions: usize) -> Result<String, prometheus::Error> {
+        self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    fn count(&self, outcome: Outcome, status: u16, took: Duration, received: usize, sent: usize) {
+        self.outcomes[index(outcome)].inc();
+        self.statuses[usize::from(status / 100).min(5)].inc();
+        self.duration.observe(took.as_secs_f64());
+        self.received.inc_by(received as u64);
+        self.sent.inc_by(sent as u64);
+    }
+}
+
+fn index(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Undecided => 0,
+        Outcome::Forwarded => 1,
+        Outcome::Own => 2,
+        Outcome::SignIn => 3,
+        Outcome::Verified => 4,
+        Outcome::Failed(_) => 5,
+    }
+}
+
+/// Counts and writes one request.
+pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestContext, metrics: &Metrics) {
+    let took = ctx.started.elapsed();
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let (received, sent) = (session.body_bytes_read(), session.body_bytes_sent());
+    metrics.count(ctx.outcome, status, took, received, sent);
+    let request = session.req_header();
+    let cause = error.filter(|_| matches!(ctx.outcome, Outcome::Failed(_))).map(cause);
+    if is_failure(ctx.outcome) {
+        tracing::warn!(target: "passgate::proxy", id = ctx.id.as_str(), cause, "the request failed");
+    }
+    tracing::info!(
+        target: "passgate::access",
+        id = ctx.id.as_str(),
+        client = %ctx.origin.client,
+        method = &*shown(request.method.as_str().as_bytes(), 16),
+        path = &*shown(path(request.raw_path()), 512),
+        outcome = OUTCOMES[index(ctx.outcome)],
+        problem = problem_code(ctx.outcome),
+        member = ctx.member.map(tracing::field::display),
+        status,
+        duration_ms = took.as_secs_f64() * 1e3,
+        received,
+        sent,
+        "request",
+    );
+}
+
+/// Whether something on our side or the application's broke, rather than the client's request.
+fn is_failure(outcome: Outcome) -> bool {
+    use Problem::{Internal, StoreFailed, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable};
+    matches!(
+        outcome,
+        Outcome::Failed(Internal | StoreFailed | UpstreamBroken | UpstreamTimeout | UpstreamUnreachable)
+    )
+}
+
+fn problem_code(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Failed(problem) => Some(problem.code()),
+        _ => None,
+    }
+}
+
+/// The kind of an engine error and its own words; never its context, which may quote the request.
+fn cause(error: &Error) -> String {
+    let root = error.root_cause();
+    match root.downcast_ref::<std::io::Error>() {
+        Some(io) => format!("{}: {io}", error.etype().as_str()),
+        None => error.etype().as_str().to_owned(),
+    }
+}
+
+fn path(target: &[u8]) -> &[u8] {
+    target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+}
+
+/// Borrowed when it is short and plain, as nearly always; else cut and escaped, so that it can't break a line.
+fn shown(bytes: &[u8], most: usize) -> std::borrow::Cow<'_, str> {
+    let cut = &bytes[..bytes.len().min(most)];
+    match std::str::from_utf8(cut) {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => text.into(),
+        _ => cut.escape_ascii().to_string().into(),
+    }
+}

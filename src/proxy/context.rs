@@ -1,0 +1,92 @@
+//! What is kept of one request from its first phase to its log event.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::forwarded::{Origin, Trust};
+use super::Rules;
+use crate::domain::{UserId, random};
+use crate::policy::Permit;
+use crate::web::{Audience, Problem};
+
+/// One request's state.
+pub struct RequestContext {
+    pub(super) rules: Arc<Rules>,
+    pub(super) id: RequestId,
+    pub(super) started: Instant,
+    pub(super) origin: Origin,
+    pub(super) audience: Audience,
+    pub(super) outcome: Outcome,
+    pub(super) member: Option<UserId>,
+    pub(super) permit: Option<Permit>,
+    /// The canonical target, where it differs from the one that was sent.
+    pub(super) rewritten: Option<Vec<u8>>,
+}
+
+/// What became of a request, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing yet.
+    Undecided,
+    /// Went to the application.
+    Forwarded,
+    /// Answered by a page of ours.
+    Own,
+    /// Sent to the sign-in page.
+    SignIn,
+    /// Answered for a proxy that asked.
+    Verified,
+    /// Refused, or failed.
+    Failed(Problem),
+}
+
+impl RequestContext {
+    pub(super) fn new(rules: Arc<Rules>, id: RequestId) -> Self {
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self {
+            rules,
+            id,
+            started: Instant::now(),
+            origin: Origin { client: nobody, peer: nobody, trust: Trust::Stranger },
+            audience: Audience::Page,
+            outcome: Outcome::Undecided,
+            member: None,
+            permit: None,
+            rewritten: None,
+        }
+    }
+}
+
+/// The reference by which a visitor's error page and the log event find each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RequestId(String);
+
+impl RequestId {
+    /// One given by a trusted proxy, if it is short and plain.
+    pub(super) fn given(text: &str) -> Option<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        ((8..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Makes request ids: unique in this process, with a random start, and not a secret.
+#[derive(Debug)]
+pub(super) struct RequestIds(AtomicU64);
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(u64::from_le_bytes(random())))
+    }
+
+    /// An odd multiplier permutes all 64-bit values, so neighbours look unlike and none repeats.
+    pub(super) fn next(&self) -> RequestId {
+        let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        RequestId(format!("{number:016x}"))
+    }
+}

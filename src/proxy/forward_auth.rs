@@ -1,0 +1,110 @@
+//! The decision for operators who keep their own proxy: nginx asks by `auth_request`, Caddy by `forward_auth`, Traefik by
+//! `forwardAuth`. Same policy, same identity fields; only the request judged is the one the asking proxy describes.
+//!
+//! SECURITY: HDR-07, H7. The description is taken from peers in `server.trusted_proxies` alone; to others this address
+//! does not exist.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use pingora::http::RequestHeader;
+
+use super::context::{Outcome, RequestContext};
+use super::forwarded::Trust;
+use super::headers::value_of;
+use super::{Gateway, Known, visit};
+use crate::domain::{Host, RequestPath, ReturnTo};
+use crate::policy::{Decision, Presence, RequestFacts};
+use crate::web::{Audience, Problem};
+
+/// The request that the asking proxy describes.
+struct Asked<'h> {
+    host: Host,
+    target: &'h str,
+    method: Method,
+    form: Form,
+}
+
+/// How an answer has to look for the asking proxy to understand it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// nginx takes only 2xx, 401 and 403; it reads the sign-in address from `Location`.
+    Nginx,
+    /// Caddy and Traefik hand any answer but 2xx to the browser as it is.
+    Relayed,
+}
+
+impl Gateway {
+    /// Answers `verify`.
+    pub(super) fn verify(&self, request: &RequestHeader, ctx: &mut RequestContext, known: Known) -> Response<Bytes> {
+        let rules = std::sync::Arc::clone(&ctx.rules);
+        if ctx.origin.trust != Trust::Proxy {
+            ctx.outcome = Outcome::Failed(Problem::NotFound);
+            return rules.web.problem(Problem::NotFound, ctx.audience, &visit(ctx, &known));
+        }
+        let Some(asked) = asked(&request.headers) else {
+            ctx.outcome = Outcome::Failed(Problem::BadRequest);
+            return rules.web.problem(Problem::BadRequest, ctx.audience, &visit(ctx, &known));
+        };
+        ctx.audience = Audience::of(&request.headers, &asked.method);
+        let Ok(path) = RequestPath::parse(asked.target) else {
+            return refused(asked.form, Problem::AmbiguousTarget, ctx, &known);
+        };
+        let profile = known.as_ref().map(|(_, live)| live.profile());
+        let member = known.as_ref().zip(profile.as_ref()).map(|((_, live), profile)| Presence {
+            profile,
+            signed_in_at: live.signed_in_at(),
+        });
+        let facts = RequestFacts { host: &asked.host, path: &path, method: &asked.method };
+        match rules.policy.decide(&facts, member, self.clock.now()) {
+            Decision::Forward(permit) => {
+                let mut response = Response::new(Bytes::new());
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                if let Some(profile) = permit.identity() {
+                    let fields = rules.headers.identity(profile);
+                    response.headers_mut().extend(fields.map(|(name, value)| (name.clone(), value)));
+                }
+                response
+            }
+            // The asking proxy sends our own pages to us; it has nothing to ask about them.
+            Decision::ServeOwn => Response::new(Bytes::new()),
+            Decision::SignIn(reason) => {
+                ctx.outcome = Outcome::SignIn;
+                let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());
+                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, &known));
+                for_asker(asked.form, response)
+            }
+            Decision::Refuse(refusal) => refused(asked.form, Problem::from(refusal), ctx, &known),
+        }
+    }
+}
+
+fn refused(form: Form, problem: Problem, ctx: &mut RequestContext, known: &Known) -> Response<Bytes> {
+    ctx.outcome = Outcome::Failed(problem);
+    let mut response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, known));
+    if form == Form::Nginx {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response
+}
+
+fn for_asker(form: Form, mut response: Response<Bytes>) -> Response<Bytes> {
+    if form == Form::Nginx && response.headers().contains_key(LOCATION) {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    }
+    response
+}
+
+/// Reads either description. A request that carries none, or one that makes no sense, is answered with 400.
+fn asked(headers: &HeaderMap) -> Option<Asked<'_>> {
+    let method = |name| value_of(headers, name).and_then(|method| method.parse().ok());
+    if let Some(url) = value_of(headers, "x-original-url") {
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+        let (host, target) = rest.split_at(rest.find('/')?);
+        let method = method("x-original-method")?;
+        return Some(Asked { host: Host::parse(host).ok()?, target, method, form: Form::Nginx });
+    }
+    let target = value_of(headers, "x-forwarded-uri")?;
+    let host = Host::parse(value_of(headers, "x-forwarded-host")?).ok()?;
+    Some(Asked { host, target, method: method("x-forwarded-method")?, form: Form::Relayed })
+}

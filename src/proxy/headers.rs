@@ -1,0 +1,197 @@
+//! What of a request's header reaches the application, and what of a response's reaches the browser
+//! (SECURITY: HDR-01 … HDR-08, H1 … H5, S8).
+//!
+//! Order matters and is kept by `proxy::mod`: the engine first drops hop-by-hop fields and those nominated by
+//! `Connection`, then [`HeaderRules::rewrite`] drops every alias of a name we manage, and only then are our own values
+//! written. So no `Connection` field can take them away again.
+
+use std::collections::HashSet;
+
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use super::options::{IdentityEncoding, IdentityOptions};
+use crate::auth::{Cookies, Transport};
+use crate::domain::{Group, Profile};
+use crate::policy::{ClientAuthorization, Permit};
+
+/// Fields by which a client could tell the application about addresses, hosts or targets other than the true ones.
+/// Ours are written anew; the rest must not get through.
+const FORWARDING: [&str; 24] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded-uri",
+    "x-forwarded-method",
+    "x-forwarded-prefix",
+    "x-forwarded-scheme",
+    "x-forwarded-ssl",
+    "x-forwarded-user",
+    "x-forwarded",
+    "forwarded",
+    "forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-rewrite-url",
+    "x-request-id",
+];
+
+/// Fields that change what a request means behind the rules' back, or the environment of a CGI program.
+const MEANING: [&str; 6] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "proxy",
+    "front-end-https",
+    "x-url-scheme",
+];
+
+/// Rewrites requests and responses for one configuration.
+#[derive(Clone, Debug)]
+pub struct HeaderRules {
+    identity: IdentityOptions,
+    cookies: Cookies,
+    transport: Transport,
+    managed: HashSet<Vec<u8>>,
+    lengths: u64,
+}
+
+impl HeaderRules {
+    /// Prepares the names.
+    pub fn new(identity: IdentityOptions, cookies: Cookies, transport: Transport) -> Self {
+        let ours = [&identity.user, &identity.name, &identity.email, &identity.groups];
+        let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
+        let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
+        let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
+        Self { identity, cookies, transport, managed, lengths }
+    }
+
+    /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
+    /// and `Authorization` unless the permit lets it through.
+    pub(super) fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {
+        let aliases: Vec<HeaderName> = request.headers.keys().filter(|name| self.is_managed(name)).cloned().collect();
+        aliases.iter().for_each(|name| drop(request.remove_header(name)));
+        if permit.authorization() == ClientAuthorization::Drop {
+            request.remove_header(&AUTHORIZATION);
+        }
+        self.take_out_our_cookies(request);
+    }
+
+    /// Writes the member's identity, or nothing. Every value is ours or the field is absent (SECURITY: H4).
+    pub(super) fn write_identity(&self, request: &mut RequestHeader, permit: &Permit) -> pingora::Result<()> {
+        let Some(profile) = permit.identity() else { return Ok(()) };
+        for (name, value) in self.identity(profile) {
+            request.insert_header(name.clone(), value)?;
+        }
+        Ok(())
+    }
+
+    /// The identity fields of a member, for the application or for a proxy that asked on its behalf.
+    pub(super) fn identity<'i>(
+        &'i self,
+        profile: &'i Profile,
+    ) -> impl Iterator<Item = (&'i HeaderName, HeaderValue)> + 'i {
+        let groups = (!profile.groups.is_empty())
+            .then(|| profile.groups.iter().map(Group::as_str).collect::<Vec<_>>().join(","));
+        let name = profile.full_name.as_deref().unwrap_or_else(|| profile.name.as_str());
+        [
+            (&self.identity.user, Some(self.encode(profile.name.as_str()))),
+            (&self.identity.name, Some(self.encode(name))),
+            (&self.identity.email, profile.email.as_deref().map(|email| self.encode(email))),
+            (&self.identity.groups, groups.map(|groups| self.encode(&groups))),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value??)))
+    }
+
+    /// Drops a cookie of ours that the application tries to set, and adds what every response of ours carries: `Vary`
+    /// where the page depends on who asks, and HSTS over TLS. Everything else goes on byte for byte.
+    pub(super) fn rewrite_response(&self, response: &mut ResponseHeader, permit: &Permit) -> pingora::Result<()> {
+        let sets_ours = |value: &HeaderValue| self.cookies.sets_ours(value.as_bytes());
+        if response.headers.get_all(SET_COOKIE).iter().any(sets_ours) {
+            let kept: Vec<HeaderValue> =
+                response.headers.get_all(SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
+            response.remove_header(&SET_COOKIE);
+            kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
+        }
+        if permit.identity().is_some() && !varies_by_cookie(&response.headers) {
+            response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
+        }
+        if self.transport == Transport::Tls && !response.headers.contains_key(STRICT_TRANSPORT_SECURITY) {
+            response.insert_header(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))?;
+        }
+        Ok(())
+    }
+
+    /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
+    /// characters that are neither letter nor digit are one name here.
+    fn is_managed(&self, name: &HeaderName) -> bool {
+        let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
+        self.lengths & 1 << length.min(63) != 0 && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>())
+    }
+
+    fn take_out_our_cookies(&self, request: &mut RequestHeader) {
+        let needs_work = |value: &HeaderValue| self.cookies.without_ours(value.as_bytes()).is_some();
+        if !request.headers.get_all(COOKIE).iter().any(needs_work) {
+            return;
+        }
+        let kept: Vec<HeaderValue> = request
+            .headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|value| match self.cookies.without_ours(value.as_bytes()) {
+                None => Some(value.clone()),
+                Some(rest) if rest.is_empty() => None,
+                Some(rest) => HeaderValue::from_bytes(&rest).ok(),
+            })
+            .collect();
+        request.remove_header(&COOKIE);
+        kept.into_iter().for_each(|value| drop(request.append_header(COOKIE, value)));
+    }
+
+    /// SECURITY: HDR-04. Names hold no control characters, so both forms make valid fields; if one does not, the field
+    /// is left out rather than sent raw.
+    fn encode(&self, text: &str) -> Option<HeaderValue> {
+        match self.identity.encoding {
+            IdentityEncoding::Utf8 => HeaderValue::from_bytes(text.as_bytes()).ok(),
+            IdentityEncoding::Percent => HeaderValue::from_str(&percent(text)).ok(),
+        }
+    }
+}
+
+/// The value of a field that occurs once and is visible ASCII.
+pub(super) fn value_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok().map(str::trim),
+        _ => None,
+    }
+}
+
+fn fold(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+}
+
+fn percent(text: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+    const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+fn varies_by_cookie(headers: &HeaderMap) -> bool {
+    headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::*;
+use crate::domain::{Host, HostPattern, RequestPath, Timestamp, UserId, UserName};
+use crate::policy::{Decision, Policy, Presence, RequestFacts, Requirement};
+
+fn identity_options(encoding: IdentityEncoding) -> IdentityOptions {
+    IdentityOptions {
+        user: HeaderName::from_static("remote-user"),
+        name: HeaderName::from_static("remote-name"),
+        email: HeaderName::from_static("remote-email"),
+        groups: HeaderName::from_static("remote-groups"),
+        encoding,
+    }
+}
+
+fn rules(encoding: IdentityEncoding) -> HeaderRules {
+    let cookies = Cookies::new(Transport::Tls, Duration::from_secs(60));
+    HeaderRules::new(identity_options(encoding), cookies, Transport::Tls)
+}
+
+fn alice(name: &str) -> Arc<Profile> {
+    Arc::new(Profile {
+        id: UserId([1; 16]),
+        name: UserName::parse(name).unwrap(),
+        full_name: None,
+        email: None,
+        groups: vec![Group::parse("admins").unwrap(), Group::parse("mods").unwrap()],
+    })
+}
+
+/// A permit as policy gives it: for a guest route, with or without a member.
+fn permit(member: Option<&Arc<Profile>>) -> Permit {
+    let hosts = vec![HostPattern::parse("h").unwrap()];
+    let policy = Policy::new(hosts, vec![Method::GET], "/.passgate".to_owned(), Requirement::Guest, vec![]);
+    let facts = RequestFacts {
+        host: &Host::parse("h").unwrap(),
+        path: &RequestPath::parse("/").unwrap(),
+        method: &Method::GET,
+    };
+    let now = Timestamp::from_millis(0);
+    let presence = member.map(|profile| Presence { profile, signed_in_at: now });
+    match policy.decide(&facts, presence, now) {
+        Decision::Forward(permit) => permit,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn request(fields: &[(&str, &str)]) -> RequestHeader {
+    let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+    for (name, value) in fields {
+        request.append_header((*name).to_owned(), *value).unwrap();
+    }
+    request
+}
+
+fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+}
+
+#[test]
+fn hdr_01_no_spelling_of_a_managed_name_gets_through_on_any_route() {
+    let rules = rules(IdentityEncoding::Percent);
+    let separators = ["-", "_", ".", "", "!", "#", "$", "&", "'", "*", "+", "^", "`", "|", "~", "--", "-_"];
+    let managed = ["remote user", "remote name", "remote email", "remote groups", "x forwarded for", "x real ip", "proxy"];
+    for name in managed {
+        for separator in separators {
+            for spelling in [name.to_owned(), name.to_uppercase(), format!(" {name} ")] {
+                let alias = spelling.replace(' ', separator);
+                let mut request = request(&[(&alias, "evil"), (&alias, "evil too"), ("Accept", "x")]);
+                rules.rewrite(&mut request, &permit(None));
+                assert_eq!(request.headers.len(), 1, "{alias}");
+
+                let mut request = self::request(&[(&alias, "evil")]);
+                rules.rewrite(&mut request, &permit(Some(&alice("alice"))));
+                rules.write_identity(&mut request, &permit(Some(&alice("alice")))).unwrap();
+                assert_eq!(all(&request.headers, "remote-user"), [b"alice"], "{alias}");
+                assert!(request.headers.values().all(|value| value != "evil"), "{alias}");
+            }
+        }
+    }
+}
+
+#[test]
+fn h4_what_a_member_lacks_is_absent_and_never_the_clients() {
+    let rules = rules(IdentityEncoding::Percent);
+    let mut request = request(&[("Remote-Email", "evil@example.org")]);
+    let permit = permit(Some(&alice("alice")));
+    rules.rewrite(&mut request, &permit);
+    rules.write_identity(&mut request, &permit).unwrap();
+    assert!(all(&request.headers, "remote-email").is_empty());
+    assert_eq!(all(&request.headers, "remote-groups"), [b"admins,mods"]);
+    assert_eq!(all(&request.headers, "remote-name"), [b"alice"]);
+}
+
+#[test]
+fn hdr_04_names_outside_ascii_are_escaped_or_raw_utf_8_as_configured() {
+    for (encoding, expected) in [
+        (IdentityEncoding::Percent, "Zo%C3%AB 100%25, O'Neil".as_bytes()),
+        (IdentityEncoding::Utf8, "Zoë 100%, O'Neil".as_bytes()),
+    ] {
+        let mut request = request(&[]);
+        rules(encoding).write_identity(&mut request, &permit(Some(&alice("Zoë 100%, O'Neil")))).unwrap();
+        assert_eq!(all(&request.headers, "remote-user"), [expected]);
+    }
+}
+
+#[test]
+fn hdr_08_authorization_proxy_and_our_cookie_do_not_reach_the_application() {
+    let rules = rules(IdentityEncoding::Percent);
+    let mut request = request(&[
+        ("Authorization", "Basic YWRtaW46eA=="),
+        ("Proxy", "http://evil"),
+        ("Cookie", "mybb[lastvisit]=1; __Host-passgate=token"),
+        ("Cookie", "__Host-passgate-form=x"),
+        ("Cookie", "a=%7C|\"x y\""),
+    ]);
+    rules.rewrite(&mut request, &permit(None));
+    assert_eq!(all(&request.headers, "cookie"), [&b"mybb[lastvisit]=1"[..], b"a=%7C|\"x y\""]);
+    assert_eq!(request.headers.len(), 2);
+}
+
+#[test]
+fn ses_10_the_application_cannot_set_our_cookie_and_keeps_its_own_in_order() {
+    let rules = rules(IdentityEncoding::Percent);
+    let mut response = ResponseHeader::build(200, None).unwrap();
+    for value in ["sid=1; path=/", "__Host-passgate=evil; path=/", "sid=2", "sid=3"] {
+        response.append_header(SET_COOKIE, value).unwrap();
+    }
+    rules.rewrite_response(&mut response, &permit(None)).unwrap();
+    assert_eq!(all(&response.headers, "set-cookie"), [&b"sid=1; path=/"[..], b"sid=2", b"sid=3"]);
+}
+
+#[test]
+fn o5_a_members_page_varies_by_cookie_once() {
+    let rules = rules(IdentityEncoding::Percent);
+    for (sent, expected) in [
+        (None, vec![&b"Cookie"[..]]),
+        (Some("Accept-Encoding"), vec![&b"Accept-Encoding"[..], b"Cookie"]),
+        (Some("accept, COOKIE"), vec![&b"accept, COOKIE"[..]]),
+        (Some("*"), vec![&b"*"[..]]),
+    ] {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        sent.into_iter().for_each(|value| drop(response.append_header(VARY, value).unwrap()));
+        rules.rewrite_response(&mut response, &permit(Some(&alice("alice")))).unwrap();
+        assert_eq!(all(&response.headers, "vary"), expected);
+    }
+}

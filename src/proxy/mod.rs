@@ -1,0 +1,301 @@
+//! Floor 3: the adapter to pingora, the engine that carries requests. Each phase is a few lines; what it decides comes
+//! from `policy`, what it shows from `web`.
+//!
+//! The phases of one request, in order: [`ProxyHttp::request_filter`] reads the facts, looks up the session, asks the
+//! policy, and either answers here or keeps the [`Permit`]; `upstream_peer` and `upstream_request_filter` demand that
+//! permit; `response_filter` rewrites what comes back; `logging` writes the one event.
+//!
+//! [`Permit`]: crate::policy::Permit
+
+mod access_log;
+mod context;
+mod facts;
+mod failure;
+mod forward_auth;
+mod forwarded;
+mod headers;
+pub mod options;
+mod own;
+mod upstream;
+
+pub use access_log::Metrics;
+pub use context::RequestContext;
+pub use forwarded::{PublicOrigin, TrustedProxies};
+pub use headers::HeaderRules;
+pub use upstream::Upstream;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use http::header::COOKIE;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+
+use self::context::{Outcome, RequestId, RequestIds};
+use self::facts::Parsed;
+use self::forwarded::Trust;
+use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
+use crate::domain::{Clock, ReturnTo};
+use crate::policy::{Decision, Policy, Presence, RequestFacts};
+use crate::web::{Audience, Member, Problem, Visit, Web};
+
+/// Everything a reload replaces, as one value: a request sees all of the old or all of the new (SECURITY: PATH-10).
+pub struct Rules {
+    /// Who may pass.
+    pub policy: Policy,
+    /// How headers are rewritten.
+    pub headers: HeaderRules,
+    /// How cookies are read.
+    pub cookies: Cookies,
+    /// Our own pages.
+    pub web: Web,
+    /// The application.
+    pub upstream: Arc<Upstream>,
+    /// Whose forwarding fields are believed.
+    pub trusted: TrustedProxies,
+    /// How browsers reach us.
+    pub public: PublicOrigin,
+}
+
+/// The gateway: rules, sessions, and the four acts.
+pub struct Gateway {
+    rules: ArcSwap<Rules>,
+    sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    ids: RequestIds,
+}
+
+/// A session that a request presented and that is live.
+type Known = Option<(SessionToken, Arc<LiveSession>)>;
+
+impl Gateway {
+    /// An idle connection is closed after this many seconds (SECURITY: REL-02).
+    const KEEPALIVE_SECONDS: u64 = 75;
+    /// What is left of a request's body after our answer is read for this long, then the connection is closed.
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// A gateway with these rules.
+    pub fn new(rules: Rules, sessions: Arc<Sessions>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::new() }
+    }
+
+    /// The gateway as the engine takes it.
+    pub fn engine(self: &Arc<Self>) -> Engine {
+        Engine(Arc::clone(self))
+    }
+
+    /// Puts new rules into force for every request that begins from now on.
+    pub fn replace_rules(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// Facts, session, policy: then one of four acts. Returns whether a response has been written.
+    async fn handle(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
+        let rules = Arc::clone(&ctx.rules);
+        let known = self.known(session.req_header(), &rules.cookies);
+        ctx.member = known.as_ref().map(|(_, live)| live.user());
+        let judged = match facts::parse(session.req_header()) {
+            Ok(parsed) => self.judge(&rules, session.req_header(), parsed, known.as_ref()),
+            Err(problem) => Judged::Refused(problem),
+        };
+        match judged {
+            Judged::Forwarded(permit, rewritten) => {
+                ctx.outcome = Outcome::Forwarded;
+                (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
+                Ok(false)
+            }
+            Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
+            Judged::SignIn(return_to, reason) => {
+                ctx.outcome = Outcome::SignIn;
+                let visit = visit(ctx, &known);
+                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit);
+                own::respond(session, response).await.map(|()| true)
+            }
+            Judged::Refused(problem) => {
+                ctx.outcome = Outcome::Failed(problem);
+                let response = rules.web.problem(problem, ctx.audience, &visit(ctx, &known));
+                own::respond(session, response).await.map(|()| true)
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        rules: &Rules,
+        request: &RequestHeader,
+        parsed: Parsed<'_>,
+        known: Option<&(SessionToken, Arc<LiveSession>)>,
+    ) -> Judged {
+        let Parsed { host, path, is_canonical } = parsed;
+        let facts = RequestFacts { host: &host, path: &path, method: &request.method };
+        let profile = known.map(|(_, live)| live.profile());
+        let member = known.zip(profile.as_ref()).map(|((_, live), profile)| Presence {
+            profile,
+            signed_in_at: live.signed_in_at(),
+        });
+        match rules.policy.decide(&facts, member, self.clock.now()) {
+            Decision::Forward(permit) => {
+                Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
+            }
+            Decision::ServeOwn => Judged::Own(path.target().into_owned()),
+            Decision::SignIn(reason) => {
+                Judged::SignIn(ReturnTo::parse(&path.target(), rules.policy.our_prefix()), reason)
+            }
+            Decision::Refuse(refusal) => Judged::Refused(Problem::from(refusal)),
+        }
+    }
+
+    /// The live session a request presents. Anything broken, ambiguous or ended is nobody (SECURITY: H6, SES-09).
+    fn known(&self, request: &RequestHeader, cookies: &Cookies) -> Known {
+        let fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
+        let token = cookies.session(fields).token()?;
+        let live = self.sessions.check(&token)?;
+        Some((token, live))
+    }
+
+    async fn serve_own(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        target: &str,
+        known: Known,
+    ) -> pingora::Result<()> {
+        let rules = Arc::clone(&ctx.rules);
+        let path = target.split('?').next().unwrap_or_default();
+        if path.strip_prefix(rules.policy.our_prefix()) == Some("/verify") {
+            ctx.outcome = Outcome::Verified;
+            let response = self.verify(session.req_header(), ctx, known);
+            return own::respond(session, response).await;
+        }
+        ctx.outcome = Outcome::Own;
+        let response = match own::request(session, target).await {
+            Ok(request) => rules.web.dispatch(request, &visit(ctx, &known)).await,
+            Err(problem) => {
+                ctx.outcome = Outcome::Failed(problem);
+                rules.web.problem(problem, ctx.audience, &visit(ctx, &known))
+            }
+        };
+        own::respond(session, response).await
+    }
+}
+
+/// What a request came to.
+enum Judged {
+    Forwarded(crate::policy::Permit, Option<Vec<u8>>),
+    Own(String),
+    Refused(Problem),
+    SignIn(ReturnTo, crate::policy::SignInReason),
+}
+
+fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
+    let member = known.as_ref().map(|(token, session)| Member { token, session });
+    Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member }
+}
+
+/// A [`Gateway`] as the engine's phases.
+pub struct Engine(Arc<Gateway>);
+
+#[async_trait]
+impl ProxyHttp for Engine {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(self.0.rules.load_full(), self.0.ids.next())
+    }
+
+    /// No modules: bodies pass as they are, compressed or not.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
+        if session.as_downstream().get_keepalive().is_some() {
+            session.set_keepalive(Some(Gateway::KEEPALIVE_SECONDS));
+        }
+        session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
+        let request = session.req_header();
+        let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
+        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])), &request.headers);
+        if ctx.origin.trust == Trust::Proxy
+            && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
+        {
+            ctx.id = id;
+        }
+        ctx.audience = Audience::of(&request.headers, &request.method);
+        self.0.handle(session, ctx).await
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<Box<HttpPeer>> {
+        let Some(permit) = &ctx.permit else { return Error::e_explain(ErrorType::InternalError, "no permit") };
+        ctx.rules
+            .upstream
+            .peer(permit, &session.req_header().method)
+            .ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up())
+    }
+
+    /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        let Some(permit) = &ctx.permit else { return Error::e_explain(ErrorType::InternalError, "no permit") };
+        let rules = &ctx.rules;
+        rules.headers.rewrite(upstream, permit);
+        rules.headers.write_identity(upstream, permit)?;
+        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public)?;
+        upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
+        if let Some(target) = &ctx.rewritten {
+            upstream.set_raw_path(target)?;
+        }
+        rules.upstream.write_host(upstream)
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        match &ctx.permit {
+            Some(permit) => ctx.rules.headers.rewrite_response(response, permit),
+            None => Ok(()),
+        }
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut RequestContext) -> FailToProxy {
+        let problem = failure::problem_of(error);
+        ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
+        let mut error_code = 0;
+        if let Some(problem) = problem
+            && session.response_written().is_none()
+        {
+            let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
+            error_code = response.status().as_u16();
+            session.set_keepalive(None);
+            // The visitor may be gone; there is nobody else to tell.
+            let _ = own::respond(session, response).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    /// The engine's own line would hold the request's target; `logging` writes ours.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext) {
+        access_log::write(session, error, ctx, &self.0.metrics);
+    }
+}

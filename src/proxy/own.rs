@@ -1,0 +1,70 @@
+//! Our own pages through the engine: a bounded request body in, one whole response out.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::web::Problem;
+
+/// No form of ours is larger; what is, is refused unread.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// A form that trickles in for longer is given up on.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The request as `web` wants it, its body read.
+pub(super) async fn request(session: &mut Session, target: &str) -> Result<http::Request<Bytes>, Problem> {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, body(session)).await {
+        Ok(body) => body?,
+        Err(_) => return Err(Problem::BadRequest),
+    };
+    let header = session.req_header();
+    let mut request = http::Request::new(body);
+    *request.method_mut() = header.method.clone();
+    *request.uri_mut() = target.parse().map_err(|_| Problem::AmbiguousTarget)?;
+    *request.headers_mut() = header.headers.clone();
+    Ok(request)
+}
+
+async fn body(session: &mut Session) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::new();
+    loop {
+        match session.read_request_body().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => return Err(Problem::PayloadTooLarge),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(_) => return Err(Problem::BadRequest),
+        }
+    }
+}
+
+/// Writes a whole response. A request body that was not read ends the connection, so that it can never be taken for a
+/// second request (SECURITY: H1-11).
+pub(super) async fn respond(session: &mut Session, response: http::Response<Bytes>) -> pingora::Result<()> {
+    let (parts, body) = response.into_parts();
+    let mut header = ResponseHeader::build(parts.status, Some(parts.headers.len() + 2))?;
+    for (name, value) in &parts.headers {
+        header.append_header(name.clone(), value.clone())?;
+    }
+    let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !bodiless {
+        header.insert_header(CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
+    if !session.is_body_done() && announces_body(session) {
+        session.set_keepalive(None);
+    }
+    let ends = body.is_empty() || bodiless || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(header), ends).await?;
+    if !ends {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+fn announces_body(session: &Session) -> bool {
+    let headers = &session.req_header().headers;
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+}

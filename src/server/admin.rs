@@ -1,0 +1,91 @@
+//! The admin listener: `/health`, `/ready`, `/metrics`, for the machine's operator alone. Never on the public port
+//! (SECURITY: OPS-08, P4). Exact paths, no state changes, nothing about members.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use super::Stopping;
+use crate::auth::Sessions;
+use crate::proxy::{Gateway, Metrics};
+use crate::store::Store;
+
+/// What the admin listener looks at.
+pub struct Admin {
+    /// For the upstream in force.
+    pub gateway: Arc<Gateway>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// For their number.
+    pub sessions: Arc<Sessions>,
+    /// For its health.
+    pub store: Arc<dyn Store>,
+}
+
+impl Admin {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
+        }
+        match request.uri().path() {
+            "/health" => text(StatusCode::OK, "alive\n"),
+            "/ready" => self.ready().await,
+            "/metrics" => match self.metrics.render(self.sessions.count()) {
+                Ok(metrics) => text(StatusCode::OK, metrics),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics\n"),
+        }
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        if let Err(error) = self.store.health() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
+        }
+        match self.gateway.rules().upstream.is_reachable().await {
+            true => text(StatusCode::OK, "ready\n"),
+            false => text(StatusCode::SERVICE_UNAVAILABLE, "the upstream can't be reached\n"),
+        }
+    }
+}
+
+/// Serves until stopping begins.
+pub async fn serve_admin(listener: TcpListener, admin: Arc<Admin>, stopping: Stopping) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => continue,
+            },
+            () = stopping.begins() => return,
+        };
+        let admin = Arc::clone(&admin);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let admin = Arc::clone(&admin);
+                async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+            });
+            // A scraper that goes away is no event.
+            let _ = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let plain = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, plain);
+    response
+}

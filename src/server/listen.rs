@@ -1,0 +1,132 @@
+//! The listening sockets and the accept loop. The loop is ours, so that a port of 0 can be asked back, and each stream
+//! can be limited before the engine sees it.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pingora::apps::ServerApp;
+use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::{GetSocketDigest, SocketDigest};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A port that could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}: {reason}; {help}")]
+pub struct BindError {
+    address: SocketAddr,
+    reason: std::io::Error,
+    help: &'static str,
+}
+
+/// Binds a socket; must be called on a runtime.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let listener = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .and_then(TcpListener::from_std);
+    listener.map_err(|reason| {
+        let help = match reason.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another program has this port: stop it, or choose another port in `server.listen` or `server.admin_listen`"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a higher one"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "check the address",
+        };
+        BindError { address, reason, help }
+    })
+}
+
+/// Tells connections to end after their request, and waits for them.
+#[derive(Clone, Debug)]
+pub struct Stopping {
+    signal: watch::Receiver<bool>,
+    open: Arc<AtomicUsize>,
+    closed: watch::Sender<()>,
+}
+
+impl Stopping {
+    /// Follows `signal`, which turns to `true` once.
+    pub fn new(signal: watch::Receiver<bool>) -> Self {
+        Self { signal, open: Arc::default(), closed: watch::Sender::new(()) }
+    }
+
+    /// Completes when stopping begins.
+    pub async fn begins(&self) {
+        // An error means that the sender is gone: stopping too.
+        let _ = self.signal.clone().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Waits until no connection is open, or for `limit`; returns how many are left.
+    pub async fn drained(&self, limit: Duration) -> usize {
+        let mut closed = self.closed.subscribe();
+        let wait = async {
+            while self.open.load(Ordering::SeqCst) > 0 {
+                if closed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, wait).await;
+        self.open.load(Ordering::SeqCst)
+    }
+
+    fn opened(&self) -> OpenConnection {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        OpenConnection(self.clone())
+    }
+}
+
+struct OpenConnection(Stopping);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.closed.send_replace(());
+    }
+}
+
+/// Accepts until stopping begins; each connection is served by `app` on a task of its own.
+pub async fn accept<A>(listener: TcpListener, app: Arc<A>, stopping: Stopping)
+where
+    A: ServerApp + Send + Sync + 'static,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopping.begins() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (app, open) = (Arc::clone(&app), stopping.opened());
+                tokio::spawn(async move {
+                    let mut next = Some(Box::new(prepared(stream, peer)) as pingora::protocols::Stream);
+                    while let Some(stream) = next {
+                        next = app.process_new(stream, &open.0.signal).await;
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(target: "passgate::server", %error, "can't accept a connection");
+                // Out of descriptors or memory: accepting again at once would only spin.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn prepared(stream: TcpStream, peer: SocketAddr) -> Stream {
+    let socket = stream.as_raw_fd();
+    let mut stream = Stream::from(stream);
+    // Without it answers in two writes wait for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay();
+    let digest = SocketDigest::from_raw_fd(socket);
+    let _ = digest.peer_addr.set(Some(peer.into()));
+    stream.set_socket_digest(digest);
+    stream
+}

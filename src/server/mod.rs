@@ -1,0 +1,12 @@
+//! Floor 5: the process. Sockets, draining, the admin listener, the log. What a request means is none of its business.
+
+mod admin;
+mod listen;
+pub mod options;
+mod process;
+mod telemetry;
+
+pub use admin::{Admin, serve_admin};
+pub use listen::{BindError, Stopping, accept, bind};
+pub use process::{private_folder, runtime, until_told_to_stop};
+pub use telemetry::{BadLevel, start_log};

@@ -1,0 +1,105 @@
+//! The real gateway in this process, on ports of its own, before an upstream of the test's choice.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use passgate::app::{Running, Services, Sockets};
+use passgate::auth::{HashingCost, NewUser};
+use passgate::config::Config;
+use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserName};
+
+/// Lines that a test adds to the sections of the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'s> {
+    /// Below `[server]`.
+    pub server: &'s str,
+    /// Below `[upstream]`.
+    pub upstream: &'s str,
+    /// Below `[access]`, rules included.
+    pub access: &'s str,
+    /// Whole sections.
+    pub rest: &'s str,
+}
+
+/// A running gateway with a clock that the test moves.
+pub struct Gateway {
+    pub running: Running,
+    pub clock: Arc<ManualClock>,
+    pub address: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts before `upstream` with everything else at its default, cheap hashing aside.
+    pub async fn before(upstream: SocketAddr) -> Self {
+        Self::with(upstream, Settings::default()).await
+    }
+
+    /// Starts with settings of the test.
+    pub async fn with(upstream: SocketAddr, settings: Settings<'_>) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let sockets = Sockets {
+            public: vec![passgate::server::bind(any).unwrap()],
+            admin: Some(passgate::server::bind(any).unwrap()),
+        };
+        let address = sockets.addresses()[0];
+        let config = configuration(address, upstream, settings);
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
+        let services = Services::open(&config, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        let running = Running::start(&config, services, sockets).await.unwrap();
+        Self { running, clock, address }
+    }
+
+    /// Puts other settings into force.
+    pub async fn reload(&self, upstream: SocketAddr, settings: Settings<'_>) {
+        self.running.reload(&configuration(self.address, upstream, settings)).await.unwrap();
+    }
+
+    /// Makes an account.
+    pub async fn add_member(&self, name: &str, password: &str, groups: &[&str]) -> User {
+        let accounts = &self.running.services.accounts;
+        let new = NewUser {
+            name: UserName::parse(name).unwrap(),
+            full_name: None,
+            email: Some(format!("{}@forum.example", name.to_ascii_lowercase())),
+            groups: groups.iter().map(|group| Group::parse(group).unwrap()).collect(),
+        };
+        let phc = accounts.hash(Secret::new(password.to_owned())).await.unwrap();
+        accounts.add(new, Some(phc)).await.unwrap()
+    }
+
+    /// The value of a `Cookie` field that signs `user` in, without going through the form.
+    pub async fn cookie_of(&self, user: &User) -> String {
+        let sessions = &self.running.services.sessions;
+        let persistence = passgate::domain::Persistence::Browser;
+        let token = sessions.start(user, persistence, "test", vec![]).await.unwrap();
+        format!("passgate={}", *token.to_text())
+    }
+
+    /// The URL browsers use.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    /// The value of a `Host` field that the gateway answers to.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.address.port())
+    }
+}
+
+fn configuration(address: SocketAddr, upstream: SocketAddr, settings: Settings<'_>) -> Config {
+    let Settings { server, upstream: upstream_lines, access, rest } = settings;
+    let text = format!(
+        "[server]\nlisten = [\"{address}\"]\npublic_url = \"http://localhost:{}\"\nadmin_listen = \"\"\n{server}\n\
+         [upstream]\nurl = \"http://{upstream}\"\n{upstream_lines}\n\
+         [store]\nbackend = \"memory\"\n[access]\n{access}\n{rest}\n",
+        address.port()
+    );
+    let mut config = match Config::from_toml_str(&text) {
+        Ok(config) => config,
+        Err(problems) => panic!("{text}\n{problems:#?}"),
+    };
+    config.hashing = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+    config.server.drain_timeout = Duration::from_secs(5);
+    config
+}
