@@ -1,0 +1,24 @@
+# `make` lists what there is. Each target installs what it needs first, see tests/setup.sh.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench
+MAKEFLAGS += --no-print-directory
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## a sample forum with the gateway before it; prints an address and members to sign in as
+	@tests/setup.sh build
+	@cargo run --locked --quiet -- demo $(ARGS)
+
+test: ## all tests: Rust, real applications, a real browser
+	@tests/setup.sh build apps browser
+	@tests/run.sh
+
+lint: ## formatting, clippy, licences and sources of the crates
+	@tests/setup.sh build lint
+	@tests/lint.sh
+
+bench: ## CPU time a request, beside nginx in the same run; QUICK=1 for a glance
+	@tests/setup.sh build bench
+	@python3 benches/run.py

@@ -1,0 +1,117 @@
+// How our pages look: they fit a small phone, follow the dark scheme, keep to the content security policy, and can be
+// read. A picture of each goes to target/screenshots, to be looked at by people.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { picture, signIn, startBrowser, startDemo, visit } from "./demo.mjs";
+
+let demo, browser;
+
+before(async () => {
+  demo = await startDemo();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** Our pages by name: where each is, and what to do there. */
+const PAGES = {
+  "sign-in": async (page) => page.goto("/index.php"),
+  "wrong-password": async (page) => {
+    await page.goto("/index.php");
+    await signIn(page, demo.members[0].name, "not the password");
+  },
+  "not-found": async (page) => page.goto("/.passgate/there-is-no-such-page"),
+  account: async (page) => {
+    await page.goto("/.passgate/account");
+    await signIn(page, demo.members[0].name, demo.members[0].password);
+    await page.goto("/.passgate/account");
+  },
+};
+
+/** Contrast of two colours as `rgb(…)`, after WCAG 2.2, "contrast ratio". */
+function contrast(one, other) {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.match(/[\d.]+/g).slice(0, 3).map((part) => {
+      const value = part / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+/** The text colour and the page's background, which may be set on either of the two outer elements. */
+const colours = (page) =>
+  page.evaluate(() => {
+    const seen = (colour) => !/, 0\)$|^transparent$/.test(colour);
+    const [body, html] = [document.body, document.documentElement].map((element) => getComputedStyle(element));
+    return { text: body.color, back: [body, html].map((style) => style.backgroundColor).find(seen) ?? "rgb(255, 255, 255)" };
+  });
+
+for (const [name, open] of Object.entries(PAGES)) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [320, 1280]) {
+      test(`${name}, ${colorScheme}, ${width} pixels wide`, async () => {
+        const { context, page, troubles } = await visit(browser, demo, { colorScheme, viewport: { width, height: 800 } });
+        await open(page);
+        const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(needed <= width, `${needed} pixels are needed`);
+        const { text, back } = await colours(page);
+        assert.ok(contrast(text, back) >= 4.5, `${text} on ${back}`);
+        const isDark = contrast(back, "rgb(0, 0, 0)") < contrast(back, "rgb(255, 255, 255)");
+        assert.equal(isDark, colorScheme === "dark", `the background is ${back}`);
+        assert.ok(await page.title(), "a page has a title");
+        assert.ok(await page.locator("html").getAttribute("lang"), "a page names its language");
+        await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+        assert.deepEqual(troubles, []);
+        await context.close();
+      });
+    }
+  }
+}
+
+test("every field has a label, and what can be pressed is large enough for a thumb", async () => {
+  const { context, page } = await visit(browser, demo, { viewport: { width: 320, height: 800 } });
+  await page.goto("/index.php");
+  const fields = page.locator("input:not([type=hidden])");
+  for (let at = 0; at < (await fields.count()); at += 1) {
+    const field = fields.nth(at);
+    const labels = await field.evaluate((element) => [...element.labels].map((label) => label.innerText.trim()).join(""));
+    assert.ok(labels || (await field.getAttribute("aria-label")), await field.getAttribute("name"));
+  }
+  const button = page.locator("form:has(input[name=password]) button").first();
+  const box = await button.boundingBox();
+  assert.ok(box.height >= 44, `the button is ${box.height} pixels high`);
+  await context.close();
+});
+
+test("the sign-in form can be used with the keyboard alone", async () => {
+  const { context, page } = await visit(browser, demo);
+  await page.goto("/index.php");
+  await page.locator("input[name=username]").focus();
+  await page.keyboard.type(demo.members[0].name);
+  await page.keyboard.press("Tab");
+  for (let presses = 0; presses < 4; presses += 1) {
+    if (await page.evaluate(() => document.activeElement.name === "password")) break;
+    await page.keyboard.press("Tab");
+  }
+  await page.keyboard.type(demo.members[0].password);
+  await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  assert.equal(new URL(page.url()).pathname, "/index.php");
+  await context.close();
+});
+
+test("our pages send a strict content security policy and forbid frames", async () => {
+  const { context, page } = await visit(browser, demo);
+  const answer = await page.goto("/.passgate/login");
+  const policy = (await answer.headersArray()).find((header) => header.name.toLowerCase() === "content-security-policy").value;
+  assert.match(policy, /default-src 'none'|default-src 'self'/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval|\*/);
+  await context.close();
+});

