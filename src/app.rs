@@ -66,7 +66,8 @@ impl Services {
             Arc::clone(&clock),
             config.password,
         ));
-        let sign_in = Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
+        let sign_in =
+            Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
         Ok(Self { store, sessions, accounts, sign_in, clock })
     }
 

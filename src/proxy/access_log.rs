@@ -43,10 +43,12 @@ impl Metrics {
         };
         let outcomes = labelled("passgate_requests_total", "Requests by what became of them.", "outcome")?;
         let statuses = labelled("passgate_responses_total", "Responses by class of status.", "status")?;
-        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let buckets =
+            vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
         let help = "Time from a request's header to the end of its response, in seconds.";
-        let duration =
-            Histogram::with_opts(HistogramOpts::new("passgate_request_duration_seconds", help).buckets(buckets))?;
+        let duration = Histogram::with_opts(
+            HistogramOpts::new("passgate_request_duration_seconds", help).buckets(buckets),
+        )?;
         registry.register(Box::new(duration.clone()))?;
         let sessions = IntGauge::new("passgate_sessions", "Live sessions.")?;
         registry.register(Box::new(sessions.clone()))?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::forwarded::{Origin, Trust};
 use super::Rules;
+use super::forwarded::{Origin, Trust};
 use crate::domain::{UserId, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};

@@ -9,7 +9,9 @@ pub(super) fn problem_of(error: &Error) -> Option<Problem> {
     use ErrorType as Kind;
     match (error.esource(), error.etype()) {
         (_, Kind::HTTPStatus(413)) => Some(Problem::PayloadTooLarge),
-        (ErrorSource::Upstream, Kind::ConnectTimedout | Kind::TLSHandshakeTimedout) => Some(Problem::UpstreamTimeout),
+        (ErrorSource::Upstream, Kind::ConnectTimedout | Kind::TLSHandshakeTimedout) => {
+            Some(Problem::UpstreamTimeout)
+        }
         (ErrorSource::Upstream, Kind::ReadTimedout | Kind::WriteTimedout) => Some(Problem::UpstreamTimeout),
         (
             ErrorSource::Upstream,

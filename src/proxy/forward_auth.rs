@@ -36,7 +36,12 @@ enum Form {
 
 impl Gateway {
     /// Answers `verify`.
-    pub(super) fn verify(&self, request: &RequestHeader, ctx: &mut RequestContext, known: Known) -> Response<Bytes> {
+    pub(super) fn verify(
+        &self,
+        request: &RequestHeader,
+        ctx: &mut RequestContext,
+        known: Known,
+    ) -> Response<Bytes> {
         let rules = std::sync::Arc::clone(&ctx.rules);
         if ctx.origin.trust != Trust::Proxy {
             ctx.outcome = Outcome::Failed(Problem::NotFound);
@@ -51,10 +56,10 @@ impl Gateway {
             return refused(asked.form, Problem::AmbiguousTarget, ctx, &known);
         };
         let profile = known.as_ref().map(|(_, live)| live.profile());
-        let member = known.as_ref().zip(profile.as_ref()).map(|((_, live), profile)| Presence {
-            profile,
-            signed_in_at: live.signed_in_at(),
-        });
+        let member = known
+            .as_ref()
+            .zip(profile.as_ref())
+            .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
         let facts = RequestFacts { host: &asked.host, path: &path, method: &asked.method };
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Forward(permit) => {
@@ -71,7 +76,8 @@ impl Gateway {
             Decision::SignIn(reason) => {
                 ctx.outcome = Outcome::SignIn;
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());
-                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, &known));
+                let response =
+                    rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, &known));
                 for_asker(asked.form, response)
             }
             Decision::Refuse(refusal) => refused(asked.form, Problem::from(refusal), ctx, &known),

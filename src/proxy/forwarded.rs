@@ -73,7 +73,8 @@ fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
 
 /// An address, possibly with a port, IPv6 possibly in brackets.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|hop| hop.ip()));
+    let address =
+        hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|hop| hop.ip()));
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok();
     address.or_else(bracketed).map(|address| address.to_canonical())
 }
@@ -112,7 +113,9 @@ pub(super) fn write(
 
 fn proxied_proto<'h>(sent: &'h HeaderMap, origin: &Origin) -> Option<&'h str> {
     match origin.trust {
-        Trust::Proxy => value_of(sent, "x-forwarded-proto").filter(|proto| matches!(*proto, "http" | "https")),
+        Trust::Proxy => {
+            value_of(sent, "x-forwarded-proto").filter(|proto| matches!(*proto, "http" | "https"))
+        }
         Trust::Stranger => None,
     }
 }
@@ -140,7 +143,10 @@ mod tests {
 
     fn client(trusted: &[&str], peer: &str, forwarded_for: &[&str]) -> String {
         let networks = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        TrustedProxies::new(networks).origin(peer.parse().unwrap(), &headers(forwarded_for)).client.to_string()
+        TrustedProxies::new(networks)
+            .origin(peer.parse().unwrap(), &headers(forwarded_for))
+            .client
+            .to_string()
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl HeaderRules {
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
     /// and `Authorization` unless the permit lets it through.
     pub(super) fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {
-        let aliases: Vec<HeaderName> = request.headers.keys().filter(|name| self.is_managed(name)).cloned().collect();
+        let aliases: Vec<HeaderName> =
+            request.headers.keys().filter(|name| self.is_managed(name)).cloned().collect();
         aliases.iter().for_each(|name| drop(request.remove_header(name)));
         if permit.authorization() == ClientAuthorization::Drop {
             request.remove_header(&AUTHORIZATION);
@@ -115,11 +116,20 @@ impl HeaderRules {
 
     /// Drops a cookie of ours that the application tries to set, and adds what every response of ours carries: `Vary`
     /// where the page depends on who asks, and HSTS over TLS. Everything else goes on byte for byte.
-    pub(super) fn rewrite_response(&self, response: &mut ResponseHeader, permit: &Permit) -> pingora::Result<()> {
+    pub(super) fn rewrite_response(
+        &self,
+        response: &mut ResponseHeader,
+        permit: &Permit,
+    ) -> pingora::Result<()> {
         let sets_ours = |value: &HeaderValue| self.cookies.sets_ours(value.as_bytes());
         if response.headers.get_all(SET_COOKIE).iter().any(sets_ours) {
-            let kept: Vec<HeaderValue> =
-                response.headers.get_all(SET_COOKIE).iter().filter(|value| !sets_ours(value)).cloned().collect();
+            let kept: Vec<HeaderValue> = response
+                .headers
+                .get_all(SET_COOKIE)
+                .iter()
+                .filter(|value| !sets_ours(value))
+                .cloned()
+                .collect();
             response.remove_header(&SET_COOKIE);
             kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
         }
@@ -127,7 +137,8 @@ impl HeaderRules {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
         if self.transport == Transport::Tls && !response.headers.contains_key(STRICT_TRANSPORT_SECURITY) {
-            response.insert_header(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))?;
+            response
+                .insert_header(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))?;
         }
         Ok(())
     }
@@ -136,7 +147,8 @@ impl HeaderRules {
     /// characters that are neither letter nor digit are one name here.
     fn is_managed(&self, name: &HeaderName) -> bool {
         let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
-        self.lengths & 1 << length.min(63) != 0 && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>())
+        self.lengths & 1 << length.min(63) != 0
+            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>())
     }
 
     fn take_out_our_cookies(&self, request: &mut RequestHeader) {

@@ -141,10 +141,9 @@ impl Gateway {
         let Parsed { host, path, is_canonical } = parsed;
         let facts = RequestFacts { host: &host, path: &path, method: &request.method };
         let profile = known.map(|(_, live)| live.profile());
-        let member = known.zip(profile.as_ref()).map(|((_, live), profile)| Presence {
-            profile,
-            signed_in_at: live.signed_in_at(),
-        });
+        let member = known
+            .zip(profile.as_ref())
+            .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Forward(permit) => {
                 Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
@@ -235,12 +234,17 @@ impl ProxyHttp for Engine {
         self.0.handle(session, ctx).await
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<Box<HttpPeer>> {
-        let Some(permit) = &ctx.permit else { return Error::e_explain(ErrorType::InternalError, "no permit") };
-        ctx.rules
-            .upstream
-            .peer(permit, &session.req_header().method)
-            .ok_or_else(|| Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up())
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let Some(permit) = &ctx.permit else {
+            return Error::e_explain(ErrorType::InternalError, "no permit");
+        };
+        ctx.rules.upstream.peer(permit, &session.req_header().method).ok_or_else(|| {
+            Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up()
+        })
     }
 
     /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
@@ -250,7 +254,9 @@ impl ProxyHttp for Engine {
         upstream: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
-        let Some(permit) = &ctx.permit else { return Error::e_explain(ErrorType::InternalError, "no permit") };
+        let Some(permit) = &ctx.permit else {
+            return Error::e_explain(ErrorType::InternalError, "no permit");
+        };
         let rules = &ctx.rules;
         rules.headers.rewrite(upstream, permit);
         rules.headers.write_identity(upstream, permit)?;
@@ -274,7 +280,12 @@ impl ProxyHttp for Engine {
         }
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut RequestContext) -> FailToProxy {
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut RequestContext,
+    ) -> FailToProxy {
         let problem = failure::problem_of(error);
         ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
         let mut error_code = 0;

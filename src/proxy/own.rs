@@ -33,7 +33,9 @@ async fn body(session: &mut Session) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     loop {
         match session.read_request_body().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => return Err(Problem::PayloadTooLarge),
+            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => {
+                return Err(Problem::PayloadTooLarge);
+            }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body.freeze()),
             Err(_) => return Err(Problem::BadRequest),

@@ -18,7 +18,8 @@ pub fn runtime(threads: usize) -> io::Result<Runtime> {
 
 /// Completes at SIGTERM or SIGINT.
 pub async fn until_told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };
@@ -30,12 +31,17 @@ pub async fn until_told_to_stop() {
 
 /// Makes a folder that only we may enter, whatever the umask, or refuses one that others may (SECURITY: OPS-05).
 pub fn private_folder(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| named(path, &error))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| named(path, &error))?;
     let mode = std::fs::metadata(path).map_err(|error| named(path, &error))?.permissions().mode();
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let text = format!("{} can be entered by others (mode {:o}); run: chmod 700 {0}", path.display(), mode & 0o777);
+    let text =
+        format!("{} can be entered by others (mode {:o}); run: chmod 700 {0}", path.display(), mode & 0o777);
     Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 

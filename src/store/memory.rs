@@ -73,6 +73,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn apply(&self, batch: Batch) -> Commit {
         Box::pin(std::future::ready(self.apply_now(batch)))
     }

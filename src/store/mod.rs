@@ -47,9 +47,7 @@ pub trait Store: Send + Sync {
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError>;
 
     /// Whether writes are still taken; the reason if not.
-    fn health(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
+    fn health(&self) -> Result<(), StoreError>;
 
     /// Applies a batch; see the contract above. Batches take effect in the order of these calls, whether or not the
     /// futures are polled: a caller that goes away does not undo its write.

@@ -65,7 +65,15 @@ fn all<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h [u8]> {
 fn hdr_01_no_spelling_of_a_managed_name_gets_through_on_any_route() {
     let rules = rules(IdentityEncoding::Percent);
     let separators = ["-", "_", ".", "", "!", "#", "$", "&", "'", "*", "+", "^", "`", "|", "~", "--", "-_"];
-    let managed = ["remote user", "remote name", "remote email", "remote groups", "x forwarded for", "x real ip", "proxy"];
+    let managed = [
+        "remote user",
+        "remote name",
+        "remote email",
+        "remote groups",
+        "x forwarded for",
+        "x real ip",
+        "proxy",
+    ];
     for name in managed {
         for separator in separators {
             for spelling in [name.to_owned(), name.to_uppercase(), format!(" {name} ")] {

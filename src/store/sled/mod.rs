@@ -165,6 +165,10 @@ impl Store for SledStore {
         self.each(Kind::Session, read, visit)
     }
 
+    fn health(&self) -> Result<(), StoreError> {
+        self.writer.health()
+    }
+
     fn apply(&self, batch: Batch) -> Commit {
         self.writer.submit(batch)
     }

@@ -6,8 +6,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
@@ -26,6 +26,7 @@ pub(super) type DiskSync = Box<dyn FnMut() -> io::Result<()> + Send>;
 pub(super) struct Writer {
     queue: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
+    failure: Arc<OnceLock<String>>,
 }
 
 struct Request {
@@ -36,9 +37,17 @@ struct Request {
 impl Writer {
     pub(super) fn start(table: Arc<Table>, sync: DiskSync) -> io::Result<Self> {
         let (queue, requests) = channel();
-        let thread =
-            thread::Builder::new().name("store".to_owned()).spawn(move || run(&table, sync, &requests))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        let failure = Arc::new(OnceLock::new());
+        let noted = Arc::clone(&failure);
+        let thread = thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || run(&table, sync, &requests, &noted))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), failure })
+    }
+
+    /// The failure after which nothing is written any more, if there was one.
+    pub(super) fn health(&self) -> Result<(), StoreError> {
+        self.failure.get().map_or(Ok(()), |reason| Err(StoreError::Failed(reason.clone())))
     }
 
     /// Puts a batch in the queue.
@@ -63,13 +72,12 @@ impl Drop for Writer {
     }
 }
 
-fn run(table: &Table, mut sync: DiskSync, requests: &Receiver<Request>) {
-    let mut failure = None;
+fn run(table: &Table, mut sync: DiskSync, requests: &Receiver<Request>, failure: &OnceLock<String>) {
     while let Ok(first) = requests.recv() {
         let group = std::iter::once(first).chain(requests.try_iter()).take(GROUP);
         let (batches, answers): (Vec<_>, Vec<_>) =
             group.map(|request| (request.batch, request.answer)).unzip();
-        let outcome = match &failure {
+        let outcome = match failure.get() {
             Some(reason) => Err(String::clone(reason)),
             None => catch_unwind(AssertUnwindSafe(|| write(table, &mut sync, batches)))
                 .unwrap_or_else(|_| Err("sled failed over a write; restart".to_owned())),
@@ -82,7 +90,7 @@ fn run(table: &Table, mut sync: DiskSync, requests: &Receiver<Request>) {
                 for answer in answers {
                     drop(answer.send(Err(StoreError::Failed(reason.clone()))));
                 }
-                failure = Some(reason);
+                failure.get_or_init(|| reason);
             }
         }
     }
