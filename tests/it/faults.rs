@@ -1,0 +1,101 @@
+//! What visitors get when the application misbehaves, and that nothing is ever sent twice (REL-06, REL-07, OPS-04).
+
+use crate::support::gateway::{Gateway, Settings};
+use crate::support::raw::{RawClient, exchange};
+use crate::support::upstream::{Act, Recorder};
+
+const GUEST: Settings<'_> = Settings {
+    server: "",
+    upstream: "connect_timeout = \"500ms\"\nread_timeout = \"1s\"",
+    access: "default = \"guest\"",
+    rest: "",
+};
+
+fn get(gateway: &Gateway, fields: &str) -> String {
+    format!("GET /x?secret=1 HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\n{fields}\r\n", gateway.host())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_06_each_fault_has_its_page_with_a_reference_and_without_internals() {
+    let garbage = || Act::Send(b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec());
+    for (acts, status) in [
+        (vec![Act::Close], 502),
+        (vec![Act::Reset], 502),
+        (vec![garbage(), Act::Close], 502),
+        (vec![Act::Silence], 504),
+    ] {
+        let upstream = Recorder::always(acts.clone()).await;
+        let gateway = Gateway::with(upstream.address(), GUEST).await;
+        let reply = exchange(gateway.address, get(&gateway, "")).await.unwrap();
+        assert_eq!(reply.status(), status, "{acts:?}");
+        let text = format!("{}{}", reply.head.text(), reply.text());
+        let port = upstream.address().port().to_string();
+        for internal in [port.as_str(), "pingora", "secret", "127.0.0.1"] {
+            assert!(!text.to_lowercase().contains(internal), "{internal}: {text}");
+        }
+        assert!(reply.text().contains("class=\"reference\"") || reply.text().contains("Reference"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_application_is_502_for_pages_and_json_for_scripts_while_sign_in_still_works() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gateway = Gateway::with(nobody, GUEST).await;
+    let page = exchange(gateway.address, get(&gateway, "")).await.unwrap();
+    assert_eq!(page.status(), 502);
+    assert!(page.head.value("content-type").unwrap().starts_with("text/html"));
+    let script = exchange(gateway.address, get(&gateway, "X-Requested-With: XMLHttpRequest\r\n")).await.unwrap();
+    assert_eq!(script.status(), 502);
+    let json: serde_json::Value = serde_json::from_str(&script.text()).unwrap();
+    assert_eq!(json["code"], "site-unreachable");
+    let login = format!("GET /.passgate/login HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.host());
+    assert_eq!(exchange(gateway.address, login).await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_07_a_post_is_sent_once_and_never_on_a_used_connection() {
+    // The application closes each connection after its first answer without saying so, as old servers do.
+    let upstream = Recorder::on_request(|heard| match heard.number {
+        0 => vec![Act::ok("first")],
+        _ => vec![Act::Close],
+    })
+    .await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let post = format!("POST /post HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", gateway.host());
+    let mut client = RawClient::connect(gateway.address).await;
+    for _ in 0..5 {
+        let reply = client.exchange(get(&gateway, "")).await.unwrap();
+        assert_eq!(reply.status(), 200, "an idempotent request is tried again");
+        let reply = client.exchange(&post).await.unwrap();
+        assert_eq!(reply.status(), 200, "a POST gets a fresh connection");
+    }
+    let posts = upstream.request_heads().iter().filter(|head| head.start_line().starts_with("POST")).count();
+    assert_eq!(posts, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_07_a_post_that_fails_is_not_repeated() {
+    let upstream = Recorder::always([Act::Close]).await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let post = format!("POST /post HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", gateway.host());
+    assert_eq!(exchange(gateway.address, post).await.unwrap().status(), 502);
+    assert_eq!(upstream.request_heads().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h1_11_the_body_of_a_refused_request_is_never_taken_for_a_request() {
+    let upstream = Recorder::always([Act::ok("")]).await;
+    let gateway = Gateway::with(upstream.address(), Settings { access: "default = \"login\"", ..GUEST }).await;
+    let smuggled = format!("GET /smuggled HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.host());
+    let refused = format!(
+        "POST /x HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nContent-Length: {}\r\n\r\n{smuggled}",
+        gateway.host(),
+        smuggled.len()
+    );
+    let mut client = RawClient::connect(gateway.address).await;
+    let reply = client.exchange(refused).await.unwrap();
+    assert_eq!(reply.status(), 302);
+    let rest = client.rest().await.unwrap_or_default();
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    assert!(upstream.request_heads().is_empty());
+}

@@ -1,0 +1,146 @@
+//! Who the application is told is there, and that nobody else can tell it so (HDR-01 … HDR-08, H1 … H7).
+
+use crate::support::gateway::{Gateway, Settings};
+use crate::support::raw::exchange;
+use crate::support::upstream::{Act, Recorder};
+
+const GUEST: Settings<'_> = Settings { server: "", upstream: "", access: "default = \"guest\"", rest: "" };
+
+async fn recorder() -> Recorder {
+    Recorder::always([Act::ok("hello")]).await
+}
+
+fn get(gateway: &Gateway, target: &str, fields: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\n{fields}\r\n", gateway.host())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h2_every_alias_is_dropped_on_guest_public_and_member_routes() {
+    let names = ["Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "X-Forwarded-For", "X-Real-IP"];
+    let separators = ["-", "_", ".", "", "~", "!", "--", "*"];
+    let access = "default = \"guest\"\n[[access.rule]]\npath = \"/public/**\"\nrequire = \"public\"\n\
+                  [[access.rule]]\npath = \"/members/**\"\nrequire = \"login\"";
+    for target in ["/", "/public/x", "/members/x"] {
+        let upstream = recorder().await;
+        let gateway = Gateway::with(upstream.address(), Settings { access, ..GUEST }).await;
+        let alice = gateway.add_member("alice", "wonderland is far", &["admins"]).await;
+        let cookie = gateway.cookie_of(&alice).await;
+        let mut fields = format!("Cookie: {cookie}\r\n");
+        for name in names {
+            for separator in separators {
+                let alias = name.replace('-', separator);
+                fields.push_str(&format!("{alias}: evil\r\n{}: evil\r\n", alias.to_uppercase()));
+            }
+        }
+        let reply = exchange(gateway.address, get(&gateway, target, &fields)).await.unwrap();
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let head = upstream.only_head();
+        assert!(!head.text().contains("evil"), "{}", head.text());
+        let user = if target == "/public/x" { vec![] } else { vec!["alice".to_owned()] };
+        assert_eq!(head.values("remote-user"), user, "{target}");
+        assert_eq!(head.values("x-forwarded-for"), ["127.0.0.1"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_03_no_connection_field_takes_the_identity_away() {
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
+    let nominations = [
+        "close, Remote-User", "Remote-User", "remote-user, Remote-Name", "keep-alive,\tRemote-User", "close, REMOTE-USER",
+        "\"Remote-User\"", "X-Forwarded-For", "Remote_User", "close, X-Request-Id", "Cookie",
+    ];
+    for nomination in nominations {
+        let seen = upstream.request_heads().len();
+        let fields = format!("Cookie: {cookie}\r\nConnection: {nomination}\r\n");
+        let reply = exchange(gateway.address, get(&gateway, "/", &fields)).await.unwrap();
+        match upstream.request_heads().get(seen) {
+            Some(head) => assert_eq!(head.values("remote-user"), ["alice"], "{nomination}"),
+            None => assert_eq!(reply.status(), 400, "{nomination}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h3_a_clients_authorization_reaches_the_application_only_by_a_rule_that_says_so() {
+    let upstream = recorder().await;
+    let access = "default = \"guest\"\n[[access.rule]]\npath = \"/api/**\"\nrequire = \"guest\"\nauthorization = \"forward\"";
+    let gateway = Gateway::with(upstream.address(), Settings { access, ..GUEST }).await;
+    for target in ["/", "/api/x"] {
+        exchange(gateway.address, get(&gateway, target, "Authorization: Basic YWRtaW46eA==\r\n")).await.unwrap();
+    }
+    let sent: Vec<_> = upstream.request_heads().iter().map(|head| head.values("authorization")).collect();
+    assert_eq!(sent, [vec![], vec!["Basic YWRtaW46eA==".to_owned()]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ses_10_our_cookies_stay_with_us_and_the_others_go_on_byte_for_byte() {
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
+    let odd = "mybb[lastvisit]=1; a=\"x y\"; b=%7C|; d=1=2; e=";
+    exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {odd}; {cookie}; passgate-form=x; f\r\n"))).await.unwrap();
+    exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {cookie}\r\n"))).await.unwrap();
+    let heads = upstream.request_heads();
+    assert_eq!(heads[0].values("cookie"), [format!("{odd}; f")]);
+    assert_eq!(heads[1].values("cookie"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h6_a_broken_or_doubled_session_cookie_is_nobodys() {
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
+    let long = format!("passgate={}", "x".repeat(3_000));
+    for broken in [format!("{cookie}x"), format!("{cookie}; {cookie}"), "passgate=".to_owned(), long] {
+        let seen = upstream.request_heads().len();
+        let reply = exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {broken}\r\n"))).await.unwrap();
+        assert_eq!(reply.status(), 200);
+        assert_eq!(upstream.request_heads()[seen].values("remote-user"), Vec::<String>::new(), "{broken}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h7_forwarding_fields_are_rewritten_unless_the_peer_is_trusted() {
+    let lies = "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example\r\n\
+                X-Forwarded-Port: 1\r\nForwarded: for=1.1.1.1\r\nX-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\n\
+                X-HTTP-Method-Override: DELETE\r\nProxy: http://evil\r\nX-Request-Id: chosen-by-client\r\n";
+    let upstream = recorder().await;
+    let stranger = Gateway::with(upstream.address(), GUEST).await;
+    exchange(stranger.address, get(&stranger, "/", lies)).await.unwrap();
+    let head = upstream.only_head();
+    let value = |name: &str| head.value(name).unwrap_or_default();
+    assert_eq!(value("x-forwarded-for"), "127.0.0.1");
+    assert_eq!(value("x-forwarded-proto"), "http");
+    assert_eq!(value("x-forwarded-host"), stranger.host());
+    assert_eq!(value("x-forwarded-port"), stranger.address.port().to_string());
+    assert_ne!(value("x-request-id"), "chosen-by-client");
+    for gone in ["forwarded", "x-original-url", "x-rewrite-url", "x-http-method-override", "proxy"] {
+        assert_eq!(head.value(gone), None, "{gone}");
+    }
+
+    let upstream = recorder().await;
+    let trusting = Settings { server: "trusted_proxies = [\"127.0.0.0/8\"]", ..GUEST };
+    let gateway = Gateway::with(upstream.address(), trusting).await;
+    exchange(gateway.address, get(&gateway, "/", lies)).await.unwrap();
+    let head = upstream.only_head();
+    assert_eq!(head.value("x-forwarded-for").unwrap(), "198.51.100.7, 127.0.0.1");
+    assert_eq!(head.value("x-forwarded-proto").unwrap(), "https");
+    assert_eq!(head.value("x-request-id").unwrap(), "chosen-by-client");
+    assert_eq!(head.value("x-original-url"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_04_a_name_outside_ascii_arrives_in_the_form_that_is_configured() {
+    for (rest, expected) in
+        [("", "Zo%C3%AB B%C3%A4cker"), ("[identity]\nencoding = \"utf-8\"\nuser = \"X-Member\"", "Zoë Bäcker")]
+    {
+        let upstream = recorder().await;
+        let gateway = Gateway::with(upstream.address(), Settings { rest, ..GUEST }).await;
+        let cookie = gateway.cookie_of(&gateway.add_member("Zoë Bäcker", "wonderland is far", &[]).await).await;
+        exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {cookie}\r\n"))).await.unwrap();
+        let name = if rest.is_empty() { "remote-user" } else { "x-member" };
+        assert_eq!(upstream.only_head().values(name), [expected]);
+    }
+}
