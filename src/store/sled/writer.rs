@@ -6,8 +6,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
@@ -19,8 +19,8 @@ use crate::store::{Batch, Commit, StoreError};
 /// How many batches are written together at most.
 const GROUP: usize = 512;
 
-/// Brings what was written to the disk.
-pub(super) type DiskSync = Box<dyn FnMut() -> io::Result<()> + Send>;
+/// Brings what was written, up to the group of this number, to the disk.
+pub(super) type DiskSync = Box<dyn FnMut(u64) -> io::Result<()> + Send>;
 
 /// The way to the thread.
 pub(super) struct Writer {
@@ -35,13 +35,13 @@ struct Request {
 }
 
 impl Writer {
-    pub(super) fn start(table: Arc<Table>, sync: DiskSync) -> io::Result<Self> {
+    pub(super) fn start(table: Arc<Table>, sync: DiskSync) -> Result<Self, StoreError> {
         let (queue, requests) = channel();
+        let group = table.groups()?;
         let failure = Arc::new(OnceLock::new());
-        let noted = Arc::clone(&failure);
-        let thread = thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || run(&table, sync, &requests, &noted))?;
+        let disk = Disk { table, sync, group, failure: Arc::clone(&failure) };
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || disk.run(&requests));
+        let thread = thread.map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), failure })
     }
 
@@ -72,40 +72,47 @@ impl Drop for Writer {
     }
 }
 
-fn run(table: &Table, mut sync: DiskSync, requests: &Receiver<Request>, failure: &OnceLock<String>) {
-    while let Ok(first) = requests.recv() {
-        let group = std::iter::once(first).chain(requests.try_iter()).take(GROUP);
-        let (batches, answers): (Vec<_>, Vec<_>) =
-            group.map(|request| (request.batch, request.answer)).unzip();
-        let outcome = match failure.get() {
-            Some(reason) => Err(String::clone(reason)),
-            None => catch_unwind(AssertUnwindSafe(|| write(table, &mut sync, batches)))
-                .unwrap_or_else(|_| Err("sled failed over a write; restart".to_owned())),
-        };
-        match outcome {
-            Ok(results) => {
-                answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result)))
-            }
-            Err(reason) => {
-                for answer in answers {
-                    drop(answer.send(Err(StoreError::Failed(reason.clone()))));
+/// What the thread owns.
+struct Disk {
+    table: Arc<Table>,
+    sync: DiskSync,
+    /// The number of the last group written.
+    group: u64,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Disk {
+    fn run(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let group = std::iter::once(first).chain(requests.try_iter()).take(GROUP);
+            let (batches, answers): (Vec<_>, Vec<_>) =
+                group.map(|request| (request.batch, request.answer)).unzip();
+            let outcome = match self.failure.get() {
+                Some(reason) => Err(String::clone(reason)),
+                None => catch_unwind(AssertUnwindSafe(|| self.write(batches)))
+                    .unwrap_or_else(|_| Err("sled failed over a write; restart".to_owned())),
+            };
+            match outcome {
+                Ok(results) => {
+                    answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result)));
                 }
-                failure.get_or_init(|| reason);
+                Err(reason) => {
+                    let failed = || Err(StoreError::Failed(reason.clone()));
+                    answers.into_iter().for_each(|answer| drop(answer.send(failed())));
+                    self.failure.get_or_init(|| reason);
+                }
             }
         }
     }
-}
 
-/// Writes the batches that can be, and says of each whether it could.
-fn write(
-    table: &Table,
-    sync: &mut DiskSync,
-    batches: Vec<Batch>,
-) -> Result<Vec<Result<(), StoreError>>, String> {
-    let mut stage = Stage::over(table);
-    let results = batches.into_iter().map(|batch| stage.add(batch)).collect();
-    let broken = |error: &dyn ToString| format!("{}; see to the disk and restart", error.to_string());
-    table.write(stage.into_writes()).map_err(|error| broken(&error))?;
-    sync().map_err(|error| broken(&error))?;
-    Ok(results)
+    /// Writes the batches that can be, and says of each whether it could.
+    fn write(&mut self, batches: Vec<Batch>) -> Result<Vec<Result<(), StoreError>>, String> {
+        let mut stage = Stage::over(&self.table);
+        let results = batches.into_iter().map(|batch| stage.add(batch)).collect();
+        let broken = |error: &dyn ToString| format!("{}; see to the disk and restart", error.to_string());
+        self.group += 1;
+        self.table.write(stage.into_writes(), self.group).map_err(|error| broken(&error))?;
+        (self.sync)(self.group).map_err(|error| broken(&error))?;
+        Ok(results)
+    }
 }
