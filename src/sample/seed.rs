@@ -5,8 +5,8 @@ use super::boards::{Board, Boards, Draft, PAGE};
 /// The topic that is one page of 2 MB.
 const LONG_TOPIC: u64 = 50;
 const LONG_POSTS: usize = 500;
-/// Bytes of a paragraph times this is a post of a little over 4 KiB.
-const LONG_REPEATS: usize = 30;
+/// Paragraphs of a long post, which makes it a little over 4 KiB.
+const LONG_REPEATS: usize = 26;
 
 const PARAGRAPH: &str = "And then the tram turned the corner once more, past the bakery and the fountain, and \
     nobody on board could say how often it had done so. The driver rang the bell.\n";

@@ -1,0 +1,7 @@
+//! The integration tests: one binary, real sockets on free ports of loopback, no sleeps.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+
+mod sample;
+mod support;
+mod supporting;
