@@ -191,3 +191,6 @@ impl Web {
         headers.get_all(http::header::COOKIE).iter().map(http::HeaderValue::as_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

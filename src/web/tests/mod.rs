@@ -1,0 +1,240 @@
+//! The pages, asked by browsers with a cookie jar, on a store in memory. Requests go straight to [`Web`], with the session
+//! looked up as the proxy does it.
+
+mod account;
+mod login;
+mod logout;
+mod pages;
+mod refusal;
+mod setup;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE, USER_AGENT};
+use http::request::Builder;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::options::PageOptions;
+use super::{Member, PagesError, Visit, Web, WebParts};
+use crate::auth::{
+    Accounts, Cookies, HashingCost, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions, SignIn,
+    Transport,
+};
+use crate::domain::{Clock, Group, Lifetimes, ManualClock, Secret, Timestamp, User, UserName};
+use crate::store::{MemoryStore, Store};
+
+const ORIGIN_OF_SITE: &str = "https://forum.example";
+const PASSWORD: &str = "correct horse battery staple";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A gateway's pages with what is behind them.
+struct Site {
+    web: Web,
+    accounts: Arc<Accounts>,
+    sessions: Arc<Sessions>,
+    cookies: Cookies,
+    clock: Arc<ManualClock>,
+}
+
+fn options() -> PageOptions {
+    PageOptions {
+        site_name: "The Teapot Forum".to_owned(),
+        logo: None,
+        accent: "#2f5d8a".to_owned(),
+        templates: None,
+    }
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with(options()).unwrap()
+    }
+
+    fn with(options: PageOptions) -> Result<Self, PagesError> {
+        let day = Duration::from_secs(86_400);
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
+        let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30 };
+        let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
+        let cost = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+        let passwords = Arc::new(Passwords::new(cost, 1));
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&store),
+            Arc::clone(&sessions),
+            Arc::clone(&passwords),
+            Arc::clone(&ticking),
+            PasswordPolicy { min_chars: 15 },
+        ));
+        let sign_in = SignIn::new(store, Arc::clone(&sessions), passwords, Arc::clone(&ticking));
+        let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
+        let web = Web::new(WebParts {
+            options,
+            prefix: "/.passgate".to_owned(),
+            origins: vec![ORIGIN_OF_SITE.to_owned()],
+            methods: vec![Method::GET, Method::HEAD, Method::POST],
+            cookies: cookies.clone(),
+            sign_in: Arc::new(sign_in),
+            accounts: Arc::clone(&accounts),
+            sessions: Arc::clone(&sessions),
+            clock: ticking,
+        })?;
+        Ok(Self { web, accounts, sessions, cookies, clock })
+    }
+
+    /// A site with a member `alice`.
+    async fn with_alice() -> Self {
+        let site = Self::new();
+        site.add("alice").await;
+        site
+    }
+
+    async fn add(&self, name: &str) -> User {
+        let phc = self.accounts.hash(Secret::new(PASSWORD.to_owned())).await.unwrap();
+        let new = NewUser {
+            name: UserName::parse(name).unwrap(),
+            full_name: Some("Alice <Liddell>".to_owned()),
+            email: Some("alice@wonderland.example".to_owned()),
+            groups: vec![Group::parse("Tea & cake").unwrap()],
+        };
+        self.accounts.add(new, Some(phc)).await.unwrap()
+    }
+
+    fn browser(&self) -> Browser<'_> {
+        Browser { site: self, jar: BTreeMap::new() }
+    }
+
+    /// A browser in which `name` has signed in.
+    async fn signed_in(&self, name: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        assert_eq!(browser.sign_in(name, PASSWORD).await.status(), StatusCode::SEE_OTHER);
+        browser
+    }
+
+    fn live(&self, token: &str) -> bool {
+        self.sessions.check(&SessionToken::parse(token).unwrap()).is_some()
+    }
+}
+
+/// A browser: keeps cookies, and says of itself what browsers say.
+struct Browser<'s> {
+    site: &'s Site,
+    jar: BTreeMap<String, String>,
+}
+
+impl Browser<'_> {
+    async fn get(&mut self, target: &str) -> Answer {
+        self.send(Request::get(target)).await
+    }
+
+    /// Posts a form from a page of the site.
+    async fn post(&mut self, target: &str, fields: &[(&str, &str)]) -> Answer {
+        let request =
+            Request::post(target).header(ORIGIN, ORIGIN_OF_SITE).header("sec-fetch-site", "same-origin");
+        self.post_as(request, fields).await
+    }
+
+    /// Posts a form with a request that is made already.
+    async fn post_as(&mut self, request: Builder, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.send_body(request.header(CONTENT_TYPE, FORM), body).await
+    }
+
+    async fn send(&mut self, request: Builder) -> Answer {
+        self.send_body(request, String::new()).await
+    }
+
+    async fn send_body(&mut self, request: Builder, body: String) -> Answer {
+        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = if cookies.is_empty() { request } else { request.header(COOKIE, cookies.join("; ")) };
+        let request = request
+            .header("accept", "text/html,*/*;q=0.8")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+            .header(USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+        let answer = ask(self.site, request.body(body.into()).unwrap()).await;
+        self.keep(&answer);
+        answer
+    }
+
+    fn keep(&mut self, answer: &Answer) {
+        if answer.headers().contains_key("clear-site-data") {
+            self.jar.clear();
+        }
+        for cookie in answer.set_cookies() {
+            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+            if cookie.contains("Max-Age=0") {
+                self.jar.remove(name);
+            } else {
+                self.jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Opens the sign-in page and sends its form.
+    async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
+        let page = self.get("/.passgate/login").await;
+        let csrf = page.field("csrf");
+        self.post("/.passgate/login", &[("csrf", &csrf), ("username", name), ("password", password)]).await
+    }
+
+    fn session(&self) -> Option<&String> {
+        self.jar.get(self.site.cookies.session_name())
+    }
+}
+
+/// Asks as the proxy does: the session is looked up first.
+async fn ask(site: &Site, request: Request<Bytes>) -> Answer {
+    let presented = site.cookies.session(Web::cookie_fields(request.headers())).token();
+    let live = presented.as_ref().and_then(|token| site.sessions.check(token));
+    let member = presented.as_ref().zip(live.as_deref()).map(|(token, session)| Member { token, session });
+    Answer(site.web.dispatch(request, &Visit { member, ..nobody() }).await)
+}
+
+fn nobody() -> Visit<'static> {
+    Visit { request_id: "0f1e2d3c", client: IpAddr::V4(Ipv4Addr::LOCALHOST), member: None }
+}
+
+struct Answer(Response<Bytes>);
+
+impl Answer {
+    fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(self.0.body()).unwrap()
+    }
+
+    /// A header field that is there once.
+    fn header(&self, name: &str) -> &str {
+        let mut values = self.headers().get_all(name).iter();
+        let value = values.next().unwrap_or_else(|| panic!("no {name}")).to_str().unwrap();
+        assert_eq!(values.next(), None, "{name} once");
+        value
+    }
+
+    fn location(&self) -> &str {
+        self.header("location")
+    }
+
+    fn set_cookies(&self) -> Vec<&str> {
+        self.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// The value of the first field of that name in the page.
+    fn field(&self, name: &str) -> String {
+        let start = format!("name=\"{name}\"");
+        let (_, rest) = self.text().split_once(&start).unwrap_or_else(|| panic!("no field {name}"));
+        let (_, rest) = rest.split_once("value=\"").unwrap();
+        rest.split_once('"').unwrap().0.replace("&#x2f;", "/").replace("&amp;", "&")
+    }
+}
