@@ -11,9 +11,13 @@
 //!
 //! `ARCHITECTURE.md` walks three requests through them; `tests/floors.rs` keeps the table true.
 
+pub mod app;
 pub mod auth;
+pub mod config;
 pub mod domain;
 pub mod policy;
+pub mod proxy;
 pub mod sample;
+pub mod server;
 pub mod store;
 pub mod web;

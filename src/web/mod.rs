@@ -1,2 +1,193 @@
-//! Floor 3: pages.
+//! Floor 3: our own pages. `http::Request` in, `http::Response` out; knows no pingora.
+//!
+//! This file is the list of routes and hands each request to the file that answers it. Nothing is checked, worded or
+//! formatted here. Every response leaves through `response`, so that each carries the same security headers once.
+
+mod account;
+mod assets;
+mod audience;
+mod audit;
+mod login;
+mod logout;
 pub mod options;
+mod pages;
+mod palette;
+mod refusal;
+mod request;
+mod response;
+mod security_headers;
+mod setup;
+mod wording;
+
+pub use audience::Audience;
+pub use pages::PagesError;
+pub use refusal::Problem;
+pub use request::MAX_BODY_BYTES;
+pub use response::without_body;
+pub use security_headers::STRICT_TRANSPORT_SECURITY;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use crate::auth::{Accounts, Cookies, LiveSession, SessionToken, Sessions, SignIn};
+use crate::domain::{Clock, RequestPath, ReturnTo};
+use crate::policy::SignInReason;
+use options::PageOptions;
+use pages::Pages;
+use response::{Outbound, Reply};
+
+/// What the pages are made of.
+pub struct WebParts {
+    /// How they look.
+    pub options: PageOptions,
+    /// The path below which they live, without a slash at its end: `/.passgate`.
+    pub prefix: String,
+    /// The origins our forms are posted from, as browsers write them in `Origin`: `https://forum.example`.
+    pub origins: Vec<String>,
+    /// The methods the gateway lets through to the application, named when it refuses another.
+    pub methods: Vec<Method>,
+    /// Makes and reads our cookies.
+    pub cookies: Cookies,
+    /// Signing in.
+    pub sign_in: Arc<SignIn>,
+    /// Set-up links.
+    pub accounts: Arc<Accounts>,
+    /// Signing out, and a member's own sessions.
+    pub sessions: Arc<Sessions>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Our own pages.
+pub struct Web {
+    parts: WebParts,
+    pages: Pages,
+    outbound: Outbound,
+}
+
+/// Who asks: what the caller has found out about a request before it comes here.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// The request's id; members see it as the reference of a problem.
+    pub request_id: &'a str,
+    /// The address the request came from.
+    pub client: IpAddr,
+    /// The signed-in member, if the session cookie was good.
+    pub member: Option<Member<'a>>,
+}
+
+/// A signed-in member's browser.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    /// What the browser presented; sign-out and account forms are tied to it.
+    pub token: &'a SessionToken,
+    /// What [`Sessions::check`] made of it.
+    pub session: &'a LiveSession,
+}
+
+/// Everything below the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'r> {
+    Account,
+    Asset(&'r str),
+    EndOtherSessions,
+    EndSession,
+    Home,
+    Login,
+    Logout,
+    Setup,
+}
+
+impl<'r> Route<'r> {
+    /// THE list of routes; `rest` is what follows the prefix.
+    fn of(rest: &'r str) -> Option<Self> {
+        Some(match rest {
+            "" | "/" => Self::Home,
+            "/account" => Self::Account,
+            "/account/end-other-sessions" => Self::EndOtherSessions,
+            "/account/end-session" => Self::EndSession,
+            "/login" => Self::Login,
+            "/logout" => Self::Logout,
+            "/setup" => Self::Setup,
+            _ => Self::Asset(rest.strip_prefix("/assets/")?),
+        })
+    }
+
+    /// The methods it answers, for `Allow`.
+    const fn allow(self) -> &'static str {
+        match self {
+            Self::Account | Self::Asset(_) | Self::Home => "GET, HEAD",
+            Self::EndOtherSessions | Self::EndSession => "POST",
+            Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
+        }
+    }
+}
+
+impl Web {
+    /// Loads and tries all templates; a folder of one's own with a mistake in it fails here, naming file and line.
+    pub fn new(parts: WebParts) -> Result<Self, PagesError> {
+        let pages = Pages::load(&parts.options, &parts.prefix)?;
+        let outbound = Outbound::new(&parts.origins, &parts.methods);
+        Ok(Self { parts, pages, outbound })
+    }
+
+    /// Answers a request below the prefix. The body is complete, or cut off somewhere above [`MAX_BODY_BYTES`].
+    pub async fn dispatch(&self, request: Request<Bytes>, visit: &Visit<'_>) -> Response<Bytes> {
+        let audience = Audience::of(request.headers(), request.method());
+        let reply = self.answer(&request, visit).await;
+        let response = reply.unwrap_or_else(|problem| self.problem(problem, audience, visit));
+        if request.method() == Method::HEAD { without_body(response) } else { response }
+    }
+
+    async fn answer(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let path = RequestPath::parse(target).map_err(|_| Problem::AmbiguousTarget)?;
+        let rest = path.below(&self.parts.prefix).ok_or(Problem::NotFound)?;
+        let route = Route::of(rest).ok_or(Problem::NotFound)?;
+        match (request.method(), route) {
+            (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name),
+            (&Method::GET | &Method::HEAD, Route::Home) => {
+                Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
+            }
+            (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
+            (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
+            (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
+            (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
+            (&Method::POST, Route::Login) => self.log_in(request, visit).await,
+            (&Method::POST, Route::Logout) => self.log_out(request, visit).await,
+            (&Method::POST, Route::Setup) => self.set_up(request, visit).await,
+            _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),
+        }
+    }
+
+    /// Sends a visitor to the sign-in page, or tells a script that signing in comes first.
+    pub fn unauthenticated(
+        &self,
+        audience: Audience,
+        return_to: &ReturnTo,
+        reason: SignInReason,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        match audience {
+            Audience::Page => {
+                self.outbound.redirect(StatusCode::FOUND, &self.login_address(return_to, reason))
+            }
+            Audience::Script => self.problem(reason.into(), audience, visit),
+        }
+    }
+
+    /// An address of ours.
+    fn ours(&self, rest: &str) -> String {
+        format!("{}{rest}", self.parts.prefix)
+    }
+
+    /// What a request presents under the name of our session cookie.
+    fn cookie_fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+        headers.get_all(http::header::COOKIE).iter().map(http::HeaderValue::as_bytes)
+    }
+}

@@ -1,0 +1,41 @@
+// Small comforts. Every page works without them.
+"use strict";
+
+// A button that shows the password while it is typed.
+for (const box of document.querySelectorAll(".reveal")) {
+  const input = box.querySelector("input");
+  const button = document.createElement("button");
+  const set = (shown) => {
+    input.type = shown ? "text" : "password";
+    button.textContent = shown ? "Hide" : "Show";
+    button.setAttribute("aria-label", shown ? "Hide password" : "Show password");
+  };
+  button.type = "button";
+  button.addEventListener("click", () => {
+    set(input.type === "password");
+    input.focus();
+  });
+  // Password managers look for a password field when the form is sent.
+  input.form.addEventListener("submit", () => set(false));
+  set(false);
+  box.append(button);
+}
+
+// Moments in the reader's own time zone.
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const moment = new Date(time.dateTime);
+  if (!Number.isNaN(moment.getTime())) {
+    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  }
+}
+
+// One click sends a form once. Coming back to the page with the back button makes it ready again.
+for (const form of document.forms) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+}
+addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});

@@ -1,0 +1,113 @@
+//! The `[store]`, `[pages]` and `[log]` sections: where things are kept, how our pages look, what is written down.
+
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::raw;
+use super::reader::{Reader, quoted};
+use super::server::placed;
+use crate::domain::Host;
+use crate::server::options::{LogFormat, LogOptions, StoreOptions};
+use crate::web::options::PageOptions;
+
+#[derive(Clone, Copy)]
+enum Backend {
+    Memory,
+    Sled,
+}
+
+pub(super) fn store(
+    reader: &mut Reader<'_>,
+    raw: &raw::Store,
+    data_dir: Option<&Path>,
+) -> Option<StoreOptions> {
+    let backends = [("sled", Backend::Sled), ("memory", Backend::Memory)];
+    let backend = reader.word("store.backend", &raw.backend, &backends);
+    let help = "16 is enough for some ten thousand members";
+    let cache_mib: Option<u64> = reader.number("store.cache_mib", raw.cache_mib, 1..=65_536, help);
+    let path = match raw.path.as_str() {
+        "" => data_dir.map(|folder| folder.join("store")),
+        text => Some(placed(reader, "store.path", text)),
+    };
+    match (backend?, cache_mib?) {
+        (Backend::Memory, _) => Some(StoreOptions::Memory),
+        (Backend::Sled, mib) => Some(StoreOptions::Sled { path: path?, cache_bytes: mib * 1024 * 1024 }),
+    }
+}
+
+pub(super) fn pages(reader: &mut Reader<'_>, raw: &raw::Pages, host: Option<&Host>) -> Option<PageOptions> {
+    let site_name = match raw.site_name.trim() {
+        "" => host.map(ToString::to_string),
+        name if name.chars().count() <= 100 && !name.chars().any(char::is_control) => Some(name.to_owned()),
+        name => reader.refuse(
+            "pages.site_name",
+            quoted(name),
+            "one line of up to 100 characters",
+            "write the name visitors know the site by",
+        ),
+    };
+    let logo = logo(reader, &raw.logo);
+    let accent = accent(reader, &raw.accent);
+    let templates = templates(reader, &raw.templates);
+    Some(PageOptions { site_name: site_name?, logo: logo?, accent: accent?, templates: templates? })
+}
+
+/// The content policy of our pages loads pictures from this origin only. The inner `None` is no logo.
+fn logo(reader: &mut Reader<'_>, text: &str) -> Option<Option<String>> {
+    let on_this_origin = text.starts_with('/') && !text.starts_with("//");
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"'<>".contains(&byte));
+    match text {
+        "" => Some(None),
+        path if on_this_origin && plain => Some(Some(path.to_owned())),
+        _ => reader.refuse(
+            "pages.logo",
+            quoted(text),
+            "a path on this site, such as \"/styles/logo.png\"",
+            "our pages load nothing from elsewhere: name a picture the application serves to everybody",
+        ),
+    }
+}
+
+fn accent(reader: &mut Reader<'_>, text: &str) -> Option<String> {
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
+    if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Some(text.to_ascii_lowercase());
+    }
+    let help = "write `#` and six hexadecimal digits, in quotes";
+    reader.refuse("pages.accent", quoted(text), "a colour such as \"#2457d6\"", help)
+}
+
+/// The inner `None` is the embedded templates alone.
+fn templates(reader: &mut Reader<'_>, text: &str) -> Option<Option<PathBuf>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let folder = placed(reader, "pages.templates", text);
+    if folder.is_dir() {
+        return Some(Some(folder));
+    }
+    let help = "make the folder, correct the path, or leave it empty for the pages that come with passgate";
+    reader.refuse("pages.templates", quoted(&folder.to_string_lossy()), "a folder that exists", help)
+}
+
+pub(super) fn log(reader: &mut Reader<'_>, raw: &raw::Log) -> Option<LogOptions> {
+    let formats = [("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = reader.word("log.format", &raw.format, &formats);
+    let level = match raw.level.parse::<Targets>() {
+        Ok(_) if raw.level.split(',').all(says_a_level) => Some(raw.level.clone()),
+        _ => reader.refuse(
+            "log.level",
+            quoted(&raw.level),
+            "\"error\", \"warn\", \"info\", \"debug\" or \"trace\", or a list such as \"info,passgate=debug\"",
+            "\"info\" writes one line a request",
+        ),
+    };
+    Some(LogOptions { format: format?, level: level? })
+}
+
+/// A bare word would be read as the name of a part, with everything of it written down; a misspelt level too.
+fn says_a_level(directive: &str) -> bool {
+    let (_, level) = directive.rsplit_once('=').unwrap_or(("", directive));
+    level.trim().parse::<LevelFilter>().is_ok()
+}

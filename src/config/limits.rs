@@ -1,0 +1,70 @@
+//! The `[password]` and `[session]` sections: what a password has to be and costs, how long a session lasts.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::raw;
+use super::reader::{DAY, Reader};
+use crate::auth::{Accounts, HashingCost, PasswordPolicy};
+use crate::domain::Lifetimes;
+
+/// The cheapest of the settings OWASP's password storage cheat sheet calls equal for Argon2id is 7168 KiB and five
+/// passes; others trade memory for passes. Less than this product, or less memory, is refused.
+const LEAST_MEMORY_KIB: u64 = 7_168;
+const LEAST_WORK: u64 = LEAST_MEMORY_KIB * 5;
+
+pub(super) fn password(
+    reader: &mut Reader<'_>,
+    raw: &raw::Password,
+) -> Option<(PasswordPolicy, HashingCost, usize)> {
+    let floor = Accounts::MIN_PASSWORD_CHARS as u64;
+    let help = "15 is right while the password alone is enough to sign in";
+    let min_chars = reader.number("password.min_length", raw.min_length, floor..=64, help);
+    let help = "19456 (19 MiB) with two iterations is what OWASP recommends";
+    let memory = reader.number("password.memory_kib", raw.memory_kib, LEAST_MEMORY_KIB..=4_194_304, help);
+    let iterations = reader.number("password.iterations", raw.iterations, 1..=100, help);
+    let lanes = reader.number(
+        "password.parallelism",
+        raw.parallelism,
+        1..=16,
+        "1 suits a web server: its sign-ins run side by side",
+    );
+    let workers = reader.number("password.workers", raw.workers, 0..=256, "0 means one for each core");
+    let (memory_kib, iterations, parallelism) = (memory?, iterations?, lanes?);
+    if raw.memory_kib * raw.iterations < LEAST_WORK {
+        let least = LEAST_WORK.div_ceil(raw.iterations);
+        return reader.refuse(
+            "password.memory_kib",
+            format!("{memory_kib} with {iterations} iterations"),
+            format!("at least {least} with {iterations} iterations"),
+            "a stolen store could be guessed through too cheaply: raise one of the two",
+        );
+    }
+    let workers = match workers? {
+        0 => available_parallelism().map_or(1, NonZero::get),
+        count => count,
+    };
+    let cost = HashingCost { memory_kib, iterations, parallelism };
+    Some((PasswordPolicy { min_chars: min_chars? }, cost, workers))
+}
+
+pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<Lifetimes> {
+    // Browsers keep no cookie for longer than 400 days (RFC 6265bis §5.5).
+    let bounds = Duration::from_secs(1)..=DAY * 400;
+    let idle = reader.duration("session.idle", &raw.idle, bounds.clone());
+    let absolute = reader.duration("session.absolute", &raw.absolute, bounds.clone());
+    let remember = reader.duration("session.remember", &raw.remember, bounds);
+    let lifetimes = Lifetimes { idle: idle?, absolute: absolute?, remember: remember? };
+    if lifetimes.absolute < lifetimes.idle {
+        let expected = format!("at least session.idle, which is {:?}", raw.idle);
+        let help = "a session can't lie unused for longer than it lasts: raise absolute or lower idle";
+        return reader.refuse("session.absolute", format!("{:?}", raw.absolute), expected, help);
+    }
+    if lifetimes.remember < lifetimes.absolute {
+        let expected = format!("at least session.absolute, which is {:?}", raw.absolute);
+        let help = "\"stay signed in\" must not end sooner than an ordinary session";
+        return reader.refuse("session.remember", format!("{:?}", raw.remember), expected, help);
+    }
+    Some(lifetimes)
+}

@@ -1,0 +1,137 @@
+//! Floor 4: the configuration. One way in: defaults, then the file, then `PASSGATE_SECTION__KEY` variables, then options
+//! of the command line; the later counts.
+//!
+//! What comes out is resolved: each part is the options type of the module that uses it, and holds only values that make
+//! sense together. A configuration with problems never comes out in part; all its problems do, each with its key, what
+//! was found, what was expected and what to do. Unknown keys are problems.
+
+mod access;
+mod house;
+mod layers;
+mod limits;
+mod problem;
+mod public;
+mod raw;
+mod reader;
+mod resolve;
+mod server;
+mod shape;
+mod upstream;
+
+pub use problem::{Problem, Source};
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::auth::{HashingCost, PasswordPolicy, Transport};
+use crate::domain::{Host, Lifetimes};
+use crate::policy::Policy;
+use crate::proxy::options::ProxyOptions;
+use crate::server::options::{LogOptions, ServerOptions, StoreOptions};
+use crate::web::options::PageOptions;
+use layers::Layers;
+
+/// The file that is read when none is named, if it is there.
+pub const DEFAULT_FILE: &str = "gateway.toml";
+
+/// A resolved configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The process.
+    pub server: ServerOptions,
+    /// The proxy.
+    pub proxy: ProxyOptions,
+    /// Who may pass.
+    pub policy: Policy,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// What a new password has to be.
+    pub password: PasswordPolicy,
+    /// What one hash costs.
+    pub hashing: HashingCost,
+    /// How many threads hash; at least one.
+    pub hashing_workers: usize,
+    /// Where accounts and sessions are kept.
+    pub store: StoreOptions,
+    /// How our pages look.
+    pub pages: PageOptions,
+    /// The log.
+    pub log: LogOptions,
+    /// How browsers reach the gateway.
+    pub transport: Transport,
+    /// The host of the public URL.
+    pub host: Host,
+    /// The origins (`https://host[:port]`) our forms may come from. Hosts with a star have none.
+    pub origins: Vec<String>,
+    /// The path below which our own pages live, without a slash at its end.
+    pub prefix: String,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the configuration of this process. `path` is the file to read; it has to be there if it is named.
+    /// `overrides` are dotted keys and texts from the command line.
+    pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Vec<Problem>> {
+        Self::load_with(path, std::env::vars_os(), overrides)
+    }
+
+    /// [`Config::load`] with another environment.
+    pub fn load_with(
+        path: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, Vec<Problem>> {
+        let mut layers = Layers::default();
+        let mut problems = Vec::new();
+        if let Some((text, path)) = read_file(path)? {
+            problems.extend(layers.add_text(&text, Some(&path)));
+        }
+        problems.extend(layers.add_environment(environment.into_iter()));
+        layers.add_flags(overrides);
+        Self::from_layers(layers, problems)
+    }
+
+    /// Reads a configuration from its text alone; no file, no environment.
+    pub fn from_toml_str(text: &str) -> Result<Self, Vec<Problem>> {
+        let mut layers = Layers::default();
+        let problems = layers.add_text(text, None);
+        Self::from_layers(layers, problems)
+    }
+
+    /// The absolute URL of one of our own pages; `path` begins with a slash.
+    pub fn own_url(&self, path: &str) -> String {
+        format!("{}{}{path}", self.server.public_url.origin().ascii_serialization(), self.prefix)
+    }
+
+    fn from_layers(mut layers: Layers, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        let (raw, misfits) = layers.shape();
+        problems.extend(misfits);
+        resolve::resolve(&raw, &layers, problems)
+    }
+}
+
+/// The text of the file and its path; none if no file was named and the default one is not there.
+fn read_file(path: Option<&Path>) -> Result<Option<(String, PathBuf)>, Vec<Problem>> {
+    let (file, named) = match path {
+        Some(path) => (path, true),
+        None => (Path::new(DEFAULT_FILE), false),
+    };
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some((text, file.to_owned()))),
+        Err(error) if error.kind() == ErrorKind::NotFound && !named => Ok(None),
+        Err(error) => Err(vec![Problem {
+            key: "--config".into(),
+            found: format!("{} can't be read: {error}", file.display()),
+            expected: "a configuration file".into(),
+            help: "correct the path or the file's permissions; without --config, gateway.toml in this folder is read \
+                   if it is there"
+                .into(),
+            source: if named { Source::Flag } else { Source::Default },
+        }]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

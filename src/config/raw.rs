@@ -1,0 +1,251 @@
+//! The file's shape, section by section, with the defaults. Texts stay texts here; `resolve` gives them meaning.
+//!
+//! Every section refuses keys it does not know. Where a list may also be one text, [`one_or_many`] says so.
+
+use std::fmt;
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) server: Server,
+    pub(super) upstream: Upstream,
+    pub(super) identity: Identity,
+    pub(super) access: Access,
+    pub(super) password: Password,
+    pub(super) session: Session,
+    pub(super) store: Store,
+    pub(super) pages: Pages,
+    pub(super) log: Log,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) listen: Vec<String>,
+    pub(super) public_url: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) hosts: Vec<String>,
+    pub(super) data_dir: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) admin_listen: String,
+    pub(super) prefix: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) methods: Vec<String>,
+    pub(super) threads: u64,
+    pub(super) drain_timeout: String,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec!["127.0.0.1:8080".into()],
+            public_url: "http://localhost:8080".into(),
+            hosts: Vec::new(),
+            data_dir: "data".into(),
+            trusted_proxies: Vec::new(),
+            admin_listen: "127.0.0.1:9090".into(),
+            prefix: "/.passgate".into(),
+            methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map(Into::into).into(),
+            threads: 0,
+            drain_timeout: "30s".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub(super) url: String,
+    pub(super) host_header: String,
+    pub(super) connect_timeout: String,
+    pub(super) read_timeout: String,
+    pub(super) write_timeout: String,
+    pub(super) idle_timeout: String,
+    pub(super) pool_size: u64,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8000".into(),
+            host_header: "client".into(),
+            connect_timeout: "2s".into(),
+            read_timeout: "60s".into(),
+            write_timeout: "60s".into(),
+            idle_timeout: "60s".into(),
+            pool_size: 128,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) user: String,
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) groups: String,
+    pub(super) encoding: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            user: "Remote-User".into(),
+            name: "Remote-Name".into(),
+            email: "Remote-Email".into(),
+            groups: "Remote-Groups".into(),
+            encoding: "percent".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Access {
+    pub(super) default: String,
+    pub(super) rule: Vec<AccessRule>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { default: "login".into(), rule: Vec::new() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AccessRule {
+    pub(super) host: String,
+    pub(super) path: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) methods: Vec<String>,
+    pub(super) require: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) groups: Vec<String>,
+    pub(super) step_up: String,
+    pub(super) authorization: String,
+}
+
+impl Default for AccessRule {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            path: "/**".into(),
+            methods: Vec::new(),
+            require: "login".into(),
+            groups: Vec::new(),
+            step_up: String::new(),
+            authorization: "drop".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Password {
+    pub(super) min_length: u64,
+    pub(super) memory_kib: u64,
+    pub(super) iterations: u64,
+    pub(super) parallelism: u64,
+    pub(super) workers: u64,
+}
+
+impl Default for Password {
+    fn default() -> Self {
+        Self { min_length: 15, memory_kib: 19_456, iterations: 2, parallelism: 1, workers: 0 }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Session {
+    pub(super) idle: String,
+    pub(super) absolute: String,
+    pub(super) remember: String,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { idle: "1h".into(), absolute: "24h".into(), remember: "30d".into() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) backend: String,
+    pub(super) path: String,
+    pub(super) cache_mib: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { backend: "sled".into(), path: String::new(), cache_mib: 16 }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Pages {
+    pub(super) site_name: String,
+    pub(super) logo: String,
+    pub(super) accent: String,
+    pub(super) templates: String,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self {
+            site_name: String::new(),
+            logo: String::new(),
+            accent: "#2457d6".into(),
+            templates: String::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: String,
+    pub(super) level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: "auto".into(), level: "info".into() }
+    }
+}
+
+/// A list of texts, or one text for a list of one.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrMany;
+
+    impl<'de> Visitor<'de> for OneOrMany {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(item) = items.next_element()? {
+                all.push(item);
+            }
+            Ok(all)
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMany)
+}

@@ -1,0 +1,59 @@
+//! From what is written to what is meant. Every section is read to its end, so that all problems come out at once.
+
+use super::access::{self, Around};
+use super::layers::Layers;
+use super::problem::Problem;
+use super::raw::Raw;
+use super::reader::Reader;
+use super::{Config, house, limits, public, server, upstream};
+use crate::proxy::options::ProxyOptions;
+
+/// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
+pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Result<Config, Vec<Problem>> {
+    let mut reader = Reader::new(layers, problems);
+    let config = read(&mut reader, raw);
+    let problems = reader.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
+    let public = public::read(reader, &raw.server);
+    let server = server::read(reader, &raw.server, public.as_ref());
+    let trusted_proxies = server::trusted_proxies(reader, &raw.server.trusted_proxies);
+    let methods = server::methods(reader, &raw.server.methods);
+    let prefix = server::prefix(reader, &raw.server.prefix);
+    let listen = server.as_ref().map(|server| server.listen.as_slice());
+    let upstream = upstream::read(reader, &raw.upstream, listen);
+    let identity = upstream::identity(reader, &raw.identity);
+    let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
+    let policy = access::read(reader, &raw.access, &around);
+    let password = limits::password(reader, &raw.password);
+    let lifetimes = limits::session(reader, &raw.session);
+    let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
+    let store = house::store(reader, &raw.store, data_dir);
+    let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
+    let log = house::log(reader, &raw.log);
+    let file = reader.layers().file().cloned();
+    let (password, hashing, hashing_workers) = password?;
+    let public = public?;
+    Some(Config {
+        proxy: ProxyOptions { upstream: upstream?, identity: identity?, trusted_proxies: trusted_proxies? },
+        server: server?,
+        policy: policy?,
+        lifetimes: lifetimes?,
+        password,
+        hashing,
+        hashing_workers,
+        store: store?,
+        pages: pages?,
+        log: log?,
+        transport: public.transport,
+        host: public.host,
+        origins: public.origins,
+        prefix: prefix?,
+        file,
+    })
+}

@@ -1,0 +1,191 @@
+//! The default file, the recipes, and the good and bad files of `tests/fixtures/config`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use figment::value::{Dict, Value};
+
+use super::*;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn load(path: &Path, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let flags: Vec<_> = flags.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+    Config::load_with(Some(path), environment, &flags)
+}
+
+fn told(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_default_file_says_what_the_code_says() {
+    let text = include_str!("../../gateway.toml");
+    let from_file = Config::from_toml_str(text).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    let defaults = Config::from_toml_str("").unwrap();
+    assert_eq!(format!("{from_file:#?}"), format!("{defaults:#?}"));
+    let written: Dict = Figment::from(Toml::string(text)).extract().unwrap();
+    let Value::Dict(_, sections) = layers::defaults() else { panic!("no sections") };
+    // How wide a number is kept says nothing.
+    let plain = |value: &Value| {
+        value
+            .to_i128()
+            .or_else(|| value.to_u128().and_then(|n| n.try_into().ok()))
+            .map_or_else(|| format!("{value:?}"), |number| number.to_string())
+    };
+    for (section, keys) in sections {
+        let Value::Dict(_, keys) = keys else { panic!("{section}") };
+        for (key, default) in keys.into_iter().filter(|(key, _)| key != "rule") {
+            let found = written.get(&section).and_then(|section| section.find_ref(&key));
+            assert_eq!(found.map(plain), Some(plain(&default)), "{section}.{key}");
+        }
+    }
+}
+
+#[test]
+fn the_default_file_shows_every_key_of_a_rule() {
+    let rule = Value::serialize(raw::AccessRule::default()).unwrap().into_dict().unwrap();
+    for key in rule.keys() {
+        assert!(include_str!("../../gateway.toml").contains(&format!("\n# {key} = ")), "{key}");
+    }
+}
+
+#[test]
+fn every_recipe_and_every_good_file_loads() {
+    for path in [files("config"), files("tests/fixtures/config/good")].concat() {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            load(&path, &[], &[])
+                .unwrap_or_else(|problems| panic!("{}\n{}", path.display(), told(&problems)));
+        }
+    }
+}
+
+#[test]
+fn ops_09_every_bad_file_is_refused_with_exactly_its_keys() {
+    let files = files("tests/fixtures/config/bad");
+    assert!(files.len() >= 50, "{}", files.len());
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap();
+        let problems = load(&path, &[], &[]).err().unwrap_or_else(|| panic!("{} loads", path.display()));
+        let mut keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        keys.sort_unstable();
+        let mut wanted: Vec<_> =
+            if expected.starts_with('(') { vec![expected] } else { expected.split(' ').collect() };
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted, "{}\n{}", path.display(), told(&problems));
+        for problem in &problems {
+            assert!(![&problem.found, &problem.expected, &problem.help].iter().any(|text| text.is_empty()));
+            let no_file = problem.source == Source::Default;
+            assert!(no_file || problem.source == Source::File(Some(path.clone())), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_told_with_the_one_that_was_meant() {
+    let help = |text: &str| Config::from_toml_str(text).unwrap_err()[0].help.clone();
+    assert_eq!(help("[server]\nlisen = 1"), "did you mean `listen`?");
+    assert_eq!(help("[server]\nPublic-URL = 1"), "did you mean `public_url`?");
+    assert_eq!(help("[servr]"), "did you mean `server`?");
+    assert_eq!(help("[server]\naccent = 1"), "`accent` belongs in [pages]");
+    assert_eq!(help("[access]\nxyzzy = 1"), "remove it; this version knows no such key");
+}
+
+#[test]
+fn the_environment_counts_more_than_the_file_and_the_command_line_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, "[server]\nthreads = 1\nlisten = \"127.0.0.1:1\"\n[pages]\nsite_name = \"file\"")
+        .unwrap();
+    let environment = [
+        ("PASSGATE_SERVER__THREADS", "2"),
+        ("PASSGATE_SERVER__LISTEN", "[::1]:2"),
+        ("PASSGATE_SERVER__HOSTS", "[a.localhost, \"b.localhost\"]"),
+        ("PASSGATE_SERVER__TRUSTED_PROXIES", ""),
+        ("PASSGATE_PAGES__SITE_NAME", "1984"),
+        ("PASSGATE_SERVICE_HOST", "10.0.0.1"),
+        ("PASSGATE_PORT", "tcp://10.0.0.1:80"),
+        ("HOME", "/"),
+    ];
+    let config = load(&path, &environment, &[("server.threads", "3")]).unwrap();
+    assert_eq!(config.server.threads, 3);
+    assert_eq!(config.server.listen, ["[::1]:2".parse().unwrap()]);
+    assert_eq!(config.pages.site_name, "1984");
+    assert!(config.origins.contains(&"http://b.localhost:8080".to_owned()), "{:?}", config.origins);
+}
+
+#[test]
+fn a_problem_names_the_variable_or_the_option_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, "[server]\nlisten = \"x\"").unwrap();
+    let environment =
+        [("PASSGATE_LOG__FORMAT", "x"), ("PASSGATE_LOG__LEVLE", "x"), ("PASSGATE_SERVER_DATA_DIR", "x")];
+    let problems = load(&path, &environment, &[("server.threads", "many")]).unwrap_err();
+    let source = |key: &str| problems.iter().find(|problem| problem.key == key).unwrap().source.clone();
+    assert_eq!(problems.len(), 5, "{}", told(&problems));
+    assert_eq!(source("server.listen"), Source::File(Some(path)));
+    assert_eq!(source("log.format"), Source::Environment("PASSGATE_LOG__FORMAT".into()));
+    assert_eq!(source("log.levle"), Source::Environment("PASSGATE_LOG__LEVLE".into()));
+    assert_eq!(source("server.threads"), Source::Flag);
+    assert!(told(&problems).contains("name it PASSGATE_SERVER__DATA_DIR"));
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let text =
+        "[server]\npublic_url = \"https://me:hunter2@x.org\"\n[upstream]\nurl = \"http//me:hunter2@x.org\"";
+    let problems = Config::from_toml_str(text).unwrap_err();
+    assert!(problems.len() == 2 && !told(&problems).contains("hunter2"), "{}", told(&problems));
+}
+
+#[test]
+fn a_file_that_is_named_has_to_be_there() {
+    let problems = load(Path::new("/nowhere/gateway.toml"), &[], &[]).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].found.contains("/nowhere/gateway.toml"), "{}", problems[0]);
+}
+
+#[test]
+fn data_lies_beside_the_file_unless_the_environment_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, "").unwrap();
+    let data_dir = |environment: &[_]| load(&path, environment, &[]).unwrap().server.data_dir;
+    assert_eq!(data_dir(&[]), folder.path().join("data"));
+    assert_eq!(data_dir(&[("PASSGATE_SERVER__DATA_DIR", "here")]), Path::new("here"));
+    let config = load(&path, &[], &[]).unwrap();
+    let store = StoreOptions::Sled { path: folder.path().join("data/store"), cache_bytes: 16 << 20 };
+    assert_eq!(config.store, store);
+}
+
+#[test]
+fn a_loopback_site_answers_to_all_names_of_this_machine() {
+    let config = Config::from_toml_str("").unwrap();
+    let origins = ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"];
+    assert_eq!(config.origins, origins);
+    assert_eq!(config.transport, Transport::PlainLoopback);
+    assert_eq!(config.own_url("/login"), "http://localhost:8080/.passgate/login");
+}
+
+#[test]
+fn a_site_over_tls_takes_forms_from_its_own_names_alone() {
+    let text = "[server]\npublic_url = \"https://Forum.example.org:443\"\nhosts = [\"www.example.org\", \"*.x.org\"]";
+    let config = Config::from_toml_str(text).unwrap();
+    assert_eq!(config.origins, ["https://forum.example.org", "https://www.example.org"]);
+    assert_eq!(config.transport, Transport::Tls);
+    assert_eq!(
+        (config.host.as_str(), config.pages.site_name.as_str()),
+        ("forum.example.org", "forum.example.org")
+    );
+}

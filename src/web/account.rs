@@ -1,0 +1,142 @@
+//! A member's own page: who they are here, where they are signed in, and how to end that.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Serialize;
+
+use super::audit::{self, Event};
+use super::pages::Page;
+use super::request::in_query;
+use super::response::Reply;
+use super::wording::{ago, browser, date};
+use super::{Member, Visit, Web};
+use crate::domain::{Group, ReturnTo, Session, Timestamp};
+use crate::policy::SignInReason;
+
+/// What the account page shows.
+#[derive(Default, Serialize)]
+pub(super) struct AccountPage {
+    username: String,
+    full_name: Option<String>,
+    email: Option<String>,
+    groups: Vec<String>,
+    since: Moment,
+    sessions: Vec<SessionLine>,
+    csrf: String,
+    notice: Option<Notice>,
+}
+
+/// A moment for people, and for a script that writes it in their own time zone.
+#[derive(Default, Serialize)]
+struct Moment {
+    text: String,
+    rfc3339: String,
+}
+
+#[derive(Default, Serialize)]
+struct SessionLine {
+    id: String,
+    browser: String,
+    last_seen: String,
+    is_current: bool,
+}
+
+/// What has just been done.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Notice {
+    OtherSessionsEnded,
+    SessionEnded,
+}
+
+impl Page for AccountPage {
+    const TEMPLATE: &'static str = "account.html";
+
+    fn samples() -> Vec<Self> {
+        let other = SessionLine { is_current: true, ..SessionLine::default() };
+        let full = Self {
+            full_name: Some("N".to_owned()),
+            email: Some("n@forum.example".to_owned()),
+            groups: vec!["A".to_owned(), "B".to_owned()],
+            sessions: vec![other, SessionLine::default()],
+            notice: Some(Notice::OtherSessionsEnded),
+            ..Self::default()
+        };
+        vec![Self::default(), full, Self { notice: Some(Notice::SessionEnded), ..Self::default() }]
+    }
+}
+
+impl Web {
+    pub(super) fn account_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let profile = member.session.profile();
+        let now = self.parts.clock.now();
+        let current = member.session.id();
+        let line = |session: &Session| SessionLine {
+            id: session.id.short(),
+            browser: browser(&session.user_agent),
+            last_seen: ago(now.since(session.last_seen)),
+            is_current: session.id == current,
+        };
+        let mut sessions: Vec<_> = self.parts.sessions.of(profile.id).iter().map(line).collect();
+        sessions.sort_by_key(|session| !session.is_current);
+        let page = AccountPage {
+            username: profile.name.to_string(),
+            full_name: profile.full_name.clone(),
+            email: profile.email.clone(),
+            groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
+            since: Moment::from(member.session.signed_in_at()),
+            sessions,
+            csrf: member.proof().to_text(),
+            notice: match &*in_query(request, "notice") {
+                "other-sessions-ended" => Some(Notice::OtherSessionsEnded),
+                "session-ended" => Some(Notice::SessionEnded),
+                _ => None,
+            },
+        };
+        Ok(self.page(StatusCode::OK, &page, visit))
+    }
+
+    /// Ends one of the member's other sessions, named by what the page calls it.
+    pub(super) async fn end_session(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let form = self.member_form(request, &member)?;
+        let own = self.parts.sessions.of(member.session.user());
+        let is_meant = |session: &&Session| {
+            session.id != member.session.id() && session.id.short() == form.text("session")
+        };
+        if let Some(session) = own.iter().find(is_meant) {
+            let ended = self.parts.sessions.end(session.id).await;
+            ended.map_err(|error| self.store_failed(&error, visit))?;
+            audit::record(Event::SessionEnded, Some(session.user), visit);
+        }
+        Ok(self.back_to_account("session-ended"))
+    }
+
+    pub(super) async fn end_other_sessions(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        self.member_form(request, &member)?;
+        let Member { session, .. } = member;
+        let ended = self.parts.sessions.end_all(session.user(), Some(session.id()), Vec::new()).await;
+        let count = ended.map_err(|error| self.store_failed(&error, visit))?;
+        audit::record(Event::OtherSessionsEnded(count), Some(session.user()), visit);
+        Ok(self.back_to_account("other-sessions-ended"))
+    }
+
+    fn back_to_account(&self, notice: &str) -> http::Response<Bytes> {
+        let address = format!("{}?notice={notice}", self.ours("/account"));
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+
+    fn to_sign_in(&self) -> http::Response<Bytes> {
+        let account = ReturnTo::parse(&self.ours("/account"), &self.parts.prefix);
+        let address = self.login_address(&account, SignInReason::NoSession);
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(moment: Timestamp) -> Self {
+        Self { text: date(moment), rfc3339: moment.to_string() }
+    }
+}

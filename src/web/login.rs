@@ -1,0 +1,215 @@
+//! The sign-in page and what it posts.
+//!
+//! SECURITY: L5, THR-13. The answer to a wrong password, an unknown name and a disabled account is one and the same.
+
+use bytes::Bytes;
+use http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use serde::Serialize;
+
+use super::audit::{self, Event};
+use super::pages::Page;
+use super::request::{Form, Provenance, in_query, sign_in_proof};
+use super::response::Reply;
+use super::{Problem, Visit, Web};
+use crate::auth::{Accounts, Attempt, BrowserToken, Presented, SessionToken, SignInOutcome};
+use crate::domain::{Persistence, ReturnTo, UserId, UserName};
+use crate::policy::SignInReason;
+
+/// What the sign-in page shows.
+#[derive(Clone, Default, Serialize)]
+pub(super) struct LoginPage {
+    /// The anti-forgery value.
+    csrf: String,
+    /// Where to go afterwards; empty for the front page.
+    return_to: String,
+    /// Whether a signed-in member is to confirm who they are.
+    again: bool,
+    /// What was typed, or the member's name.
+    username: String,
+    /// Whether "stay signed in" is ticked.
+    remember: bool,
+    notice: Option<Notice>,
+    trouble: Option<Trouble>,
+}
+
+/// Good news from the page before. A fixed list, so that a link can't put words on our page.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Notice {
+    PasswordSet,
+    SignedOut,
+}
+
+/// Why the form is shown once more.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Trouble {
+    Busy,
+    NoCookie,
+    Refused,
+}
+
+impl Page for LoginPage {
+    const TEMPLATE: &'static str = "login.html";
+
+    fn samples() -> Vec<Self> {
+        let notice = |notice| Self { notice: Some(notice), ..Self::default() };
+        let trouble = |trouble| Self { trouble: Some(trouble), username: "N".to_owned(), ..Self::default() };
+        vec![
+            Self::default(),
+            Self { again: true, remember: true, return_to: "/".to_owned(), ..Self::default() },
+            notice(Notice::PasswordSet),
+            notice(Notice::SignedOut),
+            trouble(Trouble::Busy),
+            trouble(Trouble::NoCookie),
+            trouble(Trouble::Refused),
+        ]
+    }
+}
+
+impl Web {
+    /// A longer return target would not leave room for the password in a form; it becomes the front page.
+    const MAX_FIELD_BYTES: usize = 2 * 1024;
+
+    /// The address of the sign-in page.
+    pub(super) fn login_address(&self, return_to: &ReturnTo, reason: SignInReason) -> String {
+        let target: String = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).collect();
+        let again = if reason == SignInReason::StepUp { "&again=1" } else { "" };
+        format!("{}?return_to={target}{again}", self.ours("/login"))
+    }
+
+    pub(super) fn login_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let return_to = ReturnTo::parse(&in_query(request, "return_to"), &self.parts.prefix);
+        let again = in_query(request, "again") == "1" && visit.member.is_some();
+        if visit.member.is_some() && !again {
+            return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+        }
+        let page = LoginPage {
+            return_to: fit(&return_to),
+            again,
+            username: visit
+                .member
+                .map(|member| member.session.profile().name.to_string())
+                .unwrap_or_default(),
+            notice: match &*in_query(request, "notice") {
+                "password-set" => Some(Notice::PasswordSet),
+                "signed-out" => Some(Notice::SignedOut),
+                _ => None,
+            },
+            ..LoginPage::default()
+        };
+        Ok(self.show_login(StatusCode::OK, page, request.headers(), visit))
+    }
+
+    pub(super) async fn log_in(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let form = Form::read(request, &self.parts.origins)?;
+        let headers = request.headers();
+        let is_proven = self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser)));
+        if !is_proven && form.provenance() == Provenance::Unsaid {
+            return Err(Problem::CsrfFailed);
+        }
+        let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
+        let page = LoginPage {
+            return_to: fit(&return_to),
+            again: form.is_ticked("again") && visit.member.is_some(),
+            username: form.text("username").to_owned(),
+            remember: form.is_ticked("remember"),
+            ..LoginPage::default()
+        };
+        let again = |trouble, status| {
+            let page = LoginPage { trouble: Some(trouble), ..page.clone() };
+            Ok(self.show_login(status, page, headers, visit))
+        };
+        if !is_proven {
+            return again(Trouble::NoCookie, StatusCode::FORBIDDEN);
+        }
+        let password = form.secret("password");
+        if password.expose().chars().count() > Accounts::MAX_PASSWORD_CHARS {
+            return Err(Problem::PayloadTooLarge);
+        }
+        let persistence = if page.remember { Persistence::Remembered } else { Persistence::Browser };
+        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let attempt = Attempt { name: &page.username, password, persistence, user_agent };
+        let outcome = self.parts.sign_in.by_password(attempt).await;
+        match outcome.map_err(|error| self.store_failed(&error, visit))? {
+            SignInOutcome::Busy => again(Trouble::Busy, StatusCode::SERVICE_UNAVAILABLE),
+            SignInOutcome::Refused(reason) => {
+                audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
+                again(Trouble::Refused, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            SignInOutcome::SignedIn(token, profile) => {
+                audit::record(Event::SignedIn, Some(profile.id), visit);
+                self.end_replaced(visit).await;
+                Ok(self.signed_in(&token, persistence, &return_to))
+            }
+        }
+    }
+
+    fn signed_in(
+        &self,
+        token: &SessionToken,
+        persistence: Persistence,
+        return_to: &ReturnTo,
+    ) -> Response<Bytes> {
+        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str());
+        response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_session(token, persistence));
+        response
+    }
+
+    /// SECURITY: S1. The session this browser had is over once it has another; the member is signed in either way.
+    async fn end_replaced(&self, visit: &Visit<'_>) {
+        let Some(member) = visit.member else { return };
+        if let Err(error) = self.parts.sessions.end(member.session.id()).await {
+            let _ = self.store_failed(&error, visit);
+        }
+    }
+
+    /// Shows the form, tied to this browser.
+    fn show_login(
+        &self,
+        status: StatusCode,
+        mut page: LoginPage,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let known = self.browser(headers);
+        let is_new = known.is_none();
+        let browser = known.unwrap_or_else(BrowserToken::generate);
+        page.csrf = sign_in_proof(&browser).to_text();
+        let mut response = self.page(status, &page, visit);
+        let fields = response.headers_mut();
+        if is_new {
+            fields.append(SET_COOKIE, self.parts.cookies.set_browser(&browser));
+        }
+        if self.is_stale(headers, visit) {
+            fields.append(SET_COOKIE, self.parts.cookies.clear_session());
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            fields.insert(RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER));
+        }
+        response
+    }
+
+    fn browser(&self, headers: &HeaderMap) -> Option<BrowserToken> {
+        self.parts.cookies.browser(Self::cookie_fields(headers)).token()
+    }
+
+    /// SECURITY: S1. Whether the browser holds a session cookie that is good for nothing.
+    pub(super) fn is_stale(&self, headers: &HeaderMap, visit: &Visit<'_>) -> bool {
+        let presented = self.parts.cookies.session(Self::cookie_fields(headers));
+        visit.member.is_none() && !matches!(presented, Presented::Nothing)
+    }
+
+    /// Whose account was tried, for the log.
+    fn account_of(&self, typed: &str) -> Option<UserId> {
+        let name = UserName::parse(typed).ok()?;
+        Some(self.parts.accounts.find(&name).ok()??.profile.id)
+    }
+}
+
+/// The return target as a field's value.
+fn fit(return_to: &ReturnTo) -> String {
+    let bytes: usize = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).map(str::len).sum();
+    if bytes <= Web::MAX_FIELD_BYTES { return_to.to_string() } else { String::new() }
+}

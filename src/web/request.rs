@@ -1,0 +1,143 @@
+//! Reading what a form or an address brings: limits, origin, anti-forgery.
+//!
+//! SECURITY: WEB-01, WEB-02, THR-11. A form is read only by [`Form::read`], which refuses what is too large, of another
+//! format or from another site, before anything is done with it.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, Request};
+use zeroize::Zeroizing;
+
+use super::{Member, Problem, Web};
+use crate::auth::BrowserToken;
+use crate::domain::{Secret, TokenHash};
+
+/// Larger forms are refused with 413. Callers may stop reading a body once it is larger.
+pub const MAX_BODY_BYTES: usize = 4 * 1024;
+/// Forms of more fields are refused with 400.
+const MAX_FIELDS: usize = 32;
+
+/// The name of the anti-forgery field.
+pub(super) const CSRF_FIELD: &str = "csrf";
+
+/// What the browser says of where a form was sent from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provenance {
+    /// Nothing; browsers before 2020, and programs.
+    Unsaid,
+    /// A page of this origin.
+    Ours,
+}
+
+/// A posted form that did not come from another site.
+pub(super) struct Form {
+    fields: Vec<(String, Zeroizing<String>)>,
+    provenance: Provenance,
+}
+
+impl Form {
+    /// Reads a form, or says why it is refused.
+    pub(super) fn read(request: &Request<Bytes>, origins: &[String]) -> Result<Self, Problem> {
+        if !is_form(request.headers()) {
+            return Err(Problem::UnsupportedMediaType);
+        }
+        if request.body().len() > MAX_BODY_BYTES {
+            return Err(Problem::PayloadTooLarge);
+        }
+        let provenance = provenance(request.headers(), origins).ok_or(Problem::CsrfFailed)?;
+        let mut fields: Vec<(String, Zeroizing<String>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(request.body()) {
+            // What is not UTF-8 would otherwise be replaced, and two passwords become one.
+            let is_garbled = value.contains(char::REPLACEMENT_CHARACTER);
+            if fields.len() == MAX_FIELDS || is_garbled || fields.iter().any(|(known, _)| *known == name) {
+                return Err(Problem::BadRequest);
+            }
+            fields.push((name.into_owned(), Zeroizing::new(value.into_owned())));
+        }
+        Ok(Self { fields, provenance })
+    }
+
+    /// Where it was sent from.
+    pub(super) fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// A field's value; empty if it is missing.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// A field's value that must not be printed.
+    pub(super) fn secret(&self, name: &str) -> Secret<String> {
+        Secret::new(self.text(name).to_owned())
+    }
+
+    /// Whether a box was ticked.
+    pub(super) fn is_ticked(&self, name: &str) -> bool {
+        !self.text(name).is_empty()
+    }
+
+    /// Whether the form carries the anti-forgery value it was shown with.
+    pub(super) fn proves(&self, expected: &TokenHash) -> bool {
+        expected.matches_text(self.text(CSRF_FIELD))
+    }
+}
+
+/// The first value of a name in the query; empty if it is missing.
+pub(super) fn in_query<'r>(request: &'r Request<Bytes>, name: &str) -> Cow<'r, str> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(known, _)| known == name)
+        .map_or(Cow::Borrowed(""), |(_, value)| value)
+}
+
+/// The anti-forgery value of the sign-in form: known only to the browser that holds the cookie.
+pub(super) fn sign_in_proof(browser: &BrowserToken) -> TokenHash {
+    browser.derive(b"passgate sign-in form")
+}
+
+impl Member<'_> {
+    /// The anti-forgery value of the forms for signed-in members. It does not give the session token.
+    pub(super) fn proof(&self) -> TokenHash {
+        self.token.derive(b"passgate member form")
+    }
+}
+
+impl Web {
+    /// Reads a form that only a signed-in member's own page can have sent.
+    pub(super) fn member_form(&self, request: &Request<Bytes>, member: &Member<'_>) -> Result<Form, Problem> {
+        let form = Form::read(request, &self.parts.origins)?;
+        if form.proves(&member.proof()) { Ok(form) } else { Err(Problem::CsrfFailed) }
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// `None` means from elsewhere. `Origin: null`, a field sent twice and a sibling host (`same-site`) are elsewhere.
+fn provenance(headers: &HeaderMap, origins: &[String]) -> Option<Provenance> {
+    let origin = only(headers, ORIGIN.as_str())?;
+    let site = only(headers, "sec-fetch-site")?;
+    if origin.is_some_and(|origin| !origins.iter().any(|ours| ours.as_bytes() == origin)) {
+        return None;
+    }
+    match site {
+        None if origin.is_none() => Some(Provenance::Unsaid),
+        // `none`: the member's own doing, a form sent again on reload, say.
+        None | Some(b"same-origin" | b"none") => Some(Provenance::Ours),
+        Some(_) => None,
+    }
+}
+
+/// The value of a field that may be missing, but not be there twice.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h [u8]>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(http::HeaderValue::as_bytes);
+    if values.next().is_some() { None } else { Some(first) }
+}

@@ -1,0 +1,125 @@
+//! The one-time link with which a member sets a password (SECURITY: AUTH-09).
+//!
+//! The link's token is the proof that the form asks for; no cookie is needed. It stands in the address once, and no
+//! `Referer` carries it on.
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, StatusCode};
+use serde::Serialize;
+
+use super::audit::{self, Event};
+use super::pages::Page;
+use super::request::{Form, in_query};
+use super::response::Reply;
+use super::{Problem, Visit, Web};
+use crate::auth::{Accounts, SetupOutcome, SetupToken, WeakPassword};
+use crate::domain::User;
+
+/// What the set-up page shows.
+#[derive(Default, Serialize)]
+pub(super) struct SetupPage {
+    token: String,
+    username: String,
+    min_chars: usize,
+    max_chars: usize,
+    trouble: Option<Trouble>,
+}
+
+/// Why the form is shown once more.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Trouble {
+    Busy,
+    TooLong,
+    TooShort,
+}
+
+impl Page for SetupPage {
+    const TEMPLATE: &'static str = "setup.html";
+
+    fn samples() -> Vec<Self> {
+        let all = [None, Some(Trouble::Busy), Some(Trouble::TooLong), Some(Trouble::TooShort)];
+        all.map(|trouble| Self { trouble, ..Self::default() }).into()
+    }
+}
+
+/// The page for a link that no longer works.
+#[derive(Serialize)]
+pub(super) struct LinkExpiredPage {}
+
+impl Page for LinkExpiredPage {
+    const TEMPLATE: &'static str = "link-expired.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self {}]
+    }
+}
+
+impl Web {
+    pub(super) fn setup_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        match self.open_link(&in_query(request, "token"), visit)? {
+            Some((token, user)) => self.show_setup(&token, &user, None, visit),
+            None => self.link_expired(visit),
+        }
+    }
+
+    pub(super) async fn set_up(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let form = Form::read(request, &self.parts.origins)?;
+        let Some((token, user)) = self.open_link(form.text("token"), visit)? else {
+            return self.link_expired(visit);
+        };
+        let outcome = self.parts.accounts.redeem(&token, form.secret("password")).await;
+        match outcome.map_err(|error| self.store_failed(&error, visit))? {
+            SetupOutcome::Busy => self.show_setup(&token, &user, Some(Trouble::Busy), visit),
+            SetupOutcome::Done => {
+                audit::record(Event::SetUp, Some(user.profile.id), visit);
+                let next = self.ours("/login?notice=password-set");
+                Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &next))
+            }
+            SetupOutcome::Expired => self.link_expired(visit),
+            SetupOutcome::Weak(WeakPassword::TooLong(_)) => {
+                self.show_setup(&token, &user, Some(Trouble::TooLong), visit)
+            }
+            SetupOutcome::Weak(WeakPassword::TooShort(_)) => {
+                self.show_setup(&token, &user, Some(Trouble::TooShort), visit)
+            }
+        }
+    }
+
+    fn open_link(&self, token: &str, visit: &Visit<'_>) -> Result<Option<(SetupToken, User)>, Problem> {
+        let Some(token) = SetupToken::parse(token) else { return Ok(None) };
+        let user = self.parts.accounts.open_link(&token).map_err(|error| self.store_failed(&error, visit))?;
+        Ok(user.map(|user| (token, user)))
+    }
+
+    fn show_setup(
+        &self,
+        token: &SetupToken,
+        user: &User,
+        trouble: Option<Trouble>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let status = match trouble {
+            None => StatusCode::OK,
+            Some(Trouble::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Some(Trouble::TooLong | Trouble::TooShort) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let page = SetupPage {
+            token: token.to_text().to_string(),
+            username: user.profile.name.to_string(),
+            min_chars: self.parts.accounts.policy().min_chars.max(Accounts::MIN_PASSWORD_CHARS),
+            max_chars: Accounts::MAX_PASSWORD_CHARS,
+            trouble,
+        };
+        let mut response = self.page(status, &page, visit);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER));
+        }
+        Ok(response)
+    }
+
+    fn link_expired(&self, visit: &Visit<'_>) -> Reply {
+        Ok(self.page(StatusCode::GONE, &LinkExpiredPage {}, visit))
+    }
+}
