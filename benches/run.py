@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""CPU time a request: passgate beside nginx as a bare proxy, measured in the same run.
+
+A load generator (wrk, 64 connections) asks for a body of 1000 bytes. Whatever is measured has core 0 to itself; the load
+and the upstream share core 1. The subjects take turns, round after round, so that a machine that slows down slows all
+of them. What counts is CPU time from /proc over requests answered, and its ratio to nginx of the same round.
+
+    make bench                    five rounds of five seconds each
+    QUICK=1 make bench            two rounds of one second, for a glance
+    SUBJECTS=direct,nginx ...     only these
+    PASSGATE=path/to/passgate ... another binary than the release build
+
+Needs nothing but Python's standard library, wrk, nginx and taskset. The table is printed; target/bench/result.json has
+every round.
+"""
+
+import html.parser
+import http.cookiejar
+import json
+import os
+import pathlib
+import platform
+import re
+import secrets
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "target" / "bench"
+SUBJECT_CORE, LOAD_CORE = 0, 1
+CONNECTIONS = 64
+BODY = "x" * 1000
+MEMBER, PASSWORD = "bench", secrets.token_hex(16)
+QUICK = os.environ.get("QUICK") == "1"
+ROUNDS, SECONDS = (2, 1) if QUICK else (5, 5)
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Program:
+    """A process of ours, pinned to a core, that answers on a port."""
+
+    running = []
+
+    def __init__(self, name, core, port, command):
+        self.log = FOLDER / f"{name}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                ["taskset", "-c", str(core), *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        Program.running.append(self)
+        self.wait_for(port)
+
+    def wait_for(self, port):
+        for _ in range(200):
+            if self.process.poll() is not None:
+                break
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        sys.exit(f"{self.log.stem} does not answer; see {self.log}:\n{self.log.read_text()[-2000:]}")
+
+    def family(self):
+        """Its process ids: itself and every descendant."""
+        parents = {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = entry.read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            parents[int(entry.parent.name)] = int(fields[1])
+        family = {self.process.pid}
+        while True:
+            children = {pid for pid, parent in parents.items() if parent in family} - family
+            if not children:
+                return family
+            family |= children
+
+    def cpu_seconds(self):
+        """User and system time of all its threads."""
+        ticks = 0
+        for pid in self.family():
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def resident_mib(self):
+        total = 0
+        for pid in self.family():
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+        return total / 1024
+
+    @classmethod
+    def stop_all(cls):
+        for program in reversed(cls.running):
+            program.process.send_signal(signal.SIGTERM)
+        for program in cls.running:
+            try:
+                program.process.wait(10)
+            except subprocess.TimeoutExpired:
+                program.process.kill()
+
+
+def nginx(name, core, port, server):
+    """One nginx worker with the lines `server` in its server block."""
+    prefix = FOLDER / name
+    prefix.mkdir(parents=True, exist_ok=True)
+    temporary = "\n".join(
+        f"{kind}_temp_path {prefix}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;" if os.getuid() == 0 else ""
+    configuration = f"""
+        daemon off; {user}
+        worker_processes 1;
+        pid {prefix}/pid;
+        error_log stderr;
+        events {{ worker_connections 1024; }}
+        http {{
+            access_log off;
+            keepalive_requests 1000000000;
+            {temporary}
+            {server}
+        }}
+    """
+    file = prefix / "nginx.conf"
+    file.write_text(configuration)
+    return Program(name, core, port, [NGINX, "-p", prefix, "-c", file, "-e", "stderr"])
+
+
+def start_upstream():
+    port = free_port()
+    server = f"""server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        default_type text/plain;
+        location / {{ return 200 "{BODY}"; }}
+        location = /who {{ return 200 "[$http_remote_user]"; }}
+    }}"""
+    return nginx("upstream", LOAD_CORE, port, server), port
+
+
+def start_nginx(upstream):
+    port = free_port()
+    server = f"""upstream app {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Forwarded-Proto $scheme;
+            proxy_set_header X-Forwarded-Host $http_host;
+        }}
+    }}"""
+    return nginx("nginx", SUBJECT_CORE, port, server), port
+
+
+def start_passgate(binary, upstream):
+    """passgate with guests let through and one member, on a store of its own."""
+    port = free_port()
+    data = FOLDER / "passgate-data"
+    shutil.rmtree(data, ignore_errors=True)
+    file = FOLDER / "gateway.toml"
+    file.write_text(
+        f"""[server]
+listen = ["127.0.0.1:{port}"]
+public_url = "http://localhost:{port}"
+data_dir = "{data}"
+admin_listen = ""
+[upstream]
+url = "http://127.0.0.1:{upstream}"
+[access]
+default = "guest"
+"""
+    )
+    subprocess.run(
+        [binary, "user", "add", MEMBER, "--config", file, "--password-stdin"],
+        input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
+    )
+    return Program("passgate", SUBJECT_CORE, port, [binary, "serve", "--config", file]), port
+
+
+class HiddenFields(html.parser.HTMLParser):
+    """The hidden fields of a page that has one form."""
+
+    def __init__(self):
+        super().__init__()
+        self.fields = {}
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "input" and attributes.get("type") == "hidden":
+            self.fields[attributes["name"]] = attributes.get("value", "")
+
+
+def sign_in(port):
+    """The cookie of the member, as a browser gets it: by the form."""
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    address = f"http://localhost:{port}/.passgate/login"
+    form = HiddenFields()
+    form.feed(browser.open(address).read().decode())
+    fields = {**form.fields, "username": MEMBER, "password": PASSWORD}
+    request = urllib.request.Request(
+        address, urllib.parse.urlencode(fields).encode(), {"Origin": f"http://localhost:{port}", "Referer": address}
+    )
+    browser.open(request).read()
+    for cookie in jar:
+        if cookie.name.endswith("passgate"):
+            return f"{cookie.name}={cookie.value}"
+    sys.exit("signing in gave no session cookie; see target/bench/passgate.log")
+
+
+class Subject:
+    """One thing to measure: where the load goes, what it sends, and whose CPU time counts."""
+
+    def __init__(self, name, port, program, cookie=None, member=None):
+        self.name, self.port, self.program, self.cookie = name, port, program, cookie
+        self.rounds = []
+        self.prove(member)
+
+    def url(self, path):
+        return f"http://localhost:{self.port}{path}"
+
+    def fields(self):
+        return {"Cookie": self.cookie} if self.cookie else {}
+
+    def prove(self, member):
+        """Asks once by hand, so that no figure is that of an error page."""
+        body = urllib.request.urlopen(urllib.request.Request(self.url("/x"), headers=self.fields())).read().decode()
+        assert body == BODY, f"{self.name} answers {body[:200]!r}"
+        who = urllib.request.urlopen(urllib.request.Request(self.url("/who"), headers=self.fields())).read().decode()
+        assert who == f"[{member or ''}]", f"{self.name}: the upstream sees {who}"
+
+    def load(self, seconds):
+        fields = [part for name, value in self.fields().items() for part in ("-H", f"{name}: {value}")]
+        command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+        report = subprocess.run(
+            [*command, *fields, self.url("/x")], check=True, capture_output=True, text=True
+        ).stdout
+        trouble = re.search(r"(Socket errors|Non-2xx).*", report)
+        if trouble:
+            sys.exit(f"{self.name}: {trouble.group(0)}")
+        requests, took = re.search(r"(\d+) requests in ([\d.]+)s", report).groups()
+        latency = re.search(r"99%\s+([\d.]+)(us|ms|s)", report).groups()
+        return int(requests), float(took), float(latency[0]) * {"us": 0.001, "ms": 1, "s": 1000}[latency[1]]
+
+    def measure(self):
+        before = self.program.cpu_seconds()
+        requests, took, p99 = self.load(SECONDS)
+        cpu = self.program.cpu_seconds() - before
+        self.rounds.append({"requests_per_s": requests / took, "cpu_us": cpu / requests * 1e6, "p99_ms": p99})
+
+    def median(self, what):
+        return statistics.median(entry[what] for entry in self.rounds)
+
+
+def subjects(wanted):
+    upstream, upstream_port = start_upstream()
+    found = []
+    if "direct" in wanted:
+        found.append(Subject("direct", upstream_port, upstream))
+    if "nginx" in wanted:
+        program, port = start_nginx(upstream_port)
+        found.append(Subject("nginx", port, program))
+    if any(name.startswith("passgate") for name in wanted):
+        program, port = start_passgate(passgate_binary(), upstream_port)
+        if "passgate-guest" in wanted:
+            found.append(Subject("passgate-guest", port, program))
+        if "passgate-member" in wanted:
+            found.append(Subject("passgate-member", port, program, sign_in(port), MEMBER))
+    return found
+
+
+def passgate_binary():
+    if "PASSGATE" in os.environ:
+        return os.environ["PASSGATE"]
+    print("building the release", file=sys.stderr)
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT, check=True)
+    return str(ROOT / "target" / "release" / "passgate")
+
+
+def report(measured):
+    base = next((subject for subject in measured if subject.name == "nginx"), None)
+    for subject in measured:
+        for index, entry in enumerate(subject.rounds):
+            proxied = base is not None and subject.name != "direct"
+            entry["ratio"] = entry["cpu_us"] / base.rounds[index]["cpu_us"] if proxied else None
+    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians\n")
+    print(f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'p99 ms':>10}{'RSS MiB':>10}")
+    for subject in measured:
+        # Without a proxy there is no proxy's CPU time; what the upstream itself takes is not compared.
+        direct = subject.name == "direct"
+        cpu = "-" if direct else f"{subject.median('cpu_us'):.1f}"
+        ratio = "-" if direct or base is None else f"{subject.median('ratio'):.2f}"
+        print(
+            f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratio:>12}"
+            f"{subject.median('p99_ms'):>10.2f}{subject.program.resident_mib():>10.1f}"
+        )
+    result = {
+        "machine": platform.platform(),
+        "cores": os.cpu_count(),
+        "connections": CONNECTIONS,
+        "seconds": SECONDS,
+        "subjects": {subject.name: subject.rounds for subject in measured},
+    }
+    (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    print("\nevery round: target/bench/result.json")
+
+
+def main():
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("two cores are needed: one for what is measured, one for the load")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = os.environ.get("SUBJECTS", "direct,nginx,passgate-guest,passgate-member").split(",")
+    try:
+        measured = subjects(wanted)
+        for subject in measured:
+            subject.load(1)
+        for index in range(ROUNDS):
+            # Each round begins with another subject.
+            for subject in measured[index % len(measured) :] + measured[: index % len(measured)]:
+                subject.measure()
+        report(measured)
+    finally:
+        Program.stop_all()
+
+
+if __name__ == "__main__":
+    main()
