@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
 
+mod faults;
+mod forward_auth;
+mod identity;
+mod paths;
 mod sample;
+mod sign_in;
 mod support;
 mod supporting;
+mod transparency;

@@ -11,32 +11,32 @@ use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserN
 
 /// Lines that a test adds to the sections of the configuration.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Settings<'s> {
+pub(crate) struct Settings<'s> {
     /// Below `[server]`.
-    pub server: &'s str,
+    pub(crate) server: &'s str,
     /// Below `[upstream]`.
-    pub upstream: &'s str,
+    pub(crate) upstream: &'s str,
     /// Below `[access]`, rules included.
-    pub access: &'s str,
+    pub(crate) access: &'s str,
     /// Whole sections.
-    pub rest: &'s str,
+    pub(crate) rest: &'s str,
 }
 
 /// A running gateway with a clock that the test moves.
-pub struct Gateway {
-    pub running: Running,
-    pub clock: Arc<ManualClock>,
-    pub address: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) running: Running,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) address: SocketAddr,
 }
 
 impl Gateway {
     /// Starts before `upstream` with everything else at its default, cheap hashing aside.
-    pub async fn before(upstream: SocketAddr) -> Self {
+    pub(crate) async fn before(upstream: SocketAddr) -> Self {
         Self::with(upstream, Settings::default()).await
     }
 
     /// Starts with settings of the test.
-    pub async fn with(upstream: SocketAddr, settings: Settings<'_>) -> Self {
+    pub(crate) async fn with(upstream: SocketAddr, settings: Settings<'_>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let sockets = Sockets {
             public: vec![passgate::server::bind(any).unwrap()],
@@ -51,12 +51,12 @@ impl Gateway {
     }
 
     /// Puts other settings into force.
-    pub async fn reload(&self, upstream: SocketAddr, settings: Settings<'_>) {
+    pub(crate) async fn reload(&self, upstream: SocketAddr, settings: Settings<'_>) {
         self.running.reload(&configuration(self.address, upstream, settings)).await.unwrap();
     }
 
     /// Makes an account.
-    pub async fn add_member(&self, name: &str, password: &str, groups: &[&str]) -> User {
+    pub(crate) async fn add_member(&self, name: &str, password: &str, groups: &[&str]) -> User {
         let accounts = &self.running.services.accounts;
         let new = NewUser {
             name: UserName::parse(name).unwrap(),
@@ -69,7 +69,7 @@ impl Gateway {
     }
 
     /// The value of a `Cookie` field that signs `user` in, without going through the form.
-    pub async fn cookie_of(&self, user: &User) -> String {
+    pub(crate) async fn cookie_of(&self, user: &User) -> String {
         let sessions = &self.running.services.sessions;
         let persistence = passgate::domain::Persistence::Browser;
         let token = sessions.start(user, persistence, "test", vec![]).await.unwrap();
@@ -77,12 +77,12 @@ impl Gateway {
     }
 
     /// The URL browsers use.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://localhost:{}", self.address.port())
     }
 
     /// The value of a `Host` field that the gateway answers to.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("localhost:{}", self.address.port())
     }
 }

@@ -1,9 +1,10 @@
 //! What the integration tests stand on: a browser, a client and an application that are exact to the byte.
 //!
-//! Nothing in here knows the gateway; tests bring the two together. Whatever waits, waits for an event and at most
+//! Only `gateway` knows the gateway; tests bring the two together. Whatever waits, waits for an event and at most
 //! [`LIMIT`] long.
 
 pub(crate) mod browser;
+pub(crate) mod gateway;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 pub(crate) mod wire;
