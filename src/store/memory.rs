@@ -1,4 +1,129 @@
-//! The reference implementation on maps.
-/// x
+//! [`MemoryStore`]: the contract in its plainest form, for tests and throw-away gateways. Durable for as long as the
+//! process lives.
+//!
+//! Meant to be obviously right, so that other adapters can be measured against it: there is no index that could go wrong,
+//! and a batch works on a copy which replaces the original as a whole. Both cost time in proportion to what is kept.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::{Batch, Change, Commit, Store, StoreError, revised};
+use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+
+/// Accounts and sessions in memory.
 #[derive(Debug, Default)]
-pub struct MemoryStore {}
+pub struct MemoryStore {
+    state: RwLock<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    users: BTreeMap<UserId, Arc<User>>,
+    sessions: BTreeMap<SessionId, Arc<Session>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A panic can't leave half a change here, so a poisoned lock is as good as any.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply_now(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = state.clone();
+        batch.into_iter().try_for_each(|change| next.make(change))?;
+        *state = next;
+        Ok(())
+    }
+}
+
+impl Store for MemoryStore {
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.read().users.get(&id).map(|user| User::clone(user)))
+    }
+
+    fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.read().user_where(|user| user.profile.name.key() == key))
+    }
+
+    fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {
+        Ok(self.read().user_where(|user| user.setup.as_ref().is_some_and(|setup| setup.hash == *link)))
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.read().sessions.get(&id).map(|session| Session::clone(session)))
+    }
+
+    fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut users: Vec<_> = self.read().users.values().cloned().collect();
+        users.sort_by(|a, b| a.profile.name.key().cmp(b.profile.name.key()));
+        let _stopped = users.iter().try_for_each(|user| visit(User::clone(user)));
+        Ok(())
+    }
+
+    fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let sessions: Vec<_> = self.read().sessions.values().cloned().collect();
+        let _stopped = sessions.iter().try_for_each(|session| visit(Session::clone(session)));
+        Ok(())
+    }
+
+    fn apply(&self, batch: Batch) -> Commit {
+        Box::pin(std::future::ready(self.apply_now(batch)))
+    }
+}
+
+impl State {
+    fn user_where(&self, found: impl Fn(&User) -> bool) -> Option<User> {
+        self.users.values().find(|user| found(user)).map(|user| User::clone(user))
+    }
+
+    fn make(&mut self, change: Change) -> Result<(), StoreError> {
+        match change {
+            Change::AddUser(user) => {
+                if self.users.contains_key(&user.profile.id) {
+                    return Err(StoreError::NameTaken);
+                }
+                self.put_user(user)?;
+            }
+            Change::DeleteUser(id) => {
+                self.users.remove(&id);
+                self.sessions.retain(|_, session| session.user != id);
+            }
+            Change::EndSession(id) => drop(self.sessions.remove(&id)),
+            Change::EndSessions(user, but) => {
+                self.sessions.retain(|id, session| session.user != user || Some(*id) == but);
+            }
+            Change::PutSession(session) => {
+                if !self.users.contains_key(&session.user) {
+                    return Err(StoreError::NoSuchUser);
+                }
+                self.sessions.insert(session.id, Arc::new(session));
+            }
+            Change::ReviseUser(id, revision) => {
+                let user = self.users.get(&id).ok_or(StoreError::NoSuchUser)?;
+                self.put_user(revised(user, revision)?)?;
+            }
+            Change::TouchSession(id, at) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    Arc::make_mut(session).last_seen = at;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_user(&mut self, user: User) -> Result<(), StoreError> {
+        let (id, key) = (user.profile.id, user.profile.name.key());
+        if self.users.values().any(|other| other.profile.id != id && other.profile.name.key() == key) {
+            return Err(StoreError::NameTaken);
+        }
+        self.users.insert(id, Arc::new(user));
+        Ok(())
+    }
+}

@@ -18,6 +18,7 @@ pub use self::sled::SledStore;
 
 use std::future::Future;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 
@@ -37,10 +38,12 @@ pub trait Store: Send + Sync {
     /// The session with this id.
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
-    /// Visits every account, ordered by name key, until told to stop.
+    /// Visits every account, ordered by name key, until told to stop. No lock is held meanwhile: the visitor may use the
+    /// store, and a change made during the visit may or may not be seen.
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError>;
 
-    /// Visits every session, in no particular order, until told to stop.
+    /// Visits every session, in no particular order, until told to stop; as with accounts, changes made meanwhile may
+    /// or may not be seen.
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError>;
 
     /// Applies a batch; see the contract above. Batches take effect in the order of these calls, whether or not the
@@ -56,7 +59,7 @@ pub type Batch = Vec<Change>;
 
 /// One change.
 pub enum Change {
-    /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key is in use.
+    /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
     /// Removes an account and all its sessions; no error if it is gone already.
     DeleteUser(UserId),
@@ -67,8 +70,8 @@ pub enum Change {
     /// Keeps a session, new or changed. Fails with [`StoreError::NoSuchUser`] if its account is gone.
     PutSession(Session),
     /// Changes an account as it is at that moment; no other write comes between reading and writing. Returning
-    /// [`Verdict::Abandon`] makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
-    /// [`StoreError::NoSuchUser`], or [`StoreError::NameTaken`] after a change of name.
+    /// [`Verdict::Abandon`], or panicking, makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
+    /// [`StoreError::NoSuchUser`], or [`StoreError::NameTaken`] after a change of name. The id can't be changed.
     ReviseUser(UserId, Revision),
     /// Notes when a session was last used; no error, and no session, if it has ended.
     TouchSession(SessionId, Timestamp),
@@ -115,4 +118,18 @@ pub enum StoreError {
     /// The account is gone.
     #[error("there is no such account")]
     NoSuchUser,
+}
+
+/// The account as `revision` leaves it. It runs among the store's own things, so its panic stays its own.
+fn revised(user: &User, revision: Revision) -> Result<User, StoreError> {
+    let revise = AssertUnwindSafe(|| {
+        let mut next = user.clone();
+        let verdict = revision(&mut next);
+        next.profile.id = user.profile.id;
+        (next, verdict)
+    });
+    match catch_unwind(revise) {
+        Ok((next, Verdict::Keep)) => Ok(next),
+        Ok((_, Verdict::Abandon)) | Err(_) => Err(StoreError::Abandoned),
+    }
 }
