@@ -12,6 +12,7 @@
 //! `ARCHITECTURE.md` walks three requests through them; `tests/floors.rs` keeps the table true.
 
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod policy;
