@@ -6,16 +6,22 @@
 //! conf      sled's settings, written once
 //! snap.*    sled's map of the log, written when it opens
 //! blobs/    what sled finds too large for the log
+//! written   how many groups of changes the disk has
 //! ```
 //!
 //! The format stands in a file of its own and is read first: sled changes files by merely opening them, and a store that
 //! is refused must stay as it is.
+//!
+//! SECURITY: STO-07. A damaged place in the log reads, to sled, as its end: what came after would be gone without a word,
+//! accounts with it, and sessions that had ended would be back. So each group of changes is numbered, the number is noted
+//! beside the log once the disk has the group, and a log that ends before it is refused. The note costs no sync. It may
+//! be older than the log after a loss of power, never newer.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -79,11 +85,32 @@ impl Folder {
         Ok(())
     }
 
+    /// Refuses a log with `groups` groups of changes if there were more.
+    pub(super) fn check_written(&self, groups: u64) -> Result<(), StoreError> {
+        let name = self.path.join("written");
+        let way_out = "restore it from a backup, or remove the file `written` to go on with what is left";
+        let noted = match fs::read_to_string(&name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return fs::write(&name, note(groups)).map_err(|error| unreadable(&self.path, error));
+            }
+            text => text.ok().and_then(|text| text.trim_end().parse::<u64>().ok()),
+        };
+        match noted {
+            Some(noted) if noted <= groups => Ok(()),
+            Some(noted) => {
+                let lost = noted - groups;
+                Err(unreadable(&self.path, format!("its last {lost} writes are missing; {way_out}")))
+            }
+            None => Err(unreadable(&self.path, format!("its file `written` holds no number; {way_out}"))),
+        }
+    }
+
     /// What brings sled's writes to the disk.
     pub(super) fn barrier(&self) -> io::Result<Barrier> {
         let blobs = self.path.join("blobs");
         let known = fs::read_dir(&blobs)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
-        Ok(Barrier { db: self.db()?, blobs, known })
+        let written = OpenOptions::new().write(true).open(self.path.join("written"))?;
+        Ok(Barrier { db: self.db()?, written, blobs, known })
     }
 
     fn db(&self) -> io::Result<File> {
@@ -109,13 +136,14 @@ impl Drop for Folder {
 #[derive(Debug)]
 pub(super) struct Barrier {
     db: File,
+    written: File,
     blobs: PathBuf,
     known: HashSet<OsString>,
 }
 
 impl Barrier {
-    /// Returns when all that sled has written would survive the loss of power.
-    pub(super) fn pass(&mut self) -> io::Result<()> {
+    /// Returns when all that sled has written, up to the group of this number, would survive the loss of power.
+    pub(super) fn pass(&mut self, group: u64) -> io::Result<()> {
         let mut found = HashSet::new();
         for entry in fs::read_dir(&self.blobs)? {
             found.insert(entry?.file_name());
@@ -131,7 +159,8 @@ impl Barrier {
             File::open(&self.blobs)?.sync_all()?;
             self.known = found;
         }
-        self.db.sync_data()
+        self.db.sync_data()?;
+        self.written.write_all_at(note(group).as_bytes(), 0)
     }
 }
 
@@ -169,6 +198,11 @@ fn check_format(file: &mut File, path: &Path) -> Result<(), StoreError> {
         )),
         Err(_) => Err(unreadable(path, "its format file holds no number; restore it from a backup")),
     }
+}
+
+/// Always as long, so that one overwrites the other.
+fn note(group: u64) -> String {
+    format!("{group:020}\n")
 }
 
 fn secure(path: &Path) -> io::Result<()> {

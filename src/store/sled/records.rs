@@ -4,6 +4,7 @@
 //!
 //! | key | value |
 //! | --- | --- |
+//! | `c` | how many groups of changes have been written |
 //! | `u` id | a [`User`] |
 //! | `n` name key | the id of the account of that name |
 //! | `l` link hash | the id of the account with that set-up link |
@@ -29,6 +30,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
+    Count = b'c',
     Link = b'l',
     Name = b'n',
     Session = b's',

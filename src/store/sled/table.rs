@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use super::files::unreadable;
+use super::records::{Kind, trailing};
 use crate::store::StoreError;
 
 /// The database and who may look at it now.
@@ -26,6 +27,10 @@ impl Table {
             Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
                 Err(StoreError::InUse { path: path.to_owned() })
             }
+            Ok(Err(sled::Error::Io(error))) => Err(unreadable(path, error)),
+            Ok(Err(sled::Error::Corruption { .. })) => {
+                Err(unreadable(path, "sled finds its files damaged; restore it from a backup"))
+            }
             Ok(Err(error)) => Err(unreadable(path, format!("{error}; restore it from a backup"))),
             Err(_) => Err(unreadable(path, "sled failed over what is in it; restore it from a backup")),
         }
@@ -44,8 +49,15 @@ impl Table {
             .unwrap_or_else(|_| Err(unreadable(&self.path, "sled failed over what is in it")))
     }
 
-    /// Writes all of `batch`, for readers at one moment, and hands it to the operating system.
-    pub(super) fn write(&self, batch: sled::Batch) -> sled::Result<()> {
+    /// How many groups of changes have been written.
+    pub(super) fn groups(&self) -> Result<u64, StoreError> {
+        let count = self.read(|db| self.sound(db.get(Kind::Count.key(&[]))))?;
+        count.map_or(Ok(0), |count| self.sound(trailing(&count).map(u64::from_be_bytes)))
+    }
+
+    /// Writes all of `batch` as the group of this number, for readers at one moment, and hands it to the operating system.
+    pub(super) fn write(&self, mut batch: sled::Batch, group: u64) -> sled::Result<()> {
+        batch.insert(Kind::Count.key(&[]), &group.to_be_bytes());
         let mut whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
         *whole = false;
         self.db.apply_batch(batch)?;

@@ -229,11 +229,11 @@ fn gated() -> (Temporary, mpsc::Receiver<()>, mpsc::Sender<()>, Arc<AtomicUsize>
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
     let store = Temporary::with(|mut sync| {
-        Box::new(move || {
+        Box::new(move |group| {
             counter.fetch_add(1, Ordering::SeqCst);
             let _ = begun.send(());
             let _ = may_go.recv();
-            sync()
+            sync(group)
         })
     });
     (store, has_begun, go, count)
@@ -285,9 +285,9 @@ fn sto_06_after_a_failed_sync_nothing_is_written_or_synced_until_reopened() {
     let tries = Arc::new(AtomicUsize::new(0));
     let (disk, count) = (Arc::clone(&broken), Arc::clone(&tries));
     let store = Temporary::with(|mut sync| {
-        Box::new(move || {
+        Box::new(move |group| {
             count.fetch_add(1, Ordering::SeqCst);
-            if disk.load(Ordering::SeqCst) { Err(io::Error::other("the disk is gone")) } else { sync() }
+            if disk.load(Ordering::SeqCst) { Err(io::Error::other("the disk is gone")) } else { sync(group) }
         })
     });
     commit(&*store, vec![Change::AddUser(user(1, "alice"))]).unwrap();
@@ -311,10 +311,10 @@ fn sto_06_after_a_failed_sync_nothing_is_written_or_synced_until_reopened() {
 fn a_panic_on_the_writing_thread_is_a_failure_and_hangs_nobody() {
     let once = Mutex::new(Some(()));
     let store = Temporary::with(|mut sync| {
-        Box::new(move || match once.lock().unwrap().take() {
+        Box::new(move |group| match once.lock().unwrap().take() {
             // resume_unwind, since panic! would print a trace that looks like a failure.
             Some(()) => std::panic::resume_unwind(Box::new("broken")),
-            None => sync(),
+            None => sync(group),
         })
     });
     for n in 1..=3 {

@@ -19,8 +19,8 @@ use crate::store::{Batch, Commit, StoreError};
 /// How many batches are written together at most.
 const GROUP: usize = 512;
 
-/// Brings what was written to the disk.
-pub(super) type DiskSync = Box<dyn FnMut() -> io::Result<()> + Send>;
+/// Brings what was written, up to the group of this number, to the disk.
+pub(super) type DiskSync = Box<dyn FnMut(u64) -> io::Result<()> + Send>;
 
 /// The way to the thread.
 pub(super) struct Writer {
@@ -34,10 +34,12 @@ struct Request {
 }
 
 impl Writer {
-    pub(super) fn start(table: Arc<Table>, sync: DiskSync) -> io::Result<Self> {
+    pub(super) fn start(table: Arc<Table>, sync: DiskSync) -> Result<Self, StoreError> {
         let (queue, requests) = channel();
-        let thread =
-            thread::Builder::new().name("store".to_owned()).spawn(move || run(&table, sync, &requests))?;
+        let group = table.groups()?;
+        let disk = Disk { table, sync, group };
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || disk.run(&requests));
+        let thread = thread.map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -63,41 +65,47 @@ impl Drop for Writer {
     }
 }
 
-fn run(table: &Table, mut sync: DiskSync, requests: &Receiver<Request>) {
-    let mut failure = None;
-    while let Ok(first) = requests.recv() {
-        let group = std::iter::once(first).chain(requests.try_iter()).take(GROUP);
-        let (batches, answers): (Vec<_>, Vec<_>) =
-            group.map(|request| (request.batch, request.answer)).unzip();
-        let outcome = match &failure {
-            Some(reason) => Err(String::clone(reason)),
-            None => catch_unwind(AssertUnwindSafe(|| write(table, &mut sync, batches)))
-                .unwrap_or_else(|_| Err("sled failed over a write; restart".to_owned())),
-        };
-        match outcome {
-            Ok(results) => {
-                answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result)))
-            }
-            Err(reason) => {
-                for answer in answers {
-                    drop(answer.send(Err(StoreError::Failed(reason.clone()))));
+/// What the thread owns.
+struct Disk {
+    table: Arc<Table>,
+    sync: DiskSync,
+    /// The number of the last group written.
+    group: u64,
+}
+
+impl Disk {
+    fn run(mut self, requests: &Receiver<Request>) {
+        let mut failure = None;
+        while let Ok(first) = requests.recv() {
+            let group = std::iter::once(first).chain(requests.try_iter()).take(GROUP);
+            let (batches, answers): (Vec<_>, Vec<_>) =
+                group.map(|request| (request.batch, request.answer)).unzip();
+            let outcome = match &failure {
+                Some(reason) => Err(String::clone(reason)),
+                None => catch_unwind(AssertUnwindSafe(|| self.write(batches)))
+                    .unwrap_or_else(|_| Err("sled failed over a write; restart".to_owned())),
+            };
+            match outcome {
+                Ok(results) => {
+                    answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result)));
                 }
-                failure = Some(reason);
+                Err(reason) => {
+                    let failed = || Err(StoreError::Failed(reason.clone()));
+                    answers.into_iter().for_each(|answer| drop(answer.send(failed())));
+                    failure = Some(reason);
+                }
             }
         }
     }
-}
 
-/// Writes the batches that can be, and says of each whether it could.
-fn write(
-    table: &Table,
-    sync: &mut DiskSync,
-    batches: Vec<Batch>,
-) -> Result<Vec<Result<(), StoreError>>, String> {
-    let mut stage = Stage::over(table);
-    let results = batches.into_iter().map(|batch| stage.add(batch)).collect();
-    let broken = |error: &dyn ToString| format!("{}; see to the disk and restart", error.to_string());
-    table.write(stage.into_writes()).map_err(|error| broken(&error))?;
-    sync().map_err(|error| broken(&error))?;
-    Ok(results)
+    /// Writes the batches that can be, and says of each whether it could.
+    fn write(&mut self, batches: Vec<Batch>) -> Result<Vec<Result<(), StoreError>>, String> {
+        let mut stage = Stage::over(&self.table);
+        let results = batches.into_iter().map(|batch| stage.add(batch)).collect();
+        let broken = |error: &dyn ToString| format!("{}; see to the disk and restart", error.to_string());
+        self.group += 1;
+        self.table.write(stage.into_writes(), self.group).map_err(|error| broken(&error))?;
+        (self.sync)(self.group).map_err(|error| broken(&error))?;
+        Ok(results)
+    }
 }
