@@ -44,7 +44,7 @@ fn on_the_store(config: &Config, command: Command) -> Result<Reply, Trouble> {
         let help = "`passgate user add NAME` makes it, if this is the right configuration";
         return Err(Trouble::unavailable(format!("there is no store in {} yet; {help}", path.display())));
     }
-    owned_by_us(path)?;
+    owned_by_us(path, &config.server.data_dir)?;
     let store = SledStore::open(path, *cache_bytes).map_err(explained)?;
     let control = control(config, Arc::new(store)).map_err(explained)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -54,7 +54,7 @@ fn on_the_store(config: &Config, command: Command) -> Result<Reply, Trouble> {
 }
 
 /// What carries out commands on a store that nobody else has open.
-fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, StoreError> {
+pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
@@ -68,20 +68,17 @@ fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, StoreError
 }
 
 /// Files made as another user would keep the gateway out of its own store.
-fn owned_by_us(path: &Path) -> Result<(), Trouble> {
-    let existing = path.ancestors().find_map(|folder| fs::metadata(folder).ok().map(|found| (folder, found)));
-    let (Some((folder, found)), Ok(ourselves)) = (existing, fs::metadata("/proc/self")) else {
-        return Ok(());
-    };
-    // A folder above the data folder may well belong to somebody else.
-    if folder != path || found.uid() == ourselves.uid() {
+fn owned_by_us(path: &Path, data_dir: &Path) -> Result<(), Trouble> {
+    let owner =
+        [path, data_dir].into_iter().find_map(|folder| Some((folder, fs::metadata(folder).ok()?.uid())));
+    // Where there is no /proc, who we are can't be asked without unsafe code.
+    let (Some((folder, owner)), Ok(ourselves)) = (owner, fs::metadata("/proc/self")) else { return Ok(()) };
+    if owner == ourselves.uid() {
         return Ok(());
     }
     Err(Trouble::unavailable(format!(
-        "the store in {} belongs to user {}; run the command as that user (sudo -u '#{}' passgate …)",
-        path.display(),
-        found.uid(),
-        found.uid()
+        "{} belongs to user {owner}; run the command as that user (sudo -u '#{owner}' passgate …)",
+        folder.display(),
     )))
 }
 

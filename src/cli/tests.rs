@@ -1,9 +1,12 @@
 //! Commands from their words to their words, on a store in a folder of their own.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::streams::Input;
 use super::*;
+use crate::domain::Persistence;
+use crate::server::control::ControlSocket;
 
 /// What a command wrote, and how it ended.
 struct Ran {
@@ -115,6 +118,31 @@ fn a_store_in_use_without_a_gateway_is_told_as_that() {
     assert!(listed.exit == Exit::Unavailable && listed.err.contains("in use"), "{}", listed.err);
     drop(held);
     place.done(&["user", "list"]);
+}
+
+#[test]
+fn commands_ask_the_gateway_that_has_the_store_open() {
+    let place = Place::new("");
+    let config = Config::load_with(Some(&place.0.path().join("gateway.toml")), [], &[]).unwrap();
+    let store = crate::store::SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap();
+    let control = Arc::new(reach::control(&config, Arc::new(store)).unwrap());
+    let socket = ControlSocket::bind(&config.server.data_dir).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = runtime.spawn(socket.serve(Arc::clone(&control), async move { drop(stopped.await) }));
+    place.done(&["user", "add", "alice"]);
+    let user = control.accounts.all().unwrap().remove(0);
+    let session = control.sessions.start(&user, Persistence::Remembered, "Firefox", Vec::new());
+    runtime.block_on(session).unwrap();
+    let listed = place.done(&["session", "list"]).out;
+    assert!(listed.contains("alice") && listed.contains("Firefox"), "{listed}");
+    let id = listed.lines().nth(1).unwrap().split(' ').next().unwrap();
+    place.done(&["session", "revoke", id]);
+    assert_eq!(control.sessions.count(), 0);
+    let reloaded = place.run(&["reload"]);
+    assert!(reloaded.exit == Exit::Configuration && reloaded.err.contains("goes on with what it had"));
+    stop.send(()).unwrap();
+    runtime.block_on(serving).unwrap().unwrap();
 }
 
 #[test]

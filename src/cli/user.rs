@@ -178,6 +178,10 @@ fn state(user: &UserView) -> &'static str {
     }
 }
 
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "none".to_owned() } else { text.to_owned() }
+}
+
 fn has_password(user: &UserView) -> &'static str {
     if user.has_password { "set" } else { "none" }
 }
@@ -196,9 +200,9 @@ impl Show {
         };
         let mut lines = vec![
             ("name", user.name.clone()),
-            ("full name", user.full_name.clone().unwrap_or_default()),
-            ("e-mail", user.email.clone().unwrap_or_default()),
-            ("groups", user.groups.join(", ")),
+            ("full name", or_none(user.full_name.as_deref().unwrap_or_default())),
+            ("e-mail", or_none(user.email.as_deref().unwrap_or_default())),
+            ("groups", or_none(&user.groups.join(", "))),
             ("state", state(&user).to_owned()),
             ("password", has_password(&user).to_owned()),
             ("made", moment(Some(&user.created))),
@@ -206,7 +210,7 @@ impl Show {
             ("id", user.id.clone()),
         ];
         if let Some(expires) = &user.link_expires {
-            lines.push(("link made, until", moment(Some(expires))));
+            lines.push(("open link until", moment(Some(expires))));
         }
         let lines: Vec<_> =
             lines.iter().map(|(label, value)| format!("{label:<16} {value}").trim_end().to_owned()).collect();
