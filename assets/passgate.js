@@ -21,11 +21,11 @@ for (const box of document.querySelectorAll(".reveal")) {
   box.append(button);
 }
 
-// Moments in the reader's own time zone.
+// Moments in the reader's own time zone and manner.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);
   if (!Number.isNaN(moment.getTime())) {
-    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+    time.textContent = moment.toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
   }
 }
 
