@@ -1,4 +1,4 @@
-//! The store's contract as tests, run against every adapter: `contract_of!(an expression that makes a fresh store)`.
+//! The store's contract as tests, run against every adapter: `contract_of!(something that holds a fresh store)`.
 //!
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
@@ -11,7 +11,7 @@ use crate::domain::{
     Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 
-/// Declares every case of the contract as a test of the store that `$fresh` makes.
+/// Declares every case of the contract as a test of the store to which `$fresh` dereferences.
 macro_rules! contract_of {
     ($fresh:expr) => {
         crate::store::contract::contract_of!(
@@ -46,7 +46,7 @@ macro_rules! contract_of {
         $(
             #[test]
             fn $case() {
-                crate::store::contract::$case(&$fresh);
+                crate::store::contract::$case(&*$fresh);
             }
         )*
     };
@@ -54,7 +54,7 @@ macro_rules! contract_of {
 pub(super) use contract_of;
 
 mod memory {
-    super::contract_of!(crate::store::MemoryStore::new());
+    super::contract_of!(Box::new(crate::store::MemoryStore::new()));
 }
 
 /// Applies a batch and waits; the runtime has neither I/O nor timers, since no adapter may need them.

@@ -1,4 +1,0 @@
-//! sled
-/// x
-#[derive(Debug)]
-pub struct SledStore {}

@@ -1,0 +1,223 @@
+//! What lies in the database: keys, and the records below them. All reading and writing of bytes is here.
+//!
+//! One tree holds everything, so that a batch is atomic. The first byte of a key says what it is for:
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `c` | how many groups of changes have been written |
+//! | `u` id | a [`User`] |
+//! | `n` name key | the id of the account of that name |
+//! | `l` link hash | the id of the account with that set-up link |
+//! | `s` session id | a [`Session`] |
+//! | `i` user id, session id | nothing; lists the sessions of an account |
+//!
+//! A record is a version byte and JSON. Its shape is declared here, apart from the domain, so that a new name there
+//! changes nothing on the disk. An unknown version or field is refused rather than lost at the next write. There is no
+//! checksum: sled keeps one for each message of its log, and verifies it whenever it reads one.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Group, Persistence, Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
+    UserState,
+};
+
+/// The version of the records written.
+const VERSION: u8 = 1;
+
+/// What an entry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Count = b'c',
+    Link = b'l',
+    Name = b'n',
+    Session = b's',
+    SessionOf = b'i',
+    User = b'u',
+}
+
+impl Kind {
+    /// The key of this kind for `id`.
+    pub(super) fn key(self, id: &[u8]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(1 + id.len());
+        key.push(self as u8);
+        key.extend_from_slice(id);
+        key
+    }
+
+    /// Whether `key` is of this kind.
+    pub(super) fn is_of(self, key: &[u8]) -> bool {
+        key.first() == Some(&(self as u8))
+    }
+}
+
+/// The key that lists `session` below `user`.
+pub(super) fn session_of_key(user: UserId, session: SessionId) -> Vec<u8> {
+    let mut key = Kind::SessionOf.key(&user.0);
+    key.extend_from_slice(&session.0);
+    key
+}
+
+/// The id at the end of a key or in an index entry.
+pub(super) fn trailing<const N: usize>(bytes: &[u8]) -> Result<[u8; N], String> {
+    bytes.last_chunk().copied().ok_or_else(|| format!("an id of {} bytes is too short", bytes.len()))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserRecord {
+    name: UserName,
+    full_name: Option<String>,
+    email: Option<String>,
+    groups: Vec<Group>,
+    state: UserState,
+    password: Option<String>,
+    created: Timestamp,
+    last_sign_in: Option<Timestamp>,
+    setup: Option<LinkRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkRecord {
+    #[serde(with = "text")]
+    hash: [u8; 32],
+    expires: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionRecord {
+    #[serde(with = "text")]
+    user: [u8; 16],
+    created: Timestamp,
+    last_seen: Timestamp,
+    persistence: Persistence,
+    user_agent: String,
+}
+
+/// The record of an account; its id is in the key.
+pub(super) fn encode_user(user: &User) -> Vec<u8> {
+    let User { profile, state, password, created, last_sign_in, setup } = user.clone();
+    encode(&UserRecord {
+        name: profile.name,
+        full_name: profile.full_name,
+        email: profile.email,
+        groups: profile.groups,
+        state,
+        password,
+        created,
+        last_sign_in,
+        setup: setup.map(|link| LinkRecord { hash: link.hash.0, expires: link.expires }),
+    })
+}
+
+/// The account in a record, or what is wrong with it.
+pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
+    let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, setup } =
+        decode(bytes)?;
+    let setup = setup.map(|link| SetupLink { hash: TokenHash(link.hash), expires: link.expires });
+    let profile = Profile { id, name, full_name, email, groups };
+    Ok(User { profile, state, password, created, last_sign_in, setup })
+}
+
+/// The record of a session; its id is in the key.
+pub(super) fn encode_session(session: &Session) -> Vec<u8> {
+    let Session { id: _, user, created, last_seen, persistence, user_agent } = session.clone();
+    encode(&SessionRecord { user: user.0, created, last_seen, persistence, user_agent })
+}
+
+/// The session in a record, or what is wrong with it.
+pub(super) fn decode_session(id: SessionId, bytes: &[u8]) -> Result<Session, String> {
+    let SessionRecord { user, created, last_seen, persistence, user_agent } = decode(bytes)?;
+    Ok(Session { id, user: UserId(user), created, last_seen, persistence, user_agent })
+}
+
+fn encode(record: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    #[expect(clippy::expect_used, reason = "strings, numbers and lists of them, into memory")]
+    serde_json::to_writer(&mut bytes, record).expect("a record is JSON");
+    bytes
+}
+
+fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, String> {
+    match bytes.split_first() {
+        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|error| format!("a record: {error}")),
+        Some((version, _)) => Err(format!("a record is of version {version}, only {VERSION} is known")),
+        None => Err("a record is empty".to_owned()),
+    }
+}
+
+/// Bytes as base64url, a third of the room that JSON's list of numbers takes.
+mod text {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        from: D,
+    ) -> Result<[u8; N], D::Error> {
+        let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(from)?).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("wrong number of bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{hash, id, link, session, user};
+
+    const USER: &str = concat!(
+        "\u{1}",
+        r#"{"name":{"display":"Zoë","key":"zoë"},"full_name":"Zoë «1»","email":"z@example.org","#,
+        r#""groups":["Mods"],"state":"active","password":"$argon2id$","created":1,"last_sign_in":5,"#,
+        r#""setup":{"hash":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI","expires":9}}"#,
+    );
+    const SESSION: &str = concat!(
+        "\u{1}",
+        r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","created":1,"last_seen":2,"persistence":"Remembered","#,
+        r#""user_agent":"Mozilla/5.0 «x»"}"#,
+    );
+
+    fn zoe() -> User {
+        let mut zoe = user(1, "Zoë");
+        zoe.profile.email = Some("z@example.org".to_owned());
+        zoe.profile.groups = vec![Group::parse("Mods").unwrap()];
+        zoe.last_sign_in = Some(Timestamp::from_millis(5));
+        zoe.setup = Some(link(2));
+        zoe
+    }
+
+    #[test]
+    fn sto_10_records_of_version_1_read_and_are_written_as_ever() {
+        assert_eq!(decode_user(id(1), USER.as_bytes()), Ok(zoe()));
+        assert_eq!(encode_user(&zoe()), USER.as_bytes());
+        assert_eq!(decode_session(hash(2), SESSION.as_bytes()), Ok(session(2, 3)));
+        assert_eq!(encode_session(&session(2, 3)), SESSION.as_bytes());
+    }
+
+    #[test]
+    fn a_record_from_another_version_is_refused() {
+        let mut newer = SESSION.as_bytes().to_vec();
+        newer[0] = 2;
+        let error = decode_session(hash(2), &newer).unwrap_err();
+        assert_eq!(error, "a record is of version 2, only 1 is known");
+        let unknown = SESSION.replace("{\"user\"", "{\"pinned\":true,\"user\"");
+        assert!(decode_session(hash(2), unknown.as_bytes()).unwrap_err().contains("pinned"));
+    }
+
+    #[test]
+    fn sto_07_a_cut_or_empty_record_is_refused() {
+        for end in 0..USER.len() {
+            assert!(decode_user(id(1), &USER.as_bytes()[..end]).is_err(), "{end}");
+        }
+        assert!(trailing::<16>(&[1; 15]).is_err());
+    }
+}

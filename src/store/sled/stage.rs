@@ -1,0 +1,186 @@
+//! Works out what batches change, without changing anything: a [`Stage`] lies over the database, and what its batches
+//! write is seen by the next one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sled::IVec;
+
+use super::records::{
+    Kind, decode_session, decode_user, encode_session, encode_user, session_of_key, trailing,
+};
+use super::table::Table;
+use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+use crate::store::{Batch, Change, StoreError, revised};
+
+/// `None` removes the entry.
+type Writes = BTreeMap<Vec<u8>, Option<IVec>>;
+
+/// Batches that are to be written together, over what is written already. Only the writer may make one: nothing else may
+/// write meanwhile.
+pub(super) struct Stage<'t> {
+    table: &'t Table,
+    /// What the batches so far have written.
+    kept: Writes,
+    /// What the batch at work has written.
+    pending: Writes,
+}
+
+impl<'t> Stage<'t> {
+    pub(super) fn over(table: &'t Table) -> Self {
+        Self { table, kept: Writes::new(), pending: Writes::new() }
+    }
+
+    /// Adds a batch, or leaves all as it was.
+    pub(super) fn add(&mut self, batch: Batch) -> Result<(), StoreError> {
+        let made = batch.into_iter().try_for_each(|change| self.make(change));
+        match made {
+            Ok(()) => self.kept.append(&mut self.pending),
+            Err(_) => self.pending.clear(),
+        }
+        made
+    }
+
+    /// All that is to be written.
+    pub(super) fn into_writes(self) -> sled::Batch {
+        let mut batch = sled::Batch::default();
+        for (key, value) in self.kept {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch
+    }
+
+    fn make(&mut self, change: Change) -> Result<(), StoreError> {
+        match change {
+            Change::AddUser(user) => match self.user(user.profile.id)? {
+                Some(_) => Err(StoreError::NameTaken),
+                None => self.put_user(None, &user),
+            },
+            Change::DeleteUser(id) => self.delete_user(id),
+            Change::EndSession(id) => self.end_session(id),
+            Change::EndSessions(user, but) => self.end_sessions(user, but),
+            Change::PutSession(session) => self.put_session(&session),
+            Change::ReviseUser(id, revision) => {
+                let before = self.user(id)?.ok_or(StoreError::NoSuchUser)?;
+                let after = revised(&before, revision)?;
+                self.put_user(Some(&before), &after)
+            }
+            Change::TouchSession(id, at) => {
+                if let Some(session) = self.session(id)? {
+                    let touched = Session { last_seen: at, ..session };
+                    self.set(Kind::Session.key(&id.0), encode_session(&touched));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn put_user(&mut self, before: Option<&User>, after: &User) -> Result<(), StoreError> {
+        let id = after.profile.id;
+        let name = Kind::Name.key(after.profile.name.key().as_bytes());
+        if self.get(&name)?.is_some_and(|owner| *owner != id.0) {
+            return Err(StoreError::NameTaken);
+        }
+        if let Some(before) = before {
+            self.forget_name_and_link(before)?;
+        }
+        self.set(name, &id.0);
+        if let Some(link) = &after.setup {
+            self.set(Kind::Link.key(&link.hash.0), &id.0);
+        }
+        self.set(Kind::User.key(&id.0), encode_user(after));
+        Ok(())
+    }
+
+    fn delete_user(&mut self, id: UserId) -> Result<(), StoreError> {
+        let Some(user) = self.user(id)? else { return Ok(()) };
+        self.forget_name_and_link(&user)?;
+        self.end_sessions(id, None)?;
+        self.remove(Kind::User.key(&id.0));
+        Ok(())
+    }
+
+    fn forget_name_and_link(&mut self, user: &User) -> Result<(), StoreError> {
+        self.remove(Kind::Name.key(user.profile.name.key().as_bytes()));
+        if let Some(link) = &user.setup {
+            let key = Kind::Link.key(&link.hash.0);
+            if self.get(&key)?.is_some_and(|owner| *owner == user.profile.id.0) {
+                self.remove(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
+        if self.get(&Kind::User.key(&session.user.0))?.is_none() {
+            return Err(StoreError::NoSuchUser);
+        }
+        self.end_session(session.id)?;
+        self.set(session_of_key(session.user, session.id), &[]);
+        self.set(Kind::Session.key(&session.id.0), encode_session(session));
+        Ok(())
+    }
+
+    fn end_session(&mut self, id: SessionId) -> Result<(), StoreError> {
+        if let Some(session) = self.session(id)? {
+            self.remove(session_of_key(session.user, id));
+            self.remove(Kind::Session.key(&id.0));
+        }
+        Ok(())
+    }
+
+    fn end_sessions(&mut self, user: UserId, but: Option<SessionId>) -> Result<(), StoreError> {
+        for id in self.sessions_of(user)? {
+            if Some(id) != but {
+                self.remove(session_of_key(user, id));
+                self.remove(Kind::Session.key(&id.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let record = self.get(&Kind::User.key(&id.0))?;
+        record.map(|record| self.table.sound(decode_user(id, &record))).transpose()
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let record = self.get(&Kind::Session.key(&id.0))?;
+        record.map(|record| self.table.sound(decode_session(id, &record))).transpose()
+    }
+
+    fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        let prefix = Kind::SessionOf.key(&user.0);
+        let mut keys = BTreeSet::new();
+        for key in self.table.db().scan_prefix(&prefix).keys() {
+            keys.insert(self.table.sound(key)?.to_vec());
+        }
+        for writes in [&self.kept, &self.pending] {
+            for (key, value) in writes.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix))
+            {
+                match value {
+                    Some(_) => drop(keys.insert(key.clone())),
+                    None => drop(keys.remove(key)),
+                }
+            }
+        }
+        keys.iter().map(|key| self.table.sound(trailing(key).map(TokenHash))).collect()
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        match self.pending.get(key).or_else(|| self.kept.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.table.sound(self.table.db().get(key)),
+        }
+    }
+
+    fn set(&mut self, key: Vec<u8>, value: impl Into<IVec>) {
+        self.pending.insert(key, Some(value.into()));
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.pending.insert(key, None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Random histories, with restarts, against the reference implementation (STO-15).
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Timestamp;
+use crate::store::MemoryStore;
+use crate::store::contract::{revise, set_link};
+
+/// A [`Change`] that can be made twice.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(u8, u8),
+    Delete(u8),
+    End(u8),
+    EndAll(u8, Option<u8>),
+    Link(u8, Option<u8>),
+    Put(u8, u8),
+    Refuse(u8),
+    Rename(u8, u8),
+    Touch(u8, u64),
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Apply(Vec<Step>),
+    Reopen,
+}
+
+/// Names of which one is the beginning of another, and spellings of one name.
+const NAMES: [&str; 6] = ["a", "A", "ab", "abc", "b", "ｂ"];
+
+fn change(step: &Step) -> Change {
+    match *step {
+        Step::Add(n, name) => Change::AddUser(user(n, NAMES[usize::from(name)])),
+        Step::Delete(n) => Change::DeleteUser(id(n)),
+        Step::End(s) => Change::EndSession(hash(s)),
+        Step::EndAll(n, but) => Change::EndSessions(id(n), but.map(hash)),
+        // No two accounts ever share a link: its hash is random.
+        Step::Link(n, which) => set_link(n, which.map(|which| link(10 * n + which))),
+        Step::Put(s, n) => Change::PutSession(session(s, n)),
+        Step::Refuse(n) => revise(n, |_| Verdict::Abandon),
+        Step::Rename(n, name) => rename(n, NAMES[usize::from(name)]),
+        Step::Touch(s, at) => Change::TouchSession(hash(s), Timestamp::from_millis(at)),
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (user, session, name) = (1..5u8, 1..7u8, 0..6u8);
+    prop_oneof![
+        4 => (user.clone(), name.clone()).prop_map(|(n, name)| Step::Add(n, name)),
+        1 => user.clone().prop_map(Step::Delete),
+        1 => session.clone().prop_map(Step::End),
+        1 => (user.clone(), proptest::option::of(session.clone())).prop_map(|(n, but)| Step::EndAll(n, but)),
+        2 => (user.clone(), proptest::option::of(0..3u8)).prop_map(|(n, which)| Step::Link(n, which)),
+        4 => (session.clone(), user.clone()).prop_map(|(s, n)| Step::Put(s, n)),
+        1 => user.clone().prop_map(Step::Refuse),
+        2 => (user, name).prop_map(|(n, name)| Step::Rename(n, name)),
+        2 => (session, 3..99u64).prop_map(|(s, at)| Step::Touch(s, at)),
+    ]
+}
+
+fn history() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![9 => vec(step(), 1..5).prop_map(Act::Apply), 1 => Just(Act::Reopen)];
+    vec(act, 1..40)
+}
+
+fn check_equal(store: &dyn Store, model: &dyn Store) {
+    assert_eq!(users(store), users(model));
+    assert_eq!(sessions(store), sessions(model));
+    for name in ["a", "ab", "abc", "b"] {
+        assert_eq!(store.user_by_name(name), model.user_by_name(name), "{name}");
+    }
+    for n in 0..60 {
+        assert_eq!(store.user_by_setup(&hash(n)), model.user_by_setup(&hash(n)), "{n}");
+        assert_eq!(store.session(hash(n)), model.session(hash(n)), "{n}");
+        assert_eq!(store.user(id(n)), model.user(id(n)), "{n}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn sto_15_every_history_ends_as_in_the_reference(history in history()) {
+        let model = MemoryStore::new();
+        let mut store = Temporary::new();
+        for act in history {
+            match act {
+                Act::Apply(steps) => {
+                    let batch = || steps.iter().map(change).collect();
+                    assert_eq!(commit(&*store, batch()), commit(&model, batch()), "{steps:?}");
+                }
+                Act::Reopen => store = store.reopened(),
+            }
+            check_equal(&*store, &model);
+        }
+    }
+}
