@@ -19,6 +19,7 @@ for (const box of document.querySelectorAll(".reveal")) {
   input.form.addEventListener("submit", () => set(false));
   set(false);
   box.append(button);
+  box.classList.add("ready");
 }
 
 // Moments in the reader's own time zone and manner.

@@ -42,6 +42,7 @@ struct Site {
     cookies: Cookies,
     clock: Arc<ManualClock>,
     store: Arc<FaultyStore>,
+    passwords: Arc<Passwords>,
 }
 
 fn options() -> PageOptions {
@@ -59,6 +60,10 @@ impl Site {
     }
 
     fn with(options: PageOptions) -> Result<Self, PagesError> {
+        Self::made(options, HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 })
+    }
+
+    fn made(options: PageOptions, cost: HashingCost) -> Result<Self, PagesError> {
         let day = Duration::from_secs(86_400);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
@@ -66,7 +71,6 @@ impl Site {
         let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
         let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30 };
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
-        let cost = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
         let passwords = Arc::new(Passwords::new(cost, 1));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
@@ -75,7 +79,7 @@ impl Site {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         ));
-        let sign_in = SignIn::new(store, Arc::clone(&sessions), passwords, Arc::clone(&ticking));
+        let sign_in = SignIn::new(store, Arc::clone(&sessions), Arc::clone(&passwords), Arc::clone(&ticking));
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
         let web = Web::new(WebParts {
             options,
@@ -88,7 +92,7 @@ impl Site {
             sessions: Arc::clone(&sessions),
             clock: ticking,
         })?;
-        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty })
+        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords })
     }
 
     /// A site with a member `alice`.
