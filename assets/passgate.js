@@ -19,13 +19,14 @@ for (const box of document.querySelectorAll(".reveal")) {
   input.form.addEventListener("submit", () => set(false));
   set(false);
   box.append(button);
+  box.classList.add("ready");
 }
 
-// Moments in the reader's own time zone.
+// Moments in the reader's own time zone and manner.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);
   if (!Number.isNaN(moment.getTime())) {
-    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+    time.textContent = moment.toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
   }
 }
 

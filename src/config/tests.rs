@@ -8,7 +8,11 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Value};
 
+use http::Method;
+
 use super::*;
+use crate::domain::{RequestPath, Timestamp};
+use crate::policy::{Decision, RequestFacts};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -67,6 +71,30 @@ fn every_recipe_and_every_good_file_loads() {
                 .unwrap_or_else(|problems| panic!("{}\n{}", path.display(), told(&problems)));
         }
     }
+}
+
+#[test]
+fn the_guests_read_recipe_lets_guests_read_and_asks_writers_to_sign_in() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/guests-read.toml");
+    let policy = load(&path, &[], &[]).unwrap().policy;
+    let host = Host::parse("localhost").unwrap();
+    let now = Timestamp::from_millis(0);
+    let decide = |method: Method, target: &str| {
+        let path = RequestPath::parse(target).unwrap();
+        policy.decide(&RequestFacts { host: &host, path: &path, method: &method }, None, now)
+    };
+    for (method, target) in [(Method::GET, "/viewtopic.php?t=1"), (Method::POST, "/search.php")] {
+        assert!(matches!(decide(method, target), Decision::Forward(_)), "{target}");
+    }
+    for (method, target) in [
+        (Method::POST, "/viewtopic.php"),
+        (Method::GET, "/posting.php?mode=reply"),
+        (Method::GET, "/ucp.php"),
+        (Method::GET, "/adm/index.php"),
+    ] {
+        assert!(matches!(decide(method, target), Decision::SignIn(_)), "{target}");
+    }
+    assert!(matches!(decide(Method::GET, "/install/index.php"), Decision::Refuse(_)));
 }
 
 #[test]

@@ -15,8 +15,11 @@ pub(super) struct Parsed<'r> {
 }
 
 /// Reads host and target. Exactly one well-formed `Host` field (RFC 9112 §3.2); an absolute-form target must name the
-/// same host (SECURITY: H1-15).
-pub(super) fn parse(request: &RequestHeader) -> Result<Parsed<'_>, Problem> {
+/// same host (SECURITY: H1-15). `raw` is the header as it came over the wire.
+pub(super) fn parse<'r>(request: &'r RequestHeader, raw: &[u8]) -> Result<Parsed<'r>, Problem> {
+    if has_fragment(raw) {
+        return Err(Problem::AmbiguousTarget);
+    }
     let mut hosts = request.headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return Err(Problem::BadRequest) };
     let host = host.to_str().ok().and_then(|host| Host::parse(host).ok()).ok_or(Problem::BadRequest)?;
@@ -25,6 +28,11 @@ pub(super) fn parse(request: &RequestHeader) -> Result<Parsed<'_>, Problem> {
     let path = RequestPath::parse(origin_form).map_err(|_| Problem::AmbiguousTarget)?;
     let is_canonical = origin_form.len() == target.len() && path.is_as_sent();
     Ok(Parsed { host, path, is_canonical })
+}
+
+/// SECURITY: P3. The engine drops a `#` and what follows it from the target; only the bytes as they came still show it.
+fn has_fragment(raw: &[u8]) -> bool {
+    raw.split(|byte| *byte == b'\n').next().is_some_and(|line| line.contains(&b'#'))
 }
 
 fn origin_form<'t>(target: &'t str, host: &Host) -> Result<&'t str, Problem> {

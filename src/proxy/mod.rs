@@ -106,7 +106,8 @@ impl Gateway {
         let rules = Arc::clone(&ctx.rules);
         let known = self.known(session.req_header(), &rules.cookies);
         ctx.member = known.as_ref().map(|(_, live)| live.user());
-        let judged = match facts::parse(session.req_header()) {
+        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
+        let judged = match facts::parse(session.req_header(), &raw) {
             Ok(parsed) => self.judge(&rules, session.req_header(), parsed, known.as_ref()),
             Err(problem) => Judged::Refused(problem),
         };

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -19,6 +20,8 @@ pub struct Upstream {
     options: UpstreamOptions,
     host_header: Option<String>,
     address: ArcSwapOption<SocketAddr>,
+    /// Connections of different keys are never exchanged; 0 is the key of those that are shared.
+    fresh: AtomicU64,
 }
 
 impl Upstream {
@@ -32,7 +35,7 @@ impl Upstream {
             HostHeader::Fixed(host) => Some(host.clone()),
             HostHeader::Upstream => Some(authority(&options)),
         };
-        Arc::new(Self { options, host_header, address: ArcSwapOption::empty() })
+        Arc::new(Self { options, host_header, address: ArcSwapOption::empty(), fresh: AtomicU64::new(1) })
     }
 
     /// Looks the name up. Keeps the last address if that fails, so a name server's hiccup is not an outage.
@@ -80,7 +83,7 @@ impl Upstream {
         options.write_timeout = Some(self.options.write_timeout);
         options.idle_timeout = Some(self.options.idle_timeout);
         if !method.is_idempotent() {
-            peer.group_key = 1;
+            peer.group_key = self.fresh.fetch_add(1, Ordering::Relaxed);
             peer.options.idle_timeout = Some(Duration::ZERO);
         }
         Some(Box::new(peer))

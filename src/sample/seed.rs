@@ -15,7 +15,7 @@ const PARAGRAPH: &str = "And then the tram turned the corner once more, past the
 pub(super) fn boards(now: u64) -> Boards {
     let mut boards = Boards::new(vec![
         Board { id: 1, name: "News", about: "What is new on this board." },
-        Board { id: 2, name: "Trams & trains", about: "Everything on rails, <b>bold</b> questions welcome." },
+        Board { id: 2, name: "Trams & trains", about: "Everything on rails, steam & electric." },
         Board { id: 3, name: "Off topic", about: "Cats, cake, the weather." },
     ]);
     let mut minute = now.saturating_sub(3600);

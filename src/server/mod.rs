@@ -1,6 +1,8 @@
-//! Floor 5: the process. Sockets, draining, the admin listener, the log. What a request means is none of its business.
+//! Floor 5: the process. Sockets, draining, the admin listener, the control socket, the log. What a request means is none
+//! of its business.
 
 mod admin;
+pub mod control;
 mod listen;
 pub mod options;
 mod process;

@@ -105,10 +105,6 @@ impl Web {
     pub(super) async fn log_in(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
         let headers = request.headers();
-        let is_proven = self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser)));
-        if !is_proven && form.provenance() == Provenance::Unsaid {
-            return Err(Problem::CsrfFailed);
-        }
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
         let page = LoginPage {
             return_to: fit(&return_to),
@@ -117,12 +113,11 @@ impl Web {
             remember: form.is_ticked("remember"),
             ..LoginPage::default()
         };
-        let again = |trouble, status| {
-            let page = LoginPage { trouble: Some(trouble), ..page.clone() };
-            Ok(self.show_login(status, page, headers, visit))
-        };
-        if !is_proven {
-            return again(Trouble::NoCookie, StatusCode::FORBIDDEN);
+        if !self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser))) {
+            return match form.provenance() {
+                Provenance::Ours => Ok(self.show_again(Trouble::NoCookie, page, headers, visit)),
+                Provenance::Unsaid => Err(Problem::CsrfFailed),
+            };
         }
         let password = form.secret("password");
         if password.expose().chars().count() > Accounts::MAX_PASSWORD_CHARS {
@@ -133,10 +128,10 @@ impl Web {
         let attempt = Attempt { name: &page.username, password, persistence, user_agent };
         let outcome = self.parts.sign_in.by_password(attempt).await;
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
-            SignInOutcome::Busy => again(Trouble::Busy, StatusCode::SERVICE_UNAVAILABLE),
+            SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
             SignInOutcome::Refused(reason) => {
                 audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
-                again(Trouble::Refused, StatusCode::UNPROCESSABLE_ENTITY)
+                Ok(self.show_again(Trouble::Refused, page, headers, visit))
             }
             SignInOutcome::SignedIn(token, profile) => {
                 audit::record(Event::SignedIn, Some(profile.id), visit);
@@ -144,6 +139,23 @@ impl Web {
                 Ok(self.signed_in(&token, persistence, &return_to))
             }
         }
+    }
+
+    /// Shows the form once more, with what was typed but the password.
+    fn show_again(
+        &self,
+        trouble: Trouble,
+        page: LoginPage,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let status = match trouble {
+            Trouble::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Trouble::NoCookie => StatusCode::FORBIDDEN,
+            // Not 200, so that password managers do not save what was wrong; 401 would need a challenge.
+            Trouble::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        self.show_login(status, LoginPage { trouble: Some(trouble), ..page }, headers, visit)
     }
 
     fn signed_in(

@@ -186,7 +186,7 @@ impl Web {
         format!("{}{rest}", self.parts.prefix)
     }
 
-    /// What a request presents under the name of our session cookie.
+    /// The `Cookie` fields of a request.
     fn cookie_fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
         headers.get_all(http::header::COOKIE).iter().map(http::HeaderValue::as_bytes)
     }

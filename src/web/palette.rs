@@ -10,6 +10,8 @@ const BLACK: Colour = Colour([0; 3]);
 const NIGHT: Colour = Colour([0x1c, 0x21, 0x29]);
 /// What ordinary text needs.
 const READABLE: f64 = 4.5;
+/// Coloured text on a dark ground is dull at the least contrast that will do.
+const BRIGHT: f64 = 6.0;
 
 /// The colours that follow from an accent.
 pub(super) struct Palette {
@@ -27,8 +29,8 @@ impl Palette {
 
     /// The style sheet, with its variables before it.
     pub(super) fn style(&self, sheet: &str) -> String {
-        let by_day = self.accent.towards(BLACK, WHITE).css();
-        let by_night = self.accent.towards(WHITE, NIGHT).css();
+        let by_day = self.accent.towards(BLACK, WHITE, READABLE).css();
+        let by_night = self.accent.towards(WHITE, NIGHT, BRIGHT).css();
         format!(
             ":root{{--accent:{};--on-accent:{};--link:{by_day}}}\n\
              @media (prefers-color-scheme:dark){{:root{{--link:{by_night}}}}}\n{sheet}",
@@ -58,15 +60,15 @@ impl Colour {
         format!("#{red:02x}{green:02x}{blue:02x}")
     }
 
-    /// The colour, mixed with `extreme` until it can be read on `ground`. `extreme` itself always can.
-    fn towards(self, extreme: Self, ground: Self) -> Self {
+    /// The colour, mixed with `extreme` until it stands out from `ground` by `contrast`. `extreme` itself does.
+    fn towards(self, extreme: Self, ground: Self, contrast: f64) -> Self {
         let mixed = |parts: u16| {
             let mix =
                 |of: usize| (u16::from(self.0[of]) * (16 - parts) + u16::from(extreme.0[of]) * parts) / 16;
             // A weighted mean of two bytes is one.
             Self([0, 1, 2].map(|of| mix(of) as u8))
         };
-        (0..16).map(mixed).find(|colour| colour.contrast(ground) >= READABLE).unwrap_or(extreme)
+        (0..16).map(mixed).find(|colour| colour.contrast(ground) >= contrast).unwrap_or(extreme)
     }
 
     /// The contrast ratio, 1 to 21.
@@ -93,12 +95,12 @@ mod tests {
         for accent in ["#000000", "#ffffff", "#ffff00", "#2f5d8a", "#777777", "#ff0000", "#00ff00", "#0000FF"]
         {
             let colour = Colour::parse(accent).unwrap();
-            assert!(colour.towards(BLACK, WHITE).contrast(WHITE) >= READABLE, "{accent} by day");
-            assert!(colour.towards(WHITE, NIGHT).contrast(NIGHT) >= READABLE, "{accent} by night");
+            assert!(colour.towards(BLACK, WHITE, READABLE).contrast(WHITE) >= READABLE, "{accent} by day");
+            assert!(colour.towards(WHITE, NIGHT, BRIGHT).contrast(NIGHT) >= BRIGHT, "{accent} by night");
             assert!(colour.contrast(WHITE).max(colour.contrast(BLACK)) >= READABLE, "{accent} as a button");
         }
         assert_eq!(
-            Colour::parse("#2f5d8a").unwrap().towards(BLACK, WHITE).css(),
+            Colour::parse("#2f5d8a").unwrap().towards(BLACK, WHITE, READABLE).css(),
             "#2f5d8a",
             "readable as it is"
         );

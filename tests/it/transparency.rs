@@ -70,8 +70,8 @@ async fn bodies_of_every_framing_arrive_whole() {
 async fn h1_10_expect_100_continue_gets_its_interim_answer() {
     let (_forum, gateway) = forum().await;
     let mut client = RawClient::connect(gateway.address).await;
-    let fields = "Expect: 100-continue\r\nContent-Length: 4\r\nContent-Type: text/plain\r\n";
-    client.send(request(&gateway, "POST /echo", fields, "")).await.unwrap();
+    let fields = "Expect: 100-continue\r\nContent-Length: 4\r\n";
+    client.send(request(&gateway, "POST /sink", fields, "")).await.unwrap();
     let interim = client.receive("HTTP/1.1 100 ".len()).await.unwrap();
     assert_eq!(interim, b"HTTP/1.1 100 ");
     client.send("body").await.unwrap();

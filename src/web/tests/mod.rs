@@ -2,6 +2,8 @@
 //! looked up as the proxy does it.
 
 mod account;
+mod audit;
+mod faulty;
 mod login;
 mod logout;
 mod pages;
@@ -25,7 +27,8 @@ use crate::auth::{
     Transport,
 };
 use crate::domain::{Clock, Group, Lifetimes, ManualClock, Secret, Timestamp, User, UserName};
-use crate::store::{MemoryStore, Store};
+use crate::store::Store;
+use faulty::FaultyStore;
 
 const ORIGIN_OF_SITE: &str = "https://forum.example";
 const PASSWORD: &str = "correct horse battery staple";
@@ -38,6 +41,8 @@ struct Site {
     sessions: Arc<Sessions>,
     cookies: Cookies,
     clock: Arc<ManualClock>,
+    store: Arc<FaultyStore>,
+    passwords: Arc<Passwords>,
 }
 
 fn options() -> PageOptions {
@@ -55,13 +60,17 @@ impl Site {
     }
 
     fn with(options: PageOptions) -> Result<Self, PagesError> {
+        Self::made(options, HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 })
+    }
+
+    fn made(options: PageOptions, cost: HashingCost) -> Result<Self, PagesError> {
         let day = Duration::from_secs(86_400);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let faulty = Arc::new(FaultyStore::default());
+        let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
         let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30 };
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
-        let cost = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
         let passwords = Arc::new(Passwords::new(cost, 1));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
@@ -70,7 +79,7 @@ impl Site {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         ));
-        let sign_in = SignIn::new(store, Arc::clone(&sessions), passwords, Arc::clone(&ticking));
+        let sign_in = SignIn::new(store, Arc::clone(&sessions), Arc::clone(&passwords), Arc::clone(&ticking));
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
         let web = Web::new(WebParts {
             options,
@@ -83,7 +92,7 @@ impl Site {
             sessions: Arc::clone(&sessions),
             clock: ticking,
         })?;
-        Ok(Self { web, accounts, sessions, cookies, clock })
+        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords })
     }
 
     /// A site with a member `alice`.

@@ -114,9 +114,7 @@ async fn what_is_not_ours_is_not_found_in_the_readers_own_form() {
     let site = Site::with_alice().await;
     let page = site.browser().get("/.passgate/nothing").await;
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
-    assert!(
-        page.text().contains("There’s nothing here") || page.text().contains("There&#x27;s nothing here")
-    );
+    assert!(page.text().contains("There’s nothing here"));
     let script = ask(&site, Request::get("/.passgate/nothing").body(Bytes::new()).unwrap()).await;
     assert_eq!((script.status(), script.header("content-type")), (StatusCode::NOT_FOUND, "application/json"));
     let ambiguous = site.browser().get("/.passgate/x%2fy").await;

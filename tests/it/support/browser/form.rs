@@ -78,7 +78,7 @@ impl Form {
     }
 
     pub(super) fn is(&self, which: &str) -> bool {
-        which.strip_prefix('#').map_or(self.name == which, |id| self.id == id)
+        which.strip_prefix('#').map_or(self.name == which || self.action == which, |id| self.id == id)
     }
 
     fn opened(tag: &Tag) -> Self {

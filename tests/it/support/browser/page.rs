@@ -100,7 +100,8 @@ impl Page {
         Form::all(&self.text())
     }
 
-    /// The first form that `which` fits: `#id`, else the form's name, else the name of one of its fields.
+    /// The first form that `which` fits: `#id`, else the form's name or action, else the name
+    /// of one of its fields.
     #[track_caller]
     pub(crate) fn form(&self, which: &str) -> Form {
         let forms = self.forms();

@@ -1,0 +1,172 @@
+//! Argon2id on threads of its own, bounded in number and queue, so that many sign-ins at once cost time and no memory.
+//!
+//! SECURITY: THR-09, THR-10, AUTH-06, AUTH-07. One hash runs on each thread, and each thread keeps its memory, so all of
+//! it takes `workers` times what one hash takes. A caller that goes away takes its job out of the queue, but a hash that
+//! has begun keeps its thread until it is done: nobody gets more work out of this by hanging up.
+
+mod hasher;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use self::hasher::Hasher;
+use crate::domain::Secret;
+
+/// What one hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashingCost {
+    /// KiB of memory.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+impl HashingCost {
+    /// At most this many KiB of memory: 1 GiB.
+    pub const MAX_MEMORY_KIB: u32 = 1 << 20;
+    /// At most this many passes.
+    pub const MAX_ITERATIONS: u32 = 64;
+    /// At most this many lanes; each takes at least 8 KiB.
+    pub const MAX_PARALLELISM: u32 = 16;
+    /// Memory times passes is at most four passes over 1 GiB, some seconds of work.
+    pub const MAX_WORK_KIB: u64 = 4 << 20;
+
+    /// Whether it can be used. A stored hash of another cost is never computed: it would be a way to keep the threads
+    /// busy (SECURITY: AUTH-07).
+    pub fn is_within_bounds(&self) -> bool {
+        let Self { memory_kib, iterations, parallelism } = *self;
+        (1..=Self::MAX_PARALLELISM).contains(&parallelism)
+            && (8 * parallelism..=Self::MAX_MEMORY_KIB).contains(&memory_kib)
+            && (1..=Self::MAX_ITERATIONS).contains(&iterations)
+            && u64::from(memory_kib) * u64::from(iterations) <= Self::MAX_WORK_KIB
+    }
+}
+
+/// 19 MiB, two passes, one lane: what OWASP's cheat sheet on password storage asks for.
+impl Default for HashingCost {
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 }
+    }
+}
+
+/// What a new password has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PasswordPolicy {
+    /// At least this many characters.
+    pub min_chars: usize,
+}
+
+/// All threads are hashing and the queue is full, or the wait got too long: try again in a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// The result of comparing.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whether the password is the stored one.
+    pub matches: bool,
+    /// A new PHC string to store, if it matched and the stored one was made at another cost.
+    pub upgraded: Option<String>,
+}
+
+type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
+
+/// The hashing threads.
+pub struct Passwords {
+    queue: SyncSender<Job>,
+    wait: Duration,
+    hashes: Arc<AtomicU64>,
+}
+
+impl Passwords {
+    /// This many jobs wait at most …
+    const QUEUE: usize = 64;
+    /// … and none longer than this.
+    const WAIT: Duration = Duration::from_secs(2);
+
+    /// Starts `workers` threads, at least one. A cost that is not [within bounds](HashingCost::is_within_bounds) is
+    /// replaced by the default; whoever reads it from an operator checks that first.
+    ///
+    /// # Panics
+    /// If the operating system has no thread to give.
+    pub fn new(cost: HashingCost, workers: usize) -> Self {
+        Self::start(cost, workers, Self::WAIT)
+    }
+
+    fn start(cost: HashingCost, workers: usize, wait: Duration) -> Self {
+        let cost = if cost.is_within_bounds() { cost } else { HashingCost::default() };
+        let (queue, jobs) = sync_channel(Self::QUEUE);
+        let jobs = Arc::new(Mutex::new(jobs));
+        let hashes = Arc::new(AtomicU64::new(0));
+        for _ in 0..workers.max(1) {
+            let jobs = Arc::clone(&jobs);
+            let hasher = Hasher::new(cost, Arc::clone(&hashes));
+            // Ends when the queue is gone.
+            drop(thread::spawn(move || work(&jobs, hasher)));
+        }
+        Self { queue, wait, hashes }
+    }
+
+    /// Hashes a new password to a PHC string.
+    pub async fn hash(&self, password: Secret<String>) -> Result<String, Busy> {
+        self.run(move |hasher| hasher.hash(&password)).await?.ok_or(Busy)
+    }
+
+    /// Compares with a stored PHC string. With none, with an empty one or one that is not to be computed, does the same
+    /// work and never matches (SECURITY: L5, L6).
+    pub async fn verify(&self, stored: Option<String>, password: Secret<String>) -> Result<Verified, Busy> {
+        self.run(move |hasher| hasher.verify(stored.as_deref(), &password)).await
+    }
+
+    /// How many hashes have been computed so far.
+    pub fn hashes(&self) -> u64 {
+        self.hashes.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a thread, then for its answer. Only the wait for the thread has a limit.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let (begin, begun) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |hasher| {
+            // Closed if the caller has gone in the meantime.
+            if begin.send(()).is_ok() {
+                let _ = answer.send(work(hasher));
+            }
+        });
+        self.queue.try_send(job).map_err(|_| Busy)?;
+        match tokio::time::timeout(self.wait, begun).await {
+            Ok(Ok(())) => answered.await.map_err(|_| Busy),
+            Ok(Err(_)) | Err(_) => Err(Busy),
+        }
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("hashes", &self.hashes()).finish_non_exhaustive()
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        // The caller sees that there is no answer; the thread is needed.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut hasher)));
+    }
+}

@@ -1,0 +1,100 @@
+//! Floor 5: the commands, one file each. Data goes to stdout, human words to stderr.
+//!
+//! A command that is about accounts or sessions asks the running gateway through its admin socket; if none runs, it opens
+//! the store itself. No command takes or prints a password as an argument.
+
+mod check;
+mod explain;
+mod password;
+mod reach;
+mod reload;
+mod session;
+mod streams;
+mod table;
+mod trouble;
+mod user;
+
+pub use streams::Streams;
+pub use trouble::{Exit, Trouble};
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "passgate",
+    version,
+    about = "An authenticating gateway in front of an unmodified web application"
+)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// The configuration file; gateway.toml in this folder if there is one
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check the configuration and tell every problem at once
+    Check,
+    /// Tell which rule decides a request, and why
+    Explain(explain::Explain),
+    /// Have the running gateway read its configuration again
+    Reload,
+    /// List or end sessions
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Add, show and change members
+    #[command(subcommand)]
+    User(user::User),
+}
+
+/// Reads the command line of this process and does what it says.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => Streams::standard(|streams| cli.run(streams)).into(),
+        Err(error) => {
+            // Nobody is left to tell if that fails.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+        }
+    }
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn run(self, streams: &mut Streams<'_>) -> Exit {
+        let done = Config::load(self.config.as_deref(), &[])
+            .map_err(Trouble::from)
+            .and_then(|config| self.action.run(&config, streams));
+        match done {
+            Ok(()) => Exit::Done,
+            Err(trouble) => {
+                streams.say(&trouble.words);
+                trouble.exit
+            }
+        }
+    }
+}
+
+impl Action {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        match self {
+            Self::Check => check::run(config, streams),
+            Self::Explain(explain) => explain.run(config, streams),
+            Self::Reload => reload::run(config, streams),
+            Self::Session(session) => session.run(config, streams),
+            Self::User(user) => user.run(config, streams),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

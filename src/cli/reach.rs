@@ -1,0 +1,94 @@
+//! Having a command carried out: by the gateway that runs on the data folder, or, if none does, on the store itself.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Trouble;
+use crate::auth::{Accounts, Passwords, Sessions};
+use crate::config::Config;
+use crate::domain::{Clock, SystemClock};
+use crate::server::control::{Command, Control, Failure, Reply, call};
+use crate::server::options::StoreOptions;
+use crate::store::{SledStore, Store, StoreError};
+
+/// Carries out a command; what was refused is trouble.
+pub(super) fn carry_out(config: &Config, command: Command) -> Result<Reply, Trouble> {
+    let reply = match call(&config.server.data_dir, &command)? {
+        Some(reply) => reply,
+        None => on_the_store(config, command)?,
+    };
+    match reply {
+        Reply::Failed(failure) => Err(failure.into()),
+        reply => Ok(reply),
+    }
+}
+
+/// A reply of another kind than the command has.
+pub(super) fn unexpected() -> Trouble {
+    Trouble::unavailable("the gateway gave an answer that does not fit; compare its version with this one's")
+}
+
+fn on_the_store(config: &Config, command: Command) -> Result<Reply, Trouble> {
+    let nobody = format!("no gateway runs on {}", config.server.data_dir.display());
+    let StoreOptions::Sled { path, cache_bytes } = &config.store else {
+        return Err(Trouble::unavailable(format!(
+            "{nobody}, and store.backend = \"memory\" keeps nothing without one"
+        )));
+    };
+    if matches!(command, Command::Reload) {
+        return Err(Trouble::unavailable(format!("{nobody}, so there is nothing to reload")));
+    }
+    if !path.exists() && !command.makes_accounts() {
+        let help = "`passgate user add NAME` makes it, if this is the right configuration";
+        return Err(Trouble::unavailable(format!("there is no store in {} yet; {help}", path.display())));
+    }
+    owned_by_us(path, &config.server.data_dir)?;
+    let store = SledStore::open(path, *cache_bytes).map_err(explained)?;
+    let control = control(config, Arc::new(store)).map_err(explained)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
+    Ok(runtime.block_on(control.execute(command)))
+}
+
+/// What carries out commands on a store that nobody else has open.
+pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
+    let passwords = Arc::new(Passwords::new(config.hashing, 1));
+    let accounts = Accounts::new(store, Arc::clone(&sessions), passwords, clock, config.password);
+    Ok(Control {
+        accounts: Arc::new(accounts),
+        sessions,
+        setup_base: config.own_url("/setup?token="),
+        reload: Box::new(|| Err(vec!["no gateway is running".to_owned()])),
+    })
+}
+
+/// Files made as another user would keep the gateway out of its own store.
+fn owned_by_us(path: &Path, data_dir: &Path) -> Result<(), Trouble> {
+    let owner =
+        [path, data_dir].into_iter().find_map(|folder| Some((folder, fs::metadata(folder).ok()?.uid())));
+    // Where there is no /proc, who we are can't be asked without unsafe code.
+    let (Some((folder, owner)), Ok(ourselves)) = (owner, fs::metadata("/proc/self")) else { return Ok(()) };
+    if owner == ourselves.uid() {
+        return Ok(());
+    }
+    Err(Trouble::unavailable(format!(
+        "{} belongs to user {owner}; run the command as that user (sudo -u '#{owner}' passgate …)",
+        folder.display(),
+    )))
+}
+
+fn explained(error: StoreError) -> Trouble {
+    match error {
+        StoreError::InUse { path } => Trouble::unavailable(format!(
+            "the store in {} is in use by another process, but no gateway answers on its socket; if one is just \
+             starting or stopping, try again in a moment",
+            path.display()
+        )),
+        other => Failure::from(other).into(),
+    }
+}

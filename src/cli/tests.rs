@@ -1,0 +1,202 @@
+//! Commands from their words to their words, on a store in a folder of their own.
+
+use std::fs;
+use std::sync::Arc;
+
+use super::streams::Input;
+use super::*;
+use crate::domain::Persistence;
+use crate::server::control::ControlSocket;
+
+/// What a command wrote, and how it ended.
+struct Ran {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("gateway.toml"), config).unwrap();
+        Self(folder)
+    }
+
+    fn run(&self, words: &[&str]) -> Ran {
+        self.run_with(words, "", Input::Piped)
+    }
+
+    fn run_with(&self, words: &[&str], input: &str, kind: Input) -> Ran {
+        let config = self.0.path().join("gateway.toml");
+        let words = [&["passgate", "--config", config.to_str().unwrap()], words].concat();
+        let cli = Cli::try_parse_from(words).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = cli.run(&mut Streams::new(&mut out, &mut err, &mut input.as_bytes(), kind));
+        Ran { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    }
+
+    fn done(&self, words: &[&str]) -> Ran {
+        let ran = self.run(words);
+        assert_eq!(ran.exit, Exit::Done, "{words:?}: {}", ran.err);
+        ran
+    }
+}
+
+#[test]
+fn a_member_comes_and_goes_without_a_gateway() {
+    let place = Place::new("");
+    let added = place.done(&["user", "add", "Zoë", "--group", "admins", "--email", "z@example.org"]);
+    assert!(added.out.starts_with("http://localhost:8080/.passgate/setup?token="), "{}", added.out);
+    assert_eq!(added.out.lines().count(), 1);
+    assert!(added.err.contains("24 hours"), "{}", added.err);
+    let listed = place.done(&["user", "list"]);
+    assert!(listed.out.starts_with("NAME") && listed.out.contains("admins"), "{}", listed.out);
+    let listed: serde_json::Value =
+        serde_json::from_str(&place.done(&["user", "list", "--json"]).out).unwrap();
+    assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"Zoë".into(), &"active".into()));
+    assert!(place.done(&["user", "show", "zoë"]).out.contains("z@example.org"));
+    place.done(&["user", "disable", "zoë"]);
+    assert_eq!(place.run(&["user", "link", "zoë"]).exit, Exit::Data);
+    place.done(&["user", "enable", "zoë"]);
+    assert!(place.done(&["user", "link", "zoë"]).out.contains("/setup?token="));
+    let again = place.run(&["user", "add", "ZOË"]);
+    assert!(again.exit == Exit::Data && again.err.contains("is taken"), "{}", again.err);
+    place.done(&["user", "delete", "zoë"]);
+    assert_eq!(place.done(&["user", "list", "--json"]).out, "[]\n");
+    assert_eq!(place.done(&["session", "list", "--json"]).out, "[]\n");
+    place.done(&["session", "revoke", "--all"]);
+}
+
+#[test]
+fn a_password_is_read_from_the_input_and_never_shown() {
+    let place = Place::new("");
+    let add = |name, password: &str| {
+        place.run_with(&["user", "add", name, "--password-stdin"], password, Input::Piped)
+    };
+    let long = add("a", "a very long password\n");
+    assert!(long.exit == Exit::Done && long.out.is_empty(), "{}", long.err);
+    let short = add("b", "shorter99");
+    assert!(short.exit == Exit::Done && short.err.contains("warning:") && !short.err.contains("shorter99"));
+    assert_eq!(add("c", "short\n").exit, Exit::Data);
+    assert_eq!(add("c", "").exit, Exit::Data);
+    assert!(place.done(&["user", "show", "a", "--json"]).out.contains("\"has_password\":true"));
+}
+
+#[test]
+fn deleting_asks_first_on_a_terminal() {
+    let place = Place::new("");
+    place.done(&["user", "add", "a"]);
+    for answer in ["n\n", "\n", ""] {
+        let asked = place.run_with(&["user", "delete", "a"], answer, Input::Terminal);
+        assert!(asked.exit == Exit::Done && asked.err.contains("nothing was changed"), "{}", asked.err);
+    }
+    assert_eq!(place.run_with(&["user", "delete", "a", "--yes"], "", Input::Terminal).exit, Exit::Done);
+    assert_eq!(place.run_with(&["user", "delete", "a"], "y\n", Input::Terminal).exit, Exit::Data, "gone");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_looking_at_it() {
+    let place = Place::new("");
+    let listed = place.run(&["user", "list"]);
+    assert!(listed.exit == Exit::Unavailable && listed.err.contains("no store"), "{}", listed.err);
+    assert!(!place.0.path().join("data").exists());
+    assert_eq!(place.run(&["reload"]).exit, Exit::Unavailable);
+    assert_eq!(
+        Place::new("[store]\nbackend = \"memory\"").run(&["user", "add", "a"]).exit,
+        Exit::Unavailable
+    );
+}
+
+#[test]
+fn a_store_in_use_without_a_gateway_is_told_as_that() {
+    let place = Place::new("");
+    place.done(&["user", "add", "a"]);
+    let held = crate::store::SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap();
+    let listed = place.run(&["user", "list"]);
+    assert!(listed.exit == Exit::Unavailable && listed.err.contains("in use"), "{}", listed.err);
+    drop(held);
+    place.done(&["user", "list"]);
+}
+
+#[test]
+fn commands_ask_the_gateway_that_has_the_store_open() {
+    let place = Place::new("");
+    let config = Config::load_with(Some(&place.0.path().join("gateway.toml")), [], &[]).unwrap();
+    let store = crate::store::SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap();
+    let control = Arc::new(reach::control(&config, Arc::new(store)).unwrap());
+    let socket = ControlSocket::bind(&config.server.data_dir).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = runtime.spawn(socket.serve(Arc::clone(&control), async move { drop(stopped.await) }));
+    place.done(&["user", "add", "alice"]);
+    let user = control.accounts.all().unwrap().remove(0);
+    let session = control.sessions.start(&user, Persistence::Remembered, "Firefox", Vec::new());
+    runtime.block_on(session).unwrap();
+    let listed = place.done(&["session", "list"]).out;
+    assert!(listed.contains("alice") && listed.contains("Firefox"), "{listed}");
+    let id = listed.lines().nth(1).unwrap().split(' ').next().unwrap();
+    place.done(&["session", "revoke", id]);
+    assert_eq!(control.sessions.count(), 0);
+    let reloaded = place.run(&["reload"]);
+    assert!(reloaded.exit == Exit::Configuration && reloaded.err.contains("goes on with what it had"));
+    stop.send(()).unwrap();
+    runtime.block_on(serving).unwrap().unwrap();
+}
+
+#[test]
+fn check_tells_all_problems_or_that_there_are_none() {
+    let fine = Place::new("").done(&["check"]);
+    assert!(fine.out.starts_with("configuration is fine\n"), "{}", fine.out);
+    let bad = Place::new("[server]\nlisten = \"x\"\n[log]\nlevle = 1").run(&["check"]);
+    assert_eq!(bad.exit, Exit::Configuration);
+    assert!(
+        ["server.listen", "log.levle", "2 problems"].iter().all(|word| bad.err.contains(word)),
+        "{}",
+        bad.err
+    );
+    assert!(bad.out.is_empty());
+}
+
+#[test]
+fn explain_tells_the_rule_and_why() {
+    let place = Place::new(
+        "[access]\ndefault = \"guest\"\n[[access.rule]]\npath = \"/adm/**\"\ngroups = [\"admins\"]",
+    );
+    place.done(&["user", "add", "root", "--group", "admins"]);
+    place.done(&["user", "add", "alice"]);
+    for (words, part) in [
+        (vec!["GET", "/index.php"], "decided by: access.default = \"guest\""),
+        (vec!["get", "http://localhost:8080/adm/?x=1#top"], "sent to the sign-in page"),
+        (vec!["GET", "http://localhost?x=1"], "GET /?x=1 on localhost"),
+        (vec!["GET", "/adm/", "--user", "alice"], "in none of the rule's groups"),
+        (vec!["GET", "/adm/", "--user", "root"], "forwarded, with the member's identity"),
+        (vec!["GET", "//adm//x"], "forwarded as /adm/x"),
+        (vec!["GET", "/public/..%2fadm/"], "refused with 400"),
+        (vec!["GET", "https://other.example.org/"], "refused: neither"),
+        (vec!["TRACE", "/"], "refused: `server.methods`"),
+        (vec!["GET", "/.passgate/login"], "answered by passgate itself"),
+    ] {
+        let ran = place.done(&[vec!["explain"], words].concat());
+        assert!(ran.out.contains(part), "{}", ran.out);
+    }
+    assert_eq!(place.run(&["explain", "GET", "forum"]).exit, Exit::Data);
+    assert_eq!(place.run(&["explain", "GET", "http://a b/"]).exit, Exit::Data);
+    assert_eq!(place.run(&["explain", "GET", "/", "--user", "nobody"]).exit, Exit::Data);
+}
+
+#[test]
+fn the_command_line_asks_for_no_password_and_for_exactly_one_kind_of_session() {
+    for wrong in [
+        &["passgate"][..],
+        &["passgate", "user", "add", "a", "--password", "x"],
+        &["passgate", "session", "revoke"],
+        &["passgate", "session", "revoke", "--all", "--user", "a"],
+        &["passgate", "explain", "GET"],
+    ] {
+        assert!(Cli::try_parse_from(wrong).unwrap_err().use_stderr(), "{wrong:?}");
+    }
+    use clap::CommandFactory;
+    Cli::command().debug_assert();
+}

@@ -1,0 +1,219 @@
+//! `passgate user add | list | show | disable | enable | delete | link`.
+
+use clap::{Args, Subcommand};
+
+use super::reach::{carry_out, unexpected};
+use super::streams::Input;
+use super::table::{minute, table};
+use super::{Streams, Trouble, password};
+use crate::auth::Accounts;
+use crate::config::Config;
+use crate::domain::UserState;
+use crate::server::control::{Command, NewAccount, Reply, SetupUrl, UserView};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum User {
+    /// Add a member; prints a one-time link with which they set their password
+    Add(Add),
+    /// Remove a member for good; all their sessions end
+    Delete(Delete),
+    /// Keep a member out; all their sessions end
+    Disable(Named),
+    /// Let a disabled member sign in again
+    Enable(Named),
+    /// Print a new one-time link to set a password with; an earlier one stops working
+    Link(Named),
+    /// List all members
+    List(List),
+    /// Show one member
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The name to sign in with
+    name: String,
+    /// A name to show
+    #[arg(long, value_name = "TEXT")]
+    full_name: Option<String>,
+    /// An e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// A group; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Read a password from the first line of the input, or ask for it on a terminal, instead of making a link
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The member's name
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// The member's name
+    name: String,
+    /// Do not ask first
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The member's name
+    name: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl User {
+    pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        match self {
+            Self::Add(add) => add.run(config, streams),
+            Self::Delete(delete) => delete.run(config, streams),
+            Self::Disable(Named { name }) => plain(config, streams, Command::UserDisable { name }),
+            Self::Enable(Named { name }) => plain(config, streams, Command::UserEnable { name }),
+            Self::Link(Named { name }) => match carry_out(config, Command::UserLink { name })? {
+                Reply::Link(link) => hand_out(&link, streams),
+                _ => Err(unexpected()),
+            },
+            Self::List(list) => list.run(config, streams),
+            Self::Show(show) => show.run(config, streams),
+        }
+    }
+}
+
+fn plain(config: &Config, streams: &mut Streams<'_>, command: Command) -> Result<(), Trouble> {
+    let Reply::Done(words) = carry_out(config, command)? else { return Err(unexpected()) };
+    streams.say(&words);
+    Ok(())
+}
+
+fn hand_out(link: &SetupUrl, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+    let hours = Accounts::LINK_LIFETIME.as_secs() / 3_600;
+    let until = minute(Some(&link.expires));
+    streams.say(&format!("hand this link to them; it works once, within {hours} hours (until {until} UTC):"));
+    streams.data(&link.url)
+}
+
+impl Add {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let password = if self.password_stdin { Some(password::read(streams)?) } else { None };
+        let new = NewAccount {
+            name: self.name,
+            full_name: self.full_name,
+            email: self.email,
+            groups: self.groups,
+            password,
+        };
+        let Reply::Added { user, link, warnings } = carry_out(config, Command::UserAdd(new))? else {
+            return Err(unexpected());
+        };
+        warnings.iter().for_each(|warning| streams.say(&format!("warning: {warning}")));
+        streams.say(&format!("{} is a member now", user.name));
+        link.map_or(Ok(()), |link| hand_out(&link, streams))
+    }
+}
+
+impl Delete {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let name = self.name;
+        if !self.yes && streams.input_kind() == Input::Terminal {
+            let Reply::User(user) = carry_out(config, Command::UserShow { name: name.clone() })? else {
+                return Err(unexpected());
+            };
+            if !streams.confirm(&format!("delete {} for good?", user.name)) {
+                streams.say("nothing was changed");
+                return Ok(());
+            }
+        }
+        plain(config, streams, Command::UserDelete { name })
+    }
+}
+
+impl List {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let Reply::Users(users) = carry_out(config, Command::UserList)? else { return Err(unexpected()) };
+        if self.json {
+            return streams.json(&users);
+        }
+        if users.is_empty() {
+            streams.say("there are no members yet; `passgate user add NAME` adds the first");
+            return Ok(());
+        }
+        let rows: Vec<_> = users.iter().map(row).collect();
+        streams.data(&table(["NAME", "STATE", "PASSWORD", "LAST SIGN-IN (UTC)", "GROUPS", "E-MAIL"], &rows))
+    }
+}
+
+fn row(user: &UserView) -> [String; 6] {
+    let last = minute(user.last_sign_in.as_deref());
+    let email = user.email.clone().unwrap_or_default();
+    [
+        user.name.clone(),
+        state(user).to_owned(),
+        has_password(user).to_owned(),
+        last,
+        user.groups.join(", "),
+        email,
+    ]
+}
+
+fn state(user: &UserView) -> &'static str {
+    match user.state {
+        UserState::Active => "active",
+        UserState::Disabled => "disabled",
+    }
+}
+
+fn or_none(text: &str) -> String {
+    if text.is_empty() { "none".to_owned() } else { text.to_owned() }
+}
+
+fn has_password(user: &UserView) -> &'static str {
+    if user.has_password { "set" } else { "none" }
+}
+
+impl Show {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let Reply::User(user) = carry_out(config, Command::UserShow { name: self.name })? else {
+            return Err(unexpected());
+        };
+        if self.json {
+            return streams.json(&user);
+        }
+        let moment = |time: Option<&str>| match time {
+            Some(time) => format!("{} UTC", minute(Some(time))),
+            None => "never".to_owned(),
+        };
+        let mut lines = vec![
+            ("name", user.name.clone()),
+            ("full name", or_none(user.full_name.as_deref().unwrap_or_default())),
+            ("e-mail", or_none(user.email.as_deref().unwrap_or_default())),
+            ("groups", or_none(&user.groups.join(", "))),
+            ("state", state(&user).to_owned()),
+            ("password", has_password(&user).to_owned()),
+            ("made", moment(Some(&user.created))),
+            ("last sign-in", moment(user.last_sign_in.as_deref())),
+            ("id", user.id.clone()),
+        ];
+        if let Some(expires) = &user.link_expires {
+            lines.push(("open link until", moment(Some(expires))));
+        }
+        let lines: Vec<_> =
+            lines.iter().map(|(label, value)| format!("{label:<16} {value}").trim_end().to_owned()).collect();
+        streams.data(&lines.join("\n"))
+    }
+}

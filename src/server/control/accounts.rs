@@ -1,0 +1,128 @@
+//! The commands that are about accounts.
+
+use super::protocol::{Failure, NewAccount, Reply, SetupUrl, UserView};
+use super::{Control, read_name};
+use crate::auth::{Accounts, NewUser, WeakPassword};
+use crate::domain::{Group, Secret, User, UserName, UserState};
+
+impl Control {
+    pub(super) async fn add(&self, new: NewAccount) -> Result<Reply, Failure> {
+        let password = new.password;
+        let user = NewUser {
+            name: read_name(&new.name)?,
+            full_name: new.full_name.as_deref().map(read_full_name).transpose()?,
+            email: new.email.as_deref().map(read_email).transpose()?,
+            groups: new.groups.iter().map(|text| read_group(text)).collect::<Result<_, _>>()?,
+        };
+        if self.accounts.find(&user.name)?.is_some() {
+            return Err(Failure::Data(format!(
+                "{:?}, in this or another spelling, is taken",
+                user.name.as_str()
+            )));
+        }
+        let Some(password) = password else {
+            let user = self.accounts.add(user, None).await?;
+            let link = self.open_link(&user).await?;
+            return Ok(Reply::Added { user: UserView::of(&user), link: Some(link), warnings: Vec::new() });
+        };
+        let warnings = self.judge(&password)?;
+        let Ok(hash) = self.accounts.hash(password).await else {
+            return Err(Failure::Unavailable("too many are signing in at this moment; try again".to_owned()));
+        };
+        let user = self.accounts.add(user, Some(hash)).await?;
+        Ok(Reply::Added { user: UserView::of(&user), link: None, warnings })
+    }
+
+    pub(super) fn list(&self) -> Result<Reply, Failure> {
+        Ok(Reply::Users(self.accounts.all()?.iter().map(UserView::of).collect()))
+    }
+
+    pub(super) fn show(&self, name: &str) -> Result<Reply, Failure> {
+        Ok(Reply::User(UserView::of(&self.named(name)?)))
+    }
+
+    pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {
+        let user = self.named(name)?;
+        self.accounts.disable(user.profile.id).await?;
+        Ok(Reply::Done(format!("{} can no longer sign in; all their sessions have ended", user.profile.name)))
+    }
+
+    pub(super) async fn enable(&self, name: &str) -> Result<Reply, Failure> {
+        let user = self.named(name)?;
+        self.accounts.enable(user.profile.id).await?;
+        Ok(Reply::Done(format!("{} can sign in again", user.profile.name)))
+    }
+
+    pub(super) async fn delete(&self, name: &str) -> Result<Reply, Failure> {
+        let user = self.named(name)?;
+        self.accounts.delete(user.profile.id).await?;
+        Ok(Reply::Done(format!("{} is deleted; all their sessions have ended", user.profile.name)))
+    }
+
+    pub(super) async fn link(&self, name: &str) -> Result<Reply, Failure> {
+        let user = self.named(name)?;
+        if user.state == UserState::Disabled {
+            let name = user.profile.name;
+            return Err(Failure::Data(format!(
+                "{name} is disabled, so a link would not work; enable them first"
+            )));
+        }
+        Ok(Reply::Link(self.open_link(&user).await?))
+    }
+
+    async fn open_link(&self, user: &User) -> Result<SetupUrl, Failure> {
+        let token = self.accounts.link(user.profile.id).await?;
+        let link = self.accounts.open_link(&token)?.and_then(|user| user.setup);
+        let link =
+            link.ok_or_else(|| Failure::Data("the member has been changed in the meantime".to_owned()))?;
+        Ok(SetupUrl {
+            url: format!("{}{}", self.setup_base, *token.to_text()),
+            expires: link.expires.to_string(),
+        })
+    }
+
+    /// Operators may choose a shorter password than members, down to the fixed bound.
+    fn judge(&self, password: &Secret<String>) -> Result<Vec<String>, Failure> {
+        match Accounts::check_password(password, Accounts::MIN_PASSWORD_CHARS) {
+            Ok(()) => {}
+            Err(WeakPassword::TooShort(least)) => {
+                return Err(Failure::Data(format!(
+                    "the password is too short; take at least {least} characters"
+                )));
+            }
+            Err(WeakPassword::TooLong(most)) => {
+                return Err(Failure::Data(format!(
+                    "the password is too long; take at most {most} characters"
+                )));
+            }
+        }
+        let least = self.accounts.policy().min_chars;
+        let short = Accounts::check_password(password, least).is_err();
+        let warning = format!(
+            "the password has fewer than the {least} characters that password.min_length asks of members"
+        );
+        Ok(if short { vec![warning] } else { Vec::new() })
+    }
+}
+
+/// A name to show follows the same rules as a name: one line, nothing invisible.
+fn read_full_name(text: &str) -> Result<String, Failure> {
+    match UserName::parse(text) {
+        Ok(name) => Ok(name.as_str().to_owned()),
+        Err(error) => Err(Failure::Data(format!("the full name {text:?} {error}"))),
+    }
+}
+
+/// Only the outline is checked: nobody but the mail's own host knows which addresses exist.
+fn read_email(text: &str) -> Result<String, Failure> {
+    let sides = text.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
+    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
+    if sides.is_none() || text.contains(odd) || text.len() > 254 {
+        return Err(Failure::Data(format!("{text:?} is no e-mail address; write it as name@host")));
+    }
+    Ok(text.to_owned())
+}
+
+fn read_group(text: &str) -> Result<Group, Failure> {
+    Group::parse(text).map_err(|error| Failure::Data(format!("the group {text:?} {error}")))
+}

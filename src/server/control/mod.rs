@@ -1,0 +1,88 @@
+//! What operators' commands do, whoever carries them: the admin socket of a running gateway, or a command that has opened
+//! the store itself. One [`Control::execute`] for both.
+//!
+//! The socket asks nobody who they are: it lies in a folder of mode 0700 and has mode 0600 itself, so only the gateway's
+//! own user (and root) can reach it, and they could read the store as well (SECURITY: OPS-06). No reply holds a password
+//! or its hash; a set-up link is the one secret that is given out, to hand over.
+
+mod accounts;
+mod protocol;
+mod sessions;
+mod socket;
+
+pub use protocol::{Command, Failure, NewAccount, Reply, SessionView, SessionsOf, SetupUrl, UserView};
+pub use socket::{CallError, ControlSocket, call};
+
+use std::sync::Arc;
+
+use crate::auth::{Accounts, Sessions};
+use crate::domain::{User, UserName};
+use crate::store::StoreError;
+
+/// Reads the configuration again. Gives what changed, or what was wrong, in lines to show.
+pub type Reload = Box<dyn Fn() -> Result<Vec<String>, Vec<String>> + Send + Sync>;
+
+/// Carries out commands.
+pub struct Control {
+    /// Management of accounts.
+    pub accounts: Arc<Accounts>,
+    /// All sessions.
+    pub sessions: Arc<Sessions>,
+    /// What a set-up link is made of: everything before its token.
+    pub setup_base: String,
+    /// What [`Command::Reload`] does.
+    pub reload: Reload,
+}
+
+impl Control {
+    /// Carries out a command. What was refused is in the reply; it is never half done.
+    pub async fn execute(&self, command: Command) -> Reply {
+        tracing::info!(command = command.name(), member = command.member(), "operator's command");
+        let result = match command {
+            Command::UserAdd(new) => self.add(new).await,
+            Command::UserList => self.list(),
+            Command::UserShow { name } => self.show(&name),
+            Command::UserDisable { name } => self.disable(&name).await,
+            Command::UserEnable { name } => self.enable(&name).await,
+            Command::UserDelete { name } => self.delete(&name).await,
+            Command::UserLink { name } => self.link(&name).await,
+            Command::SessionList { user } => self.list_sessions(user.as_deref()),
+            Command::SessionRevoke(which) => self.revoke(which).await,
+            Command::Reload => (self.reload)().map(Reply::Reloaded).map_err(Failure::Configuration),
+        };
+        result.unwrap_or_else(Reply::Failed)
+    }
+
+    fn named(&self, name: &str) -> Result<User, Failure> {
+        let name = read_name(name)?;
+        let user = self.accounts.find(&name)?;
+        user.ok_or_else(|| {
+            Failure::Data(format!(
+                "there is no member called {:?}; `passgate user list` shows all",
+                name.as_str()
+            ))
+        })
+    }
+}
+
+fn read_name(text: &str) -> Result<UserName, Failure> {
+    UserName::parse(text).map_err(|error| Failure::Data(format!("the name {text:?} {error}")))
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NameTaken => {
+                Self::Data("that name, in this or another spelling, is taken".to_owned())
+            }
+            StoreError::NoSuchUser => Self::Data("the member has been deleted in the meantime".to_owned()),
+            StoreError::Abandoned => {
+                Self::Data("the member has been changed in the meantime; try again".to_owned())
+            }
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! What travels over the admin socket: one JSON object a line, a [`Command`] there and a [`Reply`] back. Also the shape of
+//! `--json` listings. Times are RFC 3339 in UTC.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Persistence, Profile, Secret, Session, User, UserState};
+
+/// What an operator asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Reads the configuration again.
+    Reload,
+    /// All live sessions, or those of one member.
+    SessionList {
+        /// The member's name.
+        user: Option<String>,
+    },
+    /// Ends sessions.
+    SessionRevoke(SessionsOf),
+    /// Adds an account.
+    UserAdd(NewAccount),
+    /// Removes an account and ends its sessions.
+    UserDelete {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+    /// Keeps a member out and ends their sessions.
+    UserDisable {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+    /// Lets a member sign in again.
+    UserEnable {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+    /// Makes a one-time link to set a password with.
+    UserLink {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+    /// All accounts.
+    UserList,
+    /// One account.
+    UserShow {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+}
+
+/// An account to be made, as typed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewAccount {
+    /// The name to sign in with.
+    pub name: String,
+    /// A name to show.
+    pub full_name: Option<String>,
+    /// An e-mail address.
+    pub email: Option<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// A password; none for a set-up link.
+    #[serde(with = "secret_text")]
+    pub password: Option<Secret<String>>,
+}
+
+/// Which sessions to end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionsOf {
+    /// Everyone's.
+    Everyone,
+    /// The one with this id, as a listing shows it.
+    Id(String),
+    /// This member's.
+    User(String),
+}
+
+/// What came of a command.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The account is there.
+    Added {
+        /// It.
+        user: UserView,
+        /// Where a password can be set, if none was given.
+        link: Option<SetupUrl>,
+        /// Things to know, in words.
+        warnings: Vec<String>,
+    },
+    /// Done; the line says what.
+    Done(String),
+    /// Not done.
+    Failed(Failure),
+    /// A set-up link.
+    Link(SetupUrl),
+    /// Read again; the lines say what changed.
+    Reloaded(Vec<String>),
+    /// Sessions, latest use first.
+    Sessions(Vec<SessionView>),
+    /// One account.
+    User(UserView),
+    /// Accounts, by name.
+    Users(Vec<UserView>),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The configuration has problems; one entry each. The old one still holds.
+    Configuration(Vec<String>),
+    /// What was asked for makes no sense here.
+    Data(String),
+    /// Something that is needed does not answer.
+    Unavailable(String),
+}
+
+/// A one-time link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SetupUrl {
+    /// To be handed to the member.
+    pub url: String,
+    /// When it stops working.
+    pub expires: String,
+}
+
+/// An account as operators see it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// Its lasting id.
+    pub id: String,
+    /// The name signed in with.
+    pub name: String,
+    /// The name to show.
+    pub full_name: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// Groups, sorted.
+    pub groups: Vec<String>,
+    /// Whether the member may sign in.
+    pub state: UserState,
+    /// Whether a password is set.
+    pub has_password: bool,
+    /// When the account was made.
+    pub created: String,
+    /// When the member last signed in.
+    pub last_sign_in: Option<String>,
+    /// Until when a set-up link works, if one was made and not used; this may be over.
+    pub link_expires: Option<String>,
+}
+
+/// A session as operators see it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// The beginning of its id: enough to name it, too little to be it.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// When the member signed in.
+    pub created: String,
+    /// When it was last used.
+    pub last_seen: String,
+    /// Whether "stay signed in" was ticked.
+    pub remembered: bool,
+    /// What the browser called itself.
+    pub user_agent: String,
+}
+
+impl Command {
+    /// The command in a word, for the log.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::SessionList { .. } => "session list",
+            Self::SessionRevoke(_) => "session revoke",
+            Self::UserAdd(_) => "user add",
+            Self::UserDelete { .. } => "user delete",
+            Self::UserDisable { .. } => "user disable",
+            Self::UserEnable { .. } => "user enable",
+            Self::UserLink { .. } => "user link",
+            Self::UserList => "user list",
+            Self::UserShow { .. } => "user show",
+        }
+    }
+
+    /// Whom it is about, as typed, for the log.
+    pub fn member(&self) -> Option<&str> {
+        match self {
+            Self::UserAdd(NewAccount { name, .. })
+            | Self::UserDelete { name }
+            | Self::UserDisable { name }
+            | Self::UserEnable { name }
+            | Self::UserLink { name }
+            | Self::UserShow { name }
+            | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
+            Self::SessionList { user } => user.as_deref(),
+            Self::Reload | Self::UserList | Self::SessionRevoke(_) => None,
+        }
+    }
+
+    /// Whether an account may come to be where there was none.
+    pub const fn makes_accounts(&self) -> bool {
+        matches!(self, Self::UserAdd(_))
+    }
+}
+
+impl UserView {
+    pub(super) fn of(user: &User) -> Self {
+        let profile = &user.profile;
+        Self {
+            id: profile.id.to_string(),
+            name: profile.name.to_string(),
+            full_name: profile.full_name.clone(),
+            email: profile.email.clone(),
+            groups: profile.groups.iter().map(|group| group.as_str().to_owned()).collect(),
+            state: user.state,
+            has_password: user.password.is_some(),
+            created: user.created.to_string(),
+            last_sign_in: user.last_sign_in.map(|moment| moment.to_string()),
+            link_expires: user.setup.as_ref().map(|link| link.expires.to_string()),
+        }
+    }
+}
+
+impl SessionView {
+    pub(super) fn of(session: &Session, profile: &Profile) -> Self {
+        Self {
+            id: session.id.short(),
+            user: profile.name.to_string(),
+            created: session.created.to_string(),
+            last_seen: session.last_seen.to_string(),
+            remembered: session.persistence == Persistence::Remembered,
+            user_agent: session.user_agent.clone(),
+        }
+    }
+}
+
+/// A secret as a plain text, for the socket alone: nothing else serialises a command.
+mod secret_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::Secret;
+
+    pub(super) fn serialize<S: Serializer>(
+        secret: &Option<Secret<String>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::expose).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Secret<String>>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+    }
+}

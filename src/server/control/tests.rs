@@ -1,0 +1,248 @@
+//! Each command over a store in memory, and the socket with its permissions.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::auth::{HashingCost, PasswordPolicy, Passwords};
+use crate::domain::{Clock, Lifetimes, ManualClock, Persistence, Secret, SessionId, Timestamp, UserState};
+use crate::store::MemoryStore;
+
+fn control() -> Control {
+    let store = Arc::new(MemoryStore::new());
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
+    let hour = Duration::from_secs(3_600);
+    let lifetimes = Lifetimes { idle: hour, absolute: hour * 24, remember: hour * 720 };
+    let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
+    let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
+    let passwords = Arc::new(Passwords::new(cost, 1));
+    let policy = PasswordPolicy { min_chars: 15 };
+    let accounts = Arc::new(Accounts::new(store, sessions.clone(), passwords, clock, policy));
+    Control {
+        accounts,
+        sessions,
+        setup_base: "https://forum.example.org/.passgate/setup?token=".into(),
+        reload: Box::new(|| Ok(vec!["access: 2 rules".into()])),
+    }
+}
+
+fn new(name: &str) -> NewAccount {
+    NewAccount { name: name.into(), full_name: None, email: None, groups: Vec::new(), password: None }
+}
+
+fn named(name: &str) -> String {
+    name.to_owned()
+}
+
+async fn added(control: &Control, account: NewAccount) -> (UserView, Option<SetupUrl>, Vec<String>) {
+    match control.execute(Command::UserAdd(account)).await {
+        Reply::Added { user, link, warnings } => (user, link, warnings),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn refused(control: &Control, command: Command) -> String {
+    match control.execute(command).await {
+        Reply::Failed(Failure::Data(words)) => words,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn signed_in(control: &Control, name: &str) -> SessionId {
+    let user = control.named(name).unwrap();
+    control.sessions.start(&user, Persistence::Browser, "Firefox", Vec::new()).await.unwrap().hash()
+}
+
+#[tokio::test]
+async fn an_added_member_gets_a_link_that_works_and_is_listed() {
+    let control = control();
+    let account = NewAccount {
+        full_name: Some(" Zoë  Ω ".into()),
+        email: Some("zoe@example.org".into()),
+        groups: vec!["mods".into(), "admins".into(), "mods".into()],
+        ..new("Zoe")
+    };
+    let (user, link, warnings) = added(&control, account).await;
+    assert_eq!(
+        (user.groups.as_slice(), user.has_password),
+        (["admins".into(), "mods".into()].as_slice(), false)
+    );
+    assert!(warnings.is_empty());
+    let link = link.unwrap();
+    let token = link.url.strip_prefix("https://forum.example.org/.passgate/setup?token=").unwrap();
+    let token = crate::auth::SetupToken::parse(token).unwrap();
+    assert!(control.accounts.open_link(&token).unwrap().is_some());
+    assert_eq!(link.expires, "2026-11-23T06:00:00.000Z");
+    let Reply::Users(users) = control.execute(Command::UserList).await else { panic!() };
+    assert_eq!(users.len(), 1);
+    let Reply::User(shown) = control.execute(Command::UserShow { name: named("ZOE") }).await else {
+        panic!()
+    };
+    assert_eq!((shown.full_name.as_deref(), shown.link_expires), (Some("Zoë  Ω"), Some(link.expires)));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_adds_nobody() {
+    let control = control();
+    added(&control, new("alice")).await;
+    let accounts = [
+        new("ALICE"),
+        new(""),
+        new("a\u{200b}b"),
+        NewAccount { email: Some("nobody".into()), ..new("b") },
+        NewAccount { email: Some("a@b\r\nx: y".into()), ..new("b") },
+        NewAccount { full_name: Some("a\nb".into()), ..new("b") },
+        NewAccount { groups: vec!["a,b".into()], ..new("b") },
+        NewAccount { password: Some(Secret::new("1234567".into())), ..new("b") },
+        NewAccount { password: Some(Secret::new("x".repeat(1_001))), ..new("b") },
+    ];
+    for account in accounts {
+        refused(&control, Command::UserAdd(account)).await;
+    }
+    for command in [
+        Command::UserShow { name: named("bob") },
+        Command::UserDisable { name: named("bob") },
+        Command::UserEnable { name: named("bob") },
+        Command::UserDelete { name: named("bob") },
+        Command::UserLink { name: named("bob") },
+        Command::SessionList { user: Some(named("bob")) },
+        Command::SessionRevoke(SessionsOf::User(named("bob"))),
+        Command::SessionRevoke(SessionsOf::Id(named("0123456789abcdef"))),
+    ] {
+        assert!(refused(&control, command).await.contains("there is no"));
+    }
+    assert_eq!(control.accounts.all().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn auth_01_an_operators_password_may_be_shorter_with_a_warning() {
+    let control = control();
+    let with =
+        |name: &str, password: &str| NewAccount { password: Some(Secret::new(password.into())), ..new(name) };
+    let (user, link, warnings) = added(&control, with("a", "eight888")).await;
+    assert!(user.has_password && link.is_none() && warnings.len() == 1);
+    let (_, _, warnings) = added(&control, with("b", "fifteen letters")).await;
+    assert!(warnings.is_empty());
+}
+
+#[tokio::test]
+async fn a_disabled_member_has_no_sessions_and_gets_no_link() {
+    let control = control();
+    added(&control, new("alice")).await;
+    signed_in(&control, "alice").await;
+    assert!(matches!(control.execute(Command::UserDisable { name: named("alice") }).await, Reply::Done(_)));
+    assert_eq!(control.sessions.count(), 0);
+    assert_eq!(control.named("alice").unwrap().state, UserState::Disabled);
+    assert!(refused(&control, Command::UserLink { name: named("alice") }).await.contains("disabled"));
+    assert!(matches!(control.execute(Command::UserEnable { name: named("alice") }).await, Reply::Done(_)));
+    assert!(matches!(control.execute(Command::UserLink { name: named("alice") }).await, Reply::Link(_)));
+    assert!(matches!(control.execute(Command::UserDelete { name: named("alice") }).await, Reply::Done(_)));
+    assert!(control.accounts.is_empty().unwrap());
+}
+
+#[tokio::test]
+async fn sessions_are_ended_by_id_by_member_or_all() {
+    let control = control();
+    added(&control, new("alice")).await;
+    added(&control, new("bob")).await;
+    let first = signed_in(&control, "alice").await;
+    signed_in(&control, "alice").await;
+    signed_in(&control, "bob").await;
+    let Reply::Sessions(listed) = control.execute(Command::SessionList { user: Some(named("Alice")) }).await
+    else {
+        panic!()
+    };
+    assert!(listed.len() == 2 && listed.iter().any(|session| session.id == first.short()));
+    for (which, left) in [
+        (SessionsOf::Id(first.short().to_uppercase()), 2),
+        (SessionsOf::User(named("alice")), 1),
+        (SessionsOf::Everyone, 0),
+        (SessionsOf::Everyone, 0),
+    ] {
+        assert!(matches!(control.execute(Command::SessionRevoke(which)).await, Reply::Done(_)));
+        assert_eq!(control.sessions.count(), left);
+    }
+}
+
+#[test]
+fn ops_03_a_command_tells_no_password_when_it_is_printed() {
+    let account = NewAccount { password: Some(Secret::new("hunter2hunter2".into())), ..new("a") };
+    let command = Command::UserAdd(account);
+    assert!(!format!("{command:?}").contains("hunter2"));
+    let text = serde_json::to_string(&command).unwrap();
+    let Command::UserAdd(back) = serde_json::from_str(&text).unwrap() else { panic!() };
+    assert_eq!(back.password.unwrap().expose(), "hunter2hunter2");
+}
+
+/// Runs a gateway's socket in `data_dir` while `client` runs on a thread of its own.
+async fn with_gateway<T: Send + 'static>(
+    data_dir: &std::path::Path,
+    client: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let socket = ControlSocket::bind(data_dir).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(socket.serve(Arc::new(control()), async move { drop(stopped.await) }));
+    let result = tokio::task::spawn_blocking(client).await.unwrap();
+    stop.send(()).unwrap();
+    serving.await.unwrap().unwrap();
+    result
+}
+
+#[tokio::test]
+async fn ops_06_the_socket_answers_its_owner_and_is_closed_to_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    assert!(call(&data_dir, &Command::UserList).unwrap().is_none(), "nothing there yet");
+    let inside = data_dir.clone();
+    with_gateway(&data_dir, move || {
+        let mode = |path: &str| std::fs::metadata(inside.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(""), mode("run"), mode("run/control.sock")), (0o700, 0o700, 0o600));
+        let reply = call(&inside, &Command::UserAdd(new("alice"))).unwrap();
+        assert!(matches!(reply, Some(Reply::Added { .. })), "{reply:?}");
+        let reply = call(&inside, &Command::Reload).unwrap();
+        assert!(matches!(reply, Some(Reply::Reloaded(_))), "{reply:?}");
+        let error = ControlSocket::bind(&inside).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    })
+    .await;
+    assert!(call(&data_dir, &Command::UserList).unwrap().is_none(), "gone again");
+}
+
+#[tokio::test]
+async fn a_socket_left_over_from_a_crash_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("run")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(folder.path().join("run/control.sock")).unwrap());
+    assert!(call(folder.path(), &Command::UserList).unwrap().is_none());
+    let inside = folder.path().to_owned();
+    let reply = with_gateway(folder.path(), move || call(&inside, &Command::UserList).unwrap()).await;
+    assert!(matches!(reply, Some(Reply::Users(_))));
+}
+
+#[tokio::test]
+async fn a_data_folder_may_lie_deeper_than_a_sockets_address_is_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("d".repeat(120));
+    let inside = deep.clone();
+    let reply = with_gateway(&deep, move || call(&inside, &Command::UserList).unwrap()).await;
+    assert!(matches!(reply, Some(Reply::Users(_))));
+    assert!(call(&folder.path().join("e".repeat(120)), &Command::UserList).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_answered_without_repeating_it() {
+    use std::io::{BufRead, BufReader, Write};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run/control.sock");
+    with_gateway(folder.path(), move || {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.write_all(b"{\"user_add\":{\"password\":\"hunter2hunter2\"}}\n\"user_list\"\n").unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.contains("failed") && !first.contains("hunter2"), "{first}");
+        assert!(lines.next().unwrap().unwrap().contains("users"), "the next one on the same line is served");
+    })
+    .await;
+}

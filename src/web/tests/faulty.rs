@@ -1,0 +1,52 @@
+//! A store whose disk can be made to fail.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+use crate::store::{Batch, Commit, MemoryStore, Store, StoreError};
+
+#[derive(Default)]
+pub(super) struct FaultyStore {
+    inner: MemoryStore,
+    broken: AtomicBool,
+}
+
+impl FaultyStore {
+    pub(super) fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Store for FaultyStore {
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.inner.user(id)
+    }
+
+    fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
+        self.inner.user_by_name(key)
+    }
+
+    fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {
+        self.inner.user_by_setup(link)
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.inner.session(id)
+    }
+
+    fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.inner.each_user(visit)
+    }
+
+    fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.inner.each_session(visit)
+    }
+
+    fn apply(&self, batch: Batch) -> Commit {
+        if self.broken.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::Failed("no space left in /var/lib/sled".to_owned())) });
+        }
+        self.inner.apply(batch)
+    }
+}
