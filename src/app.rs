@@ -135,7 +135,7 @@ pub struct Running {
     /// Where metrics and health are.
     pub admin_address: Option<SocketAddr>,
     gateway: Arc<Gateway>,
-    drain_timeout: Duration,
+    started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     stopping: Stopping,
     tasks: JoinSet<()>,
@@ -162,7 +162,7 @@ impl Running {
             admin_address: sockets.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             stopping: Stopping::new(signal),
             tasks: JoinSet::new(),
-            drain_timeout: config.server.drain_timeout,
+            started_with: Arc::new(config.clone()),
             gateway,
             services,
             stop,
@@ -220,13 +220,16 @@ impl Running {
 
     /// Puts what can change while serving into force: access rules, pages, header names, upstream, trusted proxies,
     /// session lifetimes. Nobody is signed out.
-    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
-        Reloader { services: self.services.clone(), gateway: Arc::clone(&self.gateway) }.reload(config).await
+    ///
+    /// Returns the keys whose change counts only from the next start on.
+    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, PagesError> {
+        self.reloader().reload(config).await
     }
 
     /// A handle for whoever answers the `reload` command.
     pub fn reloader(&self) -> Reloader {
-        Reloader { services: self.services.clone(), gateway: Arc::clone(&self.gateway) }
+        let (services, gateway) = (self.services.clone(), Arc::clone(&self.gateway));
+        Reloader { services, gateway, started_with: Arc::clone(&self.started_with) }
     }
 
     /// Follows the signal to stop, for tasks beside this one.
@@ -238,7 +241,7 @@ impl Running {
     /// connections had to be cut.
     pub async fn stop(mut self) -> usize {
         self.stop.send_replace(true);
-        let left = self.stopping.drained(self.drain_timeout).await;
+        let left = self.stopping.drained(self.started_with.server.drain_timeout).await;
         self.tasks.shutdown().await;
         left
     }
@@ -249,11 +252,12 @@ impl Running {
 pub struct Reloader {
     services: Services,
     gateway: Arc<Gateway>,
+    started_with: Arc<Config>,
 }
 
 impl Reloader {
     /// See [`Running::reload`].
-    pub async fn reload(&self, config: &Config) -> Result<(), PagesError> {
+    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, PagesError> {
         let (rules, upstream) = self.services.rules(config)?;
         if let Err(error) = upstream.look_up().await {
             tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
@@ -261,6 +265,24 @@ impl Reloader {
         }
         self.services.sessions.set_lifetimes(config.lifetimes);
         self.gateway.replace_rules(rules);
-        Ok(())
+        Ok(fixed_keys(&self.started_with, config))
     }
+}
+
+/// What a running gateway can't change, as far as it differs.
+fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
+    [
+        ("server.listen", now.server.listen != then.server.listen),
+        ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
+        ("server.data_dir", now.server.data_dir != then.server.data_dir),
+        ("server.threads", now.server.threads != then.server.threads),
+        ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
+        ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
+        ("[password]", now.hashing != then.hashing || now.password != then.password),
+        ("[store]", now.store != then.store),
+        ("[log]", now.log != then.log),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Failure;
+use super::{Exit, Streams, Trouble};
 use crate::app::{Running, Services, Sockets};
 use crate::auth::NewUser;
 use crate::config::Config;
@@ -38,36 +38,35 @@ pub(super) enum Output {
 }
 
 /// Runs the demonstration until a signal.
-pub(super) fn run(listen: SocketAddr, output: Output) -> Result<(), Failure> {
+pub(super) fn run(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     if !listen.ip().is_loopback() {
         let text = "the demonstration speaks plain HTTP and listens on loopback addresses only; try --listen 127.0.0.1:8080";
-        return Err(Failure::usage(text));
+        return Err(Trouble::new(Exit::Usage, text));
     }
-    runtime(0).map_err(|error| Failure::unavailable(&error))?.block_on(demo(listen, output))
+    runtime(0).map_err(Trouble::unavailable)?.block_on(demo(listen, output, streams))
 }
 
-async fn demo(listen: SocketAddr, output: Output) -> Result<(), Failure> {
+async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let forum = SampleForum::bind(any_port).await.map_err(|error| Failure::unavailable(&error))?;
+    let forum = SampleForum::bind(any_port).await.map_err(Trouble::unavailable)?;
     let upstream = forum.address();
-    let sockets =
-        Sockets { public: vec![bind(listen).map_err(|error| Failure::unavailable(&error))?], admin: None };
+    let sockets = Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], admin: None };
     let port = sockets.addresses().first().map_or(listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
-    start_log(&config.log).map_err(|error| Failure::configuration(&error))?;
-    let services = Services::open(&config, Arc::new(SystemClock)).map_err(|error| Failure::start(&error))?;
+    start_log(&config.log).map_err(Trouble::unavailable)?;
+    let services = Services::open(&config, Arc::new(SystemClock))?;
     let members = add_members(&services).await?;
     let serving_forum = forum.spawn();
-    let running = Running::start(&config, services, sockets).await.map_err(|error| Failure::start(&error))?;
+    let running = Running::start(&config, services, sockets).await?;
     let url = format!("http://localhost:{port}/");
-    announce(&Ready { url, members, upstream: format!("http://{upstream}/") }, output)?;
+    announce(&Ready { url, members, upstream: format!("http://{upstream}/") }, output, streams)?;
     until_told_to_stop().await;
     running.stop().await;
     drop(serving_forum);
     Ok(())
 }
 
-fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<Config, Failure> {
+fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<Config, Trouble> {
     let text = format!(
         "[server]\nlisten = [\"{listen}\"]\npublic_url = \"http://localhost:{port}\"\nadmin_listen = \"\"\n\
          drain_timeout = \"1s\"\n\
@@ -76,23 +75,29 @@ fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<
          [store]\nbackend = \"memory\"\n\
          [log]\nlevel = \"warn\"\n"
     );
-    Config::from_toml_str(&text).map_err(|problems| Failure::problems(&problems))
+    Config::from_toml_str(&text).map_err(Trouble::from)
 }
 
-async fn add_members(services: &Services) -> Result<Vec<Member>, Failure> {
+async fn add_members(services: &Services) -> Result<Vec<Member>, Trouble> {
     let mut members = Vec::new();
-    for (name, full_name, groups) in
-        [("alice", "Alice Liddell", &["members", "admins"][..]), ("bob", "Bob Bäcker", &["members"]), ("Zoë", "Zoë", &[])]
-    {
+    for (name, full_name, groups) in [
+        ("alice", "Alice Liddell", &["members", "admins"][..]),
+        ("bob", "Bob Bäcker", &["members"]),
+        ("Zoë", "Zoë", &[]),
+    ] {
         let password = pronounceable();
-        let phc = services.accounts.hash(Secret::new(password.clone())).await.map_err(|_| Failure::busy())?;
+        let phc = services
+            .accounts
+            .hash(Secret::new(password.clone()))
+            .await
+            .map_err(|_| Trouble::unavailable("hashing took too long"))?;
         let new = NewUser {
-            name: UserName::parse(name).map_err(|error| Failure::data(&error))?,
+            name: UserName::parse(name).map_err(Trouble::data)?,
             full_name: Some(full_name.to_owned()),
             email: Some(format!("{}@forum.example", name.replace('ë', "e").to_lowercase())),
             groups: groups.iter().filter_map(|group| Group::parse(group).ok()).collect(),
         };
-        services.accounts.add(new, Some(phc)).await.map_err(|error| Failure::data(&error))?;
+        services.accounts.add(new, Some(phc)).await.map_err(Trouble::data)?;
         members.push(Member { name, password });
     }
     Ok(members)
@@ -110,17 +115,17 @@ fn pronounceable() -> String {
     words.join("-")
 }
 
-fn announce(ready: &Ready, output: Output) -> Result<(), Failure> {
+fn announce(ready: &Ready, output: Output, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     if output == Output::Json {
-        let line = serde_json::to_string(ready).map_err(|error| Failure::data(&error))?;
-        println!("{line}");
-        return Ok(());
+        return streams.json(ready);
     }
-    println!("The sample forum is behind the gateway at\n\n    {}\n\nSign in as one of its members:\n", ready.url);
-    for Member { name, password } in &ready.members {
-        println!("    {name:<6}  {password}");
-    }
-    println!("\nThe forum itself, without the gateway: {}", ready.upstream);
-    println!("Everything is forgotten when you press Ctrl-C.");
-    Ok(())
+    let members: Vec<_> =
+        ready.members.iter().map(|Member { name, password }| format!("    {name:<6}  {password}")).collect();
+    streams.data(&format!(
+        "The sample forum is behind the gateway at\n\n    {}\n\nSign in as one of its members:\n\n{}\n\n\
+         The forum itself, without the gateway: {}\nEverything is forgotten when you press Ctrl-C.",
+        ready.url,
+        members.join("\n"),
+        ready.upstream
+    ))
 }

@@ -4,10 +4,12 @@
 //! the store itself. No command takes or prints a password as an argument.
 
 mod check;
+mod demo;
 mod explain;
 mod password;
 mod reach;
 mod reload;
+mod serve;
 mod session;
 mod streams;
 mod table;
@@ -17,6 +19,7 @@ mod user;
 pub use streams::Streams;
 pub use trouble::{Exit, Trouble};
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,10 +47,21 @@ pub struct Cli {
 enum Action {
     /// Check the configuration and tell every problem at once
     Check,
+    /// Try it out: a sample forum and the gateway before it, on a store that is gone with it
+    Demo {
+        /// Where to listen; a loopback address
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Print one JSON line instead of words
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell which rule decides a request, and why
     Explain(explain::Explain),
     /// Have the running gateway read its configuration again
     Reload,
+    /// Run the gateway
+    Serve,
     /// List or end sessions
     #[command(subcommand)]
     Session(session::Session),
@@ -71,10 +85,7 @@ pub fn main() -> ExitCode {
 impl Cli {
     /// Does what the command line says.
     pub fn run(self, streams: &mut Streams<'_>) -> Exit {
-        let done = Config::load(self.config.as_deref(), &[])
-            .map_err(Trouble::from)
-            .and_then(|config| self.action.run(&config, streams));
-        match done {
+        match self.act(streams) {
             Ok(()) => Exit::Done,
             Err(trouble) => {
                 streams.say(&trouble.words);
@@ -82,16 +93,22 @@ impl Cli {
             }
         }
     }
-}
 
-impl Action {
-    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        match self {
-            Self::Check => check::run(config, streams),
-            Self::Explain(explain) => explain.run(config, streams),
-            Self::Reload => reload::run(config, streams),
-            Self::Session(session) => session.run(config, streams),
-            Self::User(user) => user.run(config, streams),
+    fn act(self, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        // The demonstration has a configuration of its own.
+        if let Action::Demo { listen, json } = self.action {
+            let output = if json { demo::Output::Json } else { demo::Output::Human };
+            return demo::run(listen, output, streams);
+        }
+        let config = Config::load(self.config.as_deref(), &[])?;
+        match self.action {
+            Action::Check => check::run(&config, streams),
+            Action::Demo { .. } => Ok(()),
+            Action::Explain(explain) => explain.run(&config, streams),
+            Action::Reload => reload::run(&config, streams),
+            Action::Serve => serve::run(&config, self.config),
+            Action::Session(session) => session.run(&config, streams),
+            Action::User(user) => user.run(&config, streams),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
         accounts: Arc::new(accounts),
         sessions,
         setup_base: config.own_url("/setup?token="),
-        reload: Box::new(|| Err(vec!["no gateway is running".to_owned()])),
+        reload: Box::new(|| Box::pin(async { Err(vec!["no gateway is running".to_owned()]) })),
     })
 }
 

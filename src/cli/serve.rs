@@ -1,40 +1,114 @@
 //! `passgate serve`: the gateway, until it is told to stop. SIGHUP and `passgate reload` put a changed configuration into
-//! force, SIGTERM and SIGINT drain and end it.
+//! force; SIGTERM and SIGINT let requests finish and end it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
-use crate::app::{Reloader, Running, Services, Sockets};
+use super::{Exit, Trouble};
+use crate::app::{Reloader, Running, Services, Sockets, StartError};
 use crate::config::Config;
 use crate::domain::SystemClock;
-use crate::server::options::StoreOptions;
-use crate::server::{Control, private_folder, runtime, start_log};
+use crate::server::control::{Control, ControlSocket};
+use crate::server::{private_folder, runtime, start_log, until_told_to_stop};
 
-/// Serves until a signal.
-pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Failure> {
-    start_log(&config.log).map_err(|error| Failure::configuration(&error))?;
-    runtime(config.server.threads).map_err(|error| Failure::unavailable(&error))?.block_on(serve(config, file))
+/// Serves until a signal. `file` is what `--config` named, to be read again on reload.
+pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
+    start_log(&config.log).map_err(|error| Trouble::new(Exit::Configuration, error))?;
+    runtime(config.server.threads).map_err(Trouble::unavailable)?.block_on(serve(config, file))
 }
 
-async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Failure> {
-    // Sockets first: a busy port is the most likely mistake and costs nothing to find.
-    let sockets = Sockets::bind(config).map_err(|error| Failure::unavailable(&error))?;
-    if matches!(config.store, StoreOptions::Sled { .. }) {
-        private_folder(&config.server.data_dir).map_err(|error| Failure::unavailable(&error))?;
-    }
-    let services = Services::open(config, Arc::new(SystemClock)).map_err(|error| Failure::start(&error))?;
-    let running = Running::start(config, services, sockets).await.map_err(|error| Failure::start(&error))?;
+async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
+    // Sockets first: a busy port is the likeliest mistake, and finding it changes nothing on the disk.
+    let sockets = Sockets::bind(config).map_err(Trouble::unavailable)?;
+    private_folder(&config.server.data_dir).map_err(Trouble::unavailable)?;
+    let services = Services::open(config, Arc::new(SystemClock))?;
+    let socket = ControlSocket::bind(&config.server.data_dir).map_err(Trouble::unavailable)?;
+    let running = Running::start(config, services, sockets).await?;
     let reload = Reload { file, reloader: running.reloader() };
+    let stopping = running.stopping();
     let control = control(config, &running, reload.clone());
-    let serving = tokio::spawn(control.serve(config.server.data_dir.clone(), running.stopping()));
+    let answering = tokio::spawn(socket.serve(Arc::new(control), async move { stopping.begins().await }));
     announce(config, &running);
-    wait_for_signal(&reload).await;
-    tracing::info!(target: "passgate::server", "stopping: letting requests finish");
-    let cut = running.stop().await;
-    tracing::info!(target: "passgate::server", connections_cut = cut, "stopped");
-    serving.abort();
+    tokio::select! {
+        () = until_told_to_stop() => {}
+        () = reload.at_each_hangup() => {}
+    }
+    tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
+    let connections_cut = running.stop().await;
+    // It ends by itself when stopping begins.
+    let _ = answering.await;
+    tracing::info!(target: "passgate::server", connections_cut, "stopped");
     Ok(())
+}
+
+fn control(config: &Config, running: &Running, reload: Reload) -> Control {
+    Control {
+        accounts: Arc::clone(&running.services.accounts),
+        sessions: Arc::clone(&running.services.sessions),
+        setup_base: config.own_url("/setup?token="),
+        reload: Box::new(move || {
+            let reload = reload.clone();
+            Box::pin(async move { reload.now().await })
+        }),
+    }
+}
+
+fn announce(config: &Config, running: &Running) {
+    let addresses: Vec<String> = running.addresses.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        target: "passgate::server",
+        listen = addresses.join(", "),
+        admin = running.admin_address.map(tracing::field::display),
+        public_url = %config.server.public_url,
+        upstream = %config.proxy.upstream.host,
+        "ready"
+    );
+    if matches!(running.services.accounts.is_empty(), Ok(true)) {
+        tracing::warn!(
+            target: "passgate::server",
+            "there are no members yet; make the first admin with: passgate user add NAME --group admins"
+        );
+    }
+}
+
+/// Reads the configuration again and puts it into force, or leaves everything as it was.
+#[derive(Clone)]
+struct Reload {
+    file: Option<PathBuf>,
+    reloader: Reloader,
+}
+
+impl Reload {
+    async fn now(&self) -> Result<Vec<String>, Vec<String>> {
+        let config = Config::load(self.file.as_deref(), &[])
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let needs_restart = self.reloader.reload(&config).await.map_err(|error| vec![error.to_string()])?;
+        let note = |key: &&str| format!("{key} has changed and counts from the next start on");
+        Ok(needs_restart.iter().map(note).collect())
+    }
+
+    async fn at_each_hangup(&self) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+        while hangup.recv().await.is_some() {
+            match self.now().await {
+                Ok(notes) => tracing::info!(target: "passgate::server", notes = notes.join("; "), "reloaded"),
+                Err(problems) => tracing::error!(
+                    target: "passgate::server",
+                    problems = problems.join("\n"),
+                    "the configuration has problems; going on with what was"
+                ),
+            }
+        }
+    }
+}
+
+impl From<StartError> for Trouble {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Pages(error) => Self::new(Exit::Configuration, error),
+            other => Self::unavailable(other),
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod forwarded;
 mod headers;
 pub mod options;
 mod own;
+mod upgrade;
 mod upstream;
 
 pub use access_log::Metrics;
@@ -243,7 +244,7 @@ impl ProxyHttp for Engine {
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
-        ctx.rules.upstream.peer(permit, &session.req_header().method).ok_or_else(|| {
+        ctx.rules.upstream.peer(permit, session.req_header()).ok_or_else(|| {
             Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up()
         })
     }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use http::Method;
-use http::header::HOST;
+use http::header::{HOST, UPGRADE};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::options::{HostHeader, UpstreamOptions, UpstreamScheme};
+use super::upgrade::UpgradeConnector;
 use crate::policy::Permit;
 
 /// The application.
@@ -72,7 +72,7 @@ impl Upstream {
     ///
     /// A request that must not be sent twice never goes out on a connection that had a request before: the application
     /// may be closing that one just now, and what was typed would be lost (SECURITY: REL-07).
-    pub(super) fn peer(&self, _permit: &Permit, method: &Method) -> Option<Box<HttpPeer>> {
+    pub(super) fn peer(&self, _permit: &Permit, request: &RequestHeader) -> Option<Box<HttpPeer>> {
         let address = self.address.load_full()?;
         let tls = self.options.scheme == UpstreamScheme::Https;
         let mut peer = HttpPeer::new(*address, tls, self.options.host.as_str().to_owned());
@@ -82,7 +82,11 @@ impl Upstream {
         options.read_timeout = Some(self.options.read_timeout);
         options.write_timeout = Some(self.options.write_timeout);
         options.idle_timeout = Some(self.options.idle_timeout);
-        if !method.is_idempotent() {
+        let is_upgrade = request.headers.contains_key(UPGRADE);
+        if is_upgrade {
+            peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
+        }
+        if is_upgrade || !request.method.is_idempotent() {
             peer.group_key = self.fresh.fetch_add(1, Ordering::Relaxed);
             peer.options.idle_timeout = Some(Duration::ZERO);
         }

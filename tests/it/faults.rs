@@ -44,7 +44,8 @@ async fn a_dead_application_is_502_for_pages_and_json_for_scripts_while_sign_in_
     let page = exchange(gateway.address, get(&gateway, "")).await.unwrap();
     assert_eq!(page.status(), 502);
     assert!(page.head.value("content-type").unwrap().starts_with("text/html"));
-    let script = exchange(gateway.address, get(&gateway, "X-Requested-With: XMLHttpRequest\r\n")).await.unwrap();
+    let script =
+        exchange(gateway.address, get(&gateway, "X-Requested-With: XMLHttpRequest\r\n")).await.unwrap();
     assert_eq!(script.status(), 502);
     let json: serde_json::Value = serde_json::from_str(&script.text()).unwrap();
     assert_eq!(json["code"], "site-unreachable");
@@ -85,7 +86,8 @@ async fn rel_07_a_post_that_fails_is_not_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h1_11_the_body_of_a_refused_request_is_never_taken_for_a_request() {
     let upstream = Recorder::always([Act::ok("")]).await;
-    let gateway = Gateway::with(upstream.address(), Settings { access: "default = \"login\"", ..GUEST }).await;
+    let gateway =
+        Gateway::with(upstream.address(), Settings { access: "default = \"login\"", ..GUEST }).await;
     let smuggled = format!("GET /smuggled HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.host());
     let refused = format!(
         "POST /x HTTP/1.1\r\nHost: {}\r\nAccept: text/html\r\nContent-Length: {}\r\n\r\n{smuggled}",

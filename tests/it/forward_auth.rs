@@ -30,13 +30,16 @@ fn nginx(gateway: &Gateway, target: &str) -> String {
 
 fn caddy(gateway: &Gateway, target: &str) -> String {
     let host = gateway.host();
-    format!("X-Forwarded-Uri: {target}\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Host: {host}\r\nX-Forwarded-Proto: http\r\n")
+    format!(
+        "X-Forwarded-Uri: {target}\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Host: {host}\r\nX-Forwarded-Proto: http\r\n"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_ways_of_asking_get_the_decision_and_the_identity() {
     let gateway = gateway(TRUSTING).await;
-    let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &["admins"]).await).await;
+    let cookie =
+        gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &["admins"]).await).await;
     for ask in [nginx, caddy] {
         let visitor = verify(&gateway, &ask(&gateway, "/open/x")).await;
         assert_eq!((visitor.status(), visitor.head.value("remote-user")), (200, None));

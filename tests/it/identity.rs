@@ -16,7 +16,8 @@ fn get(gateway: &Gateway, target: &str, fields: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h2_every_alias_is_dropped_on_guest_public_and_member_routes() {
-    let names = ["Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "X-Forwarded-For", "X-Real-IP"];
+    let names =
+        ["Remote-User", "Remote-Name", "Remote-Email", "Remote-Groups", "X-Forwarded-For", "X-Real-IP"];
     let separators = ["-", "_", ".", "", "~", "!", "--", "*"];
     let access = "default = \"guest\"\n[[access.rule]]\npath = \"/public/**\"\nrequire = \"public\"\n\
                   [[access.rule]]\npath = \"/members/**\"\nrequire = \"login\"";
@@ -48,8 +49,16 @@ async fn hdr_03_no_connection_field_takes_the_identity_away() {
     let gateway = Gateway::with(upstream.address(), GUEST).await;
     let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
     let nominations = [
-        "close, Remote-User", "Remote-User", "remote-user, Remote-Name", "keep-alive,\tRemote-User", "close, REMOTE-USER",
-        "\"Remote-User\"", "X-Forwarded-For", "Remote_User", "close, X-Request-Id", "Cookie",
+        "close, Remote-User",
+        "Remote-User",
+        "remote-user, Remote-Name",
+        "keep-alive,\tRemote-User",
+        "close, REMOTE-USER",
+        "\"Remote-User\"",
+        "X-Forwarded-For",
+        "Remote_User",
+        "close, X-Request-Id",
+        "Cookie",
     ];
     for nomination in nominations {
         let seen = upstream.request_heads().len();
@@ -68,7 +77,9 @@ async fn h3_a_clients_authorization_reaches_the_application_only_by_a_rule_that_
     let access = "default = \"guest\"\n[[access.rule]]\npath = \"/api/**\"\nrequire = \"guest\"\nauthorization = \"forward\"";
     let gateway = Gateway::with(upstream.address(), Settings { access, ..GUEST }).await;
     for target in ["/", "/api/x"] {
-        exchange(gateway.address, get(&gateway, target, "Authorization: Basic YWRtaW46eA==\r\n")).await.unwrap();
+        exchange(gateway.address, get(&gateway, target, "Authorization: Basic YWRtaW46eA==\r\n"))
+            .await
+            .unwrap();
     }
     let sent: Vec<_> = upstream.request_heads().iter().map(|head| head.values("authorization")).collect();
     assert_eq!(sent, [vec![], vec!["Basic YWRtaW46eA==".to_owned()]]);
@@ -80,7 +91,12 @@ async fn ses_10_our_cookies_stay_with_us_and_the_others_go_on_byte_for_byte() {
     let gateway = Gateway::with(upstream.address(), GUEST).await;
     let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
     let odd = "mybb[lastvisit]=1; a=\"x y\"; b=%7C|; d=1=2; e=";
-    exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {odd}; {cookie}; passgate-form=x; f\r\n"))).await.unwrap();
+    exchange(
+        gateway.address,
+        get(&gateway, "/", &format!("Cookie: {odd}; {cookie}; passgate-form=x; f\r\n")),
+    )
+    .await
+    .unwrap();
     exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {cookie}\r\n"))).await.unwrap();
     let heads = upstream.request_heads();
     assert_eq!(heads[0].values("cookie"), [format!("{odd}; f")]);
@@ -95,7 +111,8 @@ async fn h6_a_broken_or_doubled_session_cookie_is_nobodys() {
     let long = format!("passgate={}", "x".repeat(3_000));
     for broken in [format!("{cookie}x"), format!("{cookie}; {cookie}"), "passgate=".to_owned(), long] {
         let seen = upstream.request_heads().len();
-        let reply = exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {broken}\r\n"))).await.unwrap();
+        let reply =
+            exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {broken}\r\n"))).await.unwrap();
         assert_eq!(reply.status(), 200);
         assert_eq!(upstream.request_heads()[seen].values("remote-user"), Vec::<String>::new(), "{broken}");
     }
@@ -133,12 +150,14 @@ async fn h7_forwarding_fields_are_rewritten_unless_the_peer_is_trusted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hdr_04_a_name_outside_ascii_arrives_in_the_form_that_is_configured() {
-    for (rest, expected) in
-        [("", "Zo%C3%AB B%C3%A4cker"), ("[identity]\nencoding = \"utf-8\"\nuser = \"X-Member\"", "Zoë Bäcker")]
-    {
+    for (rest, expected) in [
+        ("", "Zo%C3%AB B%C3%A4cker"),
+        ("[identity]\nencoding = \"utf-8\"\nuser = \"X-Member\"", "Zoë Bäcker"),
+    ] {
         let upstream = recorder().await;
         let gateway = Gateway::with(upstream.address(), Settings { rest, ..GUEST }).await;
-        let cookie = gateway.cookie_of(&gateway.add_member("Zoë Bäcker", "wonderland is far", &[]).await).await;
+        let cookie =
+            gateway.cookie_of(&gateway.add_member("Zoë Bäcker", "wonderland is far", &[]).await).await;
         exchange(gateway.address, get(&gateway, "/", &format!("Cookie: {cookie}\r\n"))).await.unwrap();
         let name = if rest.is_empty() { "remote-user" } else { "x-member" };
         assert_eq!(upstream.only_head().values(name), [expected]);

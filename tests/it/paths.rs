@@ -25,11 +25,32 @@ async fn send(request_line: &str) -> (u16, Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn path_01_no_spelling_leads_out_of_the_open_folder() {
     let vectors = [
-        "/public/../x", "/public/..%2fx", "/public/%2e%2e/x", "/public/.%2e/x", "/public/..;/x", "/public;/../x",
-        "/public/..\\x", "/public/%5c..%5cx", "/public//../x", "//public/../x", "/./x", "/public%2f..%2fx",
-        "/public/%252e%252e/x", "/public/..%00/x", "/public/%u002e%u002e/x", "/public/%c0%ae%c0%ae/x",
-        "/public/%2E%2E/%2e%2e/x", "/public/%2e%2e%2fx", "/public/%25%32%65%25%32%65/x", "/public/..%5cx",
-        "/public/x/../../x", "/x/public/../x", "/PUBLIC/x", "/public../x", "/ucp.php/x.css", "/public/../ucp.php/x.css",
+        "/public/../x",
+        "/public/..%2fx",
+        "/public/%2e%2e/x",
+        "/public/.%2e/x",
+        "/public/..;/x",
+        "/public;/../x",
+        "/public/..\\x",
+        "/public/%5c..%5cx",
+        "/public//../x",
+        "//public/../x",
+        "/./x",
+        "/public%2f..%2fx",
+        "/public/%252e%252e/x",
+        "/public/..%00/x",
+        "/public/%u002e%u002e/x",
+        "/public/%c0%ae%c0%ae/x",
+        "/public/%2E%2E/%2e%2e/x",
+        "/public/%2e%2e%2fx",
+        "/public/%25%32%65%25%32%65/x",
+        "/public/..%5cx",
+        "/public/x/../../x",
+        "/x/public/../x",
+        "/PUBLIC/x",
+        "/public../x",
+        "/ucp.php/x.css",
+        "/public/../ucp.php/x.css",
     ];
     for vector in vectors {
         let (status, reached) = send(&format!("GET {vector}")).await;
@@ -56,7 +77,9 @@ async fn p1_the_path_that_was_judged_is_the_one_that_is_forwarded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn path_02_query_and_fragment_never_open_anything() {
-    for target in ["/x?/public/", "/x?/public/x.css", "/x%3f/public/", "/x?a=/public/../public/", "/public#/x"] {
+    for target in
+        ["/x?/public/", "/x?/public/x.css", "/x%3f/public/", "/x?a=/public/../public/", "/public#/x"]
+    {
         let (status, reached) = send(&format!("GET {target}")).await;
         assert!(reached.is_empty() && matches!(status, 302 | 400 | 401), "{target}: {status} {reached:?}");
     }
@@ -115,7 +138,9 @@ async fn p5_hosts_are_compared_in_one_form_and_unknown_ones_get_421_and_nothing_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn path_05_our_own_prefix_never_reaches_the_application() {
-    for target in ["/.passgate/login", "/.passgate/x", "/public/../.passgate/login", "//.passgate/x", "/%2epassgate/x"] {
+    for target in
+        ["/.passgate/login", "/.passgate/x", "/public/../.passgate/login", "//.passgate/x", "/%2epassgate/x"]
+    {
         let (status, reached) = send(&format!("GET {target}")).await;
         assert!(reached.is_empty() && matches!(status, 200 | 303 | 404), "{target}: {status}");
     }
@@ -126,7 +151,8 @@ async fn path_10_new_rules_count_from_the_next_request_on() {
     let upstream = Recorder::always([Act::ok("hello")]).await;
     let gateway = Gateway::with(upstream.address(), OPEN_FOLDER).await;
     let ask = async || {
-        let request = format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gateway.host());
+        let request =
+            format!("GET /public/x HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gateway.host());
         exchange(gateway.address, request).await.unwrap().status()
     };
     assert_eq!(ask().await, 200);

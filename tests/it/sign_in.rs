@@ -89,8 +89,19 @@ async fn page_loads_are_redirected_and_everything_else_is_told_in_json() {
         answer.assert_status(401);
         assert_eq!(answer.json()["code"], "sign-in-required");
     }
-    let feed = browser.ask(Method::GET, "/feed.php", &[("accept", "application/rss+xml"), ("sec-fetch-mode", ""),
-        ("sec-fetch-dest", ""), ("sec-fetch-site", "")], "").await;
+    let feed = browser
+        .ask(
+            Method::GET,
+            "/feed.php",
+            &[
+                ("accept", "application/rss+xml"),
+                ("sec-fetch-mode", ""),
+                ("sec-fetch-dest", ""),
+                ("sec-fetch-site", ""),
+            ],
+            "",
+        )
+        .await;
     feed.assert_status(401);
 }
 
@@ -113,7 +124,8 @@ async fn web_01_a_sign_in_form_from_elsewhere_is_refused_and_sets_nothing() {
     }
     let answer = browser.ask(Method::POST, "/.passgate/login", &[], &body.replace(&csrf, "x")).await;
     assert!(!answer.header("set-cookie").starts_with("passgate="), "without the token nobody is signed in");
-    let answer = browser.ask(Method::POST, "/.passgate/login", &[("content-type", "text/plain")], &body).await;
+    let answer =
+        browser.ask(Method::POST, "/.passgate/login", &[("content-type", "text/plain")], &body).await;
     answer.assert_status(415);
     browser.ask(Method::POST, "/.passgate/login", &[], &body).await.assert_status(303);
 }
@@ -157,7 +169,10 @@ async fn s6_disabling_revoking_and_deleting_count_from_the_next_request_on() {
         services.accounts.enable(id).await.unwrap();
         let mut browser = site.browser();
         let form = browser.get("/").await;
-        browser.submit(&form, "password", &[("username", "alina"), ("password", PASSWORD)]).await.assert_says("alina");
+        browser
+            .submit(&form, "password", &[("username", "alina"), ("password", PASSWORD)])
+            .await
+            .assert_says("alina");
         match end {
             "revoke" => services.sessions.end_all(id, None, vec![]).await.map(drop).unwrap(),
             "disable" => services.accounts.disable(id).await.unwrap(),
@@ -193,7 +208,10 @@ async fn an_admin_area_asks_for_a_group_and_a_fresh_sign_in() {
     assert_eq!(back.assert_status(200).target(), "/whoami.php");
     let mut bobby = site.browser();
     let form = bobby.get("/").await;
-    bobby.submit(&form, "password", &[("username", "bobby"), ("password", PASSWORD)]).await.assert_status(200);
+    bobby
+        .submit(&form, "password", &[("username", "bobby"), ("password", PASSWORD)])
+        .await
+        .assert_status(200);
     bobby.get("/whoami.php").await.assert_status(403);
 }
 

@@ -26,7 +26,8 @@ async fn an_answer_arrives_as_the_application_sent_it() {
     let bytes: Vec<u8> = answer.chars().map(|c| c as u32 as u8).chain([0xff, 0x00]).collect();
     let upstream = Recorder::always([Act::Send(bytes)]).await;
     let gateway = Gateway::with(upstream.address(), GUEST).await;
-    let reply = exchange(gateway.address, request(&gateway, "GET /", "Accept-Encoding: gzip\r\n", "")).await.unwrap();
+    let reply =
+        exchange(gateway.address, request(&gateway, "GET /", "Accept-Encoding: gzip\r\n", "")).await.unwrap();
     assert_eq!(reply.body.bytes, [0x1f, 0x8b, 0xff, 0x00]);
     assert!(reply.head.start_line().starts_with("HTTP/1.1 203 "), "{}", reply.head.start_line());
     assert_eq!(
@@ -94,7 +95,9 @@ async fn a_websocket_is_carried_both_ways_and_other_upgrades_are_not() {
     let upstream = Recorder::always([Act::ok("")]).await;
     let gateway = Gateway::with(upstream.address(), GUEST).await;
     for upgrade in ["h2c", "foo, websocket", "TLS/1.0"] {
-        let fields = format!("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n");
+        let fields = format!(
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n"
+        );
         exchange(gateway.address, request(&gateway, "GET /", &fields, "")).await.unwrap();
     }
     for head in upstream.request_heads() {
@@ -104,7 +107,9 @@ async fn a_websocket_is_carried_both_ways_and_other_upgrades_are_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn host_is_the_clients_unless_configured_otherwise() {
-    for (setting, expected) in [("", None), ("host_header = \"upstream\"", Some(true)), ("host_header = \"old.forum\"", Some(false))] {
+    for (setting, expected) in
+        [("", None), ("host_header = \"upstream\"", Some(true)), ("host_header = \"old.forum\"", Some(false))]
+    {
         let upstream = Recorder::always([Act::ok("")]).await;
         let gateway = Gateway::with(upstream.address(), Settings { upstream: setting, ..GUEST }).await;
         exchange(gateway.address, request(&gateway, "GET /", "", "")).await.unwrap();

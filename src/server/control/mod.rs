@@ -13,6 +13,7 @@ mod socket;
 pub use protocol::{Command, Failure, NewAccount, Reply, SessionView, SessionsOf, SetupUrl, UserView};
 pub use socket::{CallError, ControlSocket, call};
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::auth::{Accounts, Sessions};
@@ -20,7 +21,10 @@ use crate::domain::{User, UserName};
 use crate::store::StoreError;
 
 /// Reads the configuration again. Gives what changed, or what was wrong, in lines to show.
-pub type Reload = Box<dyn Fn() -> Result<Vec<String>, Vec<String>> + Send + Sync>;
+pub type Reload = Box<dyn Fn() -> Reloading + Send + Sync>;
+
+/// A [`Reload`] under way.
+pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>>> + Send>>;
 
 /// Carries out commands.
 pub struct Control {
@@ -48,7 +52,7 @@ impl Control {
             Command::UserLink { name } => self.link(&name).await,
             Command::SessionList { user } => self.list_sessions(user.as_deref()),
             Command::SessionRevoke(which) => self.revoke(which).await,
-            Command::Reload => (self.reload)().map(Reply::Reloaded).map_err(Failure::Configuration),
+            Command::Reload => (self.reload)().await.map(Reply::Reloaded).map_err(Failure::Configuration),
         };
         result.unwrap_or_else(Reply::Failed)
     }

@@ -24,7 +24,7 @@ fn control() -> Control {
         accounts,
         sessions,
         setup_base: "https://forum.example.org/.passgate/setup?token=".into(),
-        reload: Box::new(|| Ok(vec!["access: 2 rules".into()])),
+        reload: Box::new(|| Box::pin(async { Ok(vec!["access: 2 rules".into()]) })),
     }
 }
 
