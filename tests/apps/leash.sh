@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Runs a command for as long as our own input stays open, so that nothing outlives the test that started it, whichever
-# way that test ends. The command itself gets no input.
-set -euo pipefail
-"$@" </dev/null &
+# way that test ends. The command itself gets no input. Ends when the command does, too.
+set -uo pipefail
+exec 3<&0
+"$@" </dev/null 3<&- &
 program=$!
-trap 'kill "$program" 2>/dev/null; wait "$program" 2>/dev/null' EXIT
-cat >/dev/null
+cat <&3 >/dev/null &
+reader=$!
+wait -n "$program" "$reader"
+kill "$program" "$reader" 2>/dev/null
+wait

@@ -109,9 +109,11 @@ test("the fields are named so that password managers know them", async () => {
   await context.close();
 });
 
-test("a script's request is told 401 instead of being sent to a page", async () => {
+test("a script of an open page is told 401 when the session is gone, instead of getting a page it can't read", async () => {
   const { context, page } = await visit(browser, demo);
-  await page.goto("/.passgate/login");
+  await page.goto("/index.php");
+  await signIn(page, alice.name, alice.password);
+  await context.clearCookies();
   const answer = await page.evaluate(async () => {
     const response = await fetch("/ajax.php", { headers: { "X-Requested-With": "XMLHttpRequest" } });
     return { status: response.status, redirected: response.redirected, type: response.headers.get("content-type") };

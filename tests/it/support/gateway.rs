@@ -12,6 +12,8 @@ use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserN
 /// Lines that a test adds to the sections of the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings<'s> {
+    /// The port that browsers use, where another proxy stands before the gateway; its own if there is none.
+    pub(crate) public_port: Option<u16>,
     /// Below `[server]`.
     pub(crate) server: &'s str,
     /// Below `[upstream]`.
@@ -83,12 +85,12 @@ impl Gateway {
 }
 
 fn configuration(address: SocketAddr, upstream: SocketAddr, settings: Settings<'_>) -> Config {
-    let Settings { server, upstream: upstream_lines, access, rest } = settings;
+    let Settings { public_port, server, upstream: upstream_lines, access, rest } = settings;
     let text = format!(
         "[server]\nlisten = [\"{address}\"]\npublic_url = \"http://localhost:{}\"\nadmin_listen = \"\"\n{server}\n\
          [upstream]\nurl = \"http://{upstream}\"\n{upstream_lines}\n\
          [store]\nbackend = \"memory\"\n[access]\n{access}\n{rest}\n",
-        address.port()
+        public_port.unwrap_or(address.port())
     );
     let mut config = match Config::from_toml_str(&text) {
         Ok(config) => config,

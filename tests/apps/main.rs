@@ -1,0 +1,17 @@
+//! Programs that nobody here wrote: two web applications behind the gateway, and three proxies that ask it.
+//!
+//! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
+//! their own, and end with the test.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+
+#[expect(dead_code, reason = "shared with tests/it, which uses all of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+mod dokuwiki;
+mod forward_auth;
+mod front;
+mod program;
+mod spirit;
+mod transcript;
