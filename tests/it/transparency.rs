@@ -5,7 +5,7 @@ use crate::support::raw::{RawClient, exchange};
 use crate::support::upstream::{Act, Recorder};
 use passgate::sample::{RunningForum, SampleForum};
 
-const GUEST: Settings<'_> = Settings { server: "", upstream: "", access: "default = \"guest\"", rest: "" };
+const GUEST: Settings<'_> = Settings { access: "default = \"guest\"", ..Settings::NONE };
 
 async fn forum() -> (RunningForum, Gateway) {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
