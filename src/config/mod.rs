@@ -14,6 +14,7 @@ mod public;
 mod raw;
 mod reader;
 mod resolve;
+mod secret;
 mod server;
 mod shape;
 mod upstream;

@@ -68,7 +68,7 @@ pub struct HeaderRules {
 impl HeaderRules {
     /// Prepares the names.
     pub fn new(identity: IdentityOptions, cookies: Cookies, transport: Transport) -> Self {
-        let ours = [&identity.user, &identity.name, &identity.email, &identity.groups];
+        let ours = [&identity.user, &identity.name, &identity.email, &identity.groups, &identity.secret];
         let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
         let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
         let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
@@ -87,8 +87,12 @@ impl HeaderRules {
         self.take_out_our_cookies(request);
     }
 
-    /// Writes the member's identity, or nothing. Every value is ours or the field is absent (SECURITY: H4).
+    /// Writes the gateway's proof, if there is one, and the member's identity, or nothing. Every value is ours or the field
+    /// is absent (SECURITY: H4, HDR-05).
     pub(super) fn write_identity(&self, request: &mut RequestHeader, permit: &Permit) -> pingora::Result<()> {
+        if let Some(proof) = &self.identity.proof {
+            request.insert_header(self.identity.secret.clone(), proof)?;
+        }
         let Some(profile) = permit.identity() else { return Ok(()) };
         for (name, value) in self.identity(profile) {
             request.insert_header(name.clone(), value)?;

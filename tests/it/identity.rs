@@ -163,3 +163,20 @@ async fn hdr_04_a_name_outside_ascii_arrives_in_the_form_that_is_configured() {
         assert_eq!(upstream.only_head().values(name), [expected]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_05_every_forwarded_request_carries_the_gateways_proof_and_no_client_can_bring_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proof");
+    std::fs::write(&file, "only-the-two-of-us-know\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let rest = format!("[identity]\nsecret_file = \"{}\"", file.display());
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), Settings { rest: &rest, ..GUEST }).await;
+    exchange(gateway.address, get(&gateway, "/", "X-Gateway-Secret: mine\r\nX_Gateway_Secret: mine\r\n"))
+        .await
+        .unwrap();
+    let head = upstream.only_head();
+    assert_eq!(head.values("x-gateway-secret"), ["only-the-two-of-us-know"]);
+    assert!(!head.text().contains("mine"), "{}", head.text());
+}

@@ -14,6 +14,8 @@ fn identity_options(encoding: IdentityEncoding) -> IdentityOptions {
         email: HeaderName::from_static("remote-email"),
         groups: HeaderName::from_static("remote-groups"),
         encoding,
+        secret: HeaderName::from_static("x-gateway-secret"),
+        proof: None,
     }
 }
 
