@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -173,12 +172,7 @@ impl Running {
     }
 
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
-        let conf = ServerConf {
-            upstream_keepalive_pool_size: config.proxy.upstream.pool_size,
-            max_retries: 2,
-            ..ServerConf::default()
-        };
-        let engine = Arc::new(pingora::proxy::http_proxy(&Arc::new(conf), self.gateway.engine()));
+        let engine = Arc::new(self.gateway.engine(config.proxy.upstream.pool_size));
         for listener in sockets.public {
             self.tasks.spawn(accept(listener, Arc::clone(&engine), self.stopping.clone()));
         }

@@ -51,7 +51,7 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let forum = SampleForum::bind(any_port).await.map_err(Trouble::unavailable)?;
     let upstream = forum.address();
     let sockets = Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], admin: None };
-    let port = sockets.addresses().first().map_or(listen.port(), SocketAddr::port);
+    let port = sockets.addresses().first().map_or_else(|| listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
     start_log(&config.log).map_err(Trouble::unavailable)?;
     let services = Services::open(&config, Arc::new(SystemClock))?;

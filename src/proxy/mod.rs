@@ -25,16 +25,18 @@ pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
 pub use upstream::Upstream;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::header::COOKIE;
+use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
@@ -87,9 +89,11 @@ impl Gateway {
         Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::new() }
     }
 
-    /// The gateway as the engine takes it.
-    pub fn engine(self: &Arc<Self>) -> Engine {
-        Engine(Arc::clone(self))
+    /// The engine that carries this gateway's requests, with `pool_size` unused connections to the application at most.
+    pub fn engine(self: &Arc<Self>, pool_size: usize) -> impl ServerApp + Send + Sync + use<> {
+        let conf =
+            ServerConf { upstream_keepalive_pool_size: pool_size, max_retries: 2, ..ServerConf::default() };
+        pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self)))
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -206,7 +210,7 @@ fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
 }
 
 /// A [`Gateway`] as the engine's phases.
-pub struct Engine(Arc<Gateway>);
+struct Engine(Arc<Gateway>);
 
 #[async_trait]
 impl ProxyHttp for Engine {
@@ -226,7 +230,7 @@ impl ProxyHttp for Engine {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])), &request.headers);
+        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &request.headers);
         if ctx.origin.trust == Trust::Proxy
             && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
         {

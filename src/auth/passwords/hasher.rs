@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::{HashingCost, Verified};
-use crate::domain::Secret;
+use crate::domain::{Secret, random};
 
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
@@ -43,10 +43,9 @@ impl Hasher {
         self.memory.capacity()
     }
 
-    /// A new PHC string; none if the system lacks randomness or memory.
+    /// A new PHC string; none if the system lacks memory.
     pub(super) fn hash(&mut self, password: &Secret<String>) -> Option<String> {
-        let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt).ok()?;
+        let salt: [u8; SALT_BYTES] = random();
         let params = self.params()?;
         let mut output = [0; OUTPUT_BYTES];
         self.compute(Algorithm::Argon2id, Version::V0x13, &params, password, &salt, &mut output)?;

@@ -152,7 +152,9 @@ fn o5_a_members_page_varies_by_cookie_once() {
         (Some("*"), vec![&b"*"[..]]),
     ] {
         let mut response = ResponseHeader::build(200, None).unwrap();
-        sent.into_iter().for_each(|value| drop(response.append_header(VARY, value).unwrap()));
+        if let Some(value) = sent {
+            response.append_header(VARY, value).unwrap();
+        }
         rules.rewrite_response(&mut response, &permit(Some(&alice("alice")))).unwrap();
         assert_eq!(all(&response.headers, "vary"), expected);
     }

@@ -32,12 +32,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts before `upstream` with everything else at its default, cheap hashing aside.
-    pub(crate) async fn before(upstream: SocketAddr) -> Self {
-        Self::with(upstream, Settings::default()).await
-    }
-
-    /// Starts with settings of the test.
+    /// Starts before `upstream` with settings of the test and the defaults; cheap hashing aside.
     pub(crate) async fn with(upstream: SocketAddr, settings: Settings<'_>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let sockets = Sockets {
