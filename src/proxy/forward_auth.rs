@@ -20,6 +20,8 @@ use crate::web::{Audience, Problem};
 /// The request that the asking proxy describes.
 struct Asked<'h> {
     host: Host,
+    /// Host and port as the browser knows them; for an answer that is relayed to it.
+    authority: &'h str,
     target: &'h str,
     method: Method,
     form: Form,
@@ -78,7 +80,7 @@ impl Gateway {
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());
                 let response =
                     rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit(ctx, &known));
-                for_asker(asked.form, response)
+                for_asker(&asked, rules.public.proto, response)
             }
             Decision::Refuse(refusal) => refused(asked.form, Problem::from(refusal), ctx, &known),
         }
@@ -94,9 +96,17 @@ fn refused(form: Form, problem: Problem, ctx: &mut RequestContext, known: &Known
     response
 }
 
-fn for_asker(form: Form, mut response: Response<Bytes>) -> Response<Bytes> {
-    if form == Form::Nginx && response.headers().contains_key(LOCATION) {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
+/// Traefik takes a relative address for one on the gateway it asked, so an answer to be relayed names the origin. The host
+/// is one of ours, or the policy would have refused it (SECURITY: WEB-10).
+fn for_asker(asked: &Asked<'_>, proto: &str, mut response: Response<Bytes>) -> Response<Bytes> {
+    let Some(location) = response.headers().get(LOCATION).and_then(|location| location.to_str().ok()) else {
+        return response;
+    };
+    let absolute = format!("{proto}://{}{location}", asked.authority);
+    match (asked.form, HeaderValue::try_from(absolute)) {
+        (Form::Nginx, _) => *response.status_mut() = StatusCode::UNAUTHORIZED,
+        (Form::Relayed, Ok(absolute)) => drop(response.headers_mut().insert(LOCATION, absolute)),
+        (Form::Relayed, Err(_)) => {}
     }
     response
 }
@@ -106,11 +116,13 @@ fn asked(headers: &HeaderMap) -> Option<Asked<'_>> {
     let method = |name| value_of(headers, name).and_then(|method| method.parse().ok());
     if let Some(url) = value_of(headers, "x-original-url") {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-        let (host, target) = rest.split_at(rest.find('/')?);
+        let (authority, target) = rest.split_at(rest.find('/')?);
         let method = method("x-original-method")?;
-        return Some(Asked { host: Host::parse(host).ok()?, target, method, form: Form::Nginx });
+        let host = Host::parse(authority).ok()?;
+        return Some(Asked { host, authority, target, method, form: Form::Nginx });
     }
     let target = value_of(headers, "x-forwarded-uri")?;
-    let host = Host::parse(value_of(headers, "x-forwarded-host")?).ok()?;
-    Some(Asked { host, target, method: method("x-forwarded-method")?, form: Form::Relayed })
+    let authority = value_of(headers, "x-forwarded-host")?;
+    let host = Host::parse(authority).ok()?;
+    Some(Asked { host, authority, target, method: method("x-forwarded-method")?, form: Form::Relayed })
 }

@@ -5,10 +5,9 @@ use crate::support::raw::{RawClient, exchange};
 use crate::support::upstream::{Act, Recorder};
 
 const GUEST: Settings<'_> = Settings {
-    server: "",
     upstream: "connect_timeout = \"500ms\"\nread_timeout = \"1s\"",
     access: "default = \"guest\"",
-    rest: "",
+    ..Settings::NONE
 };
 
 fn get(gateway: &Gateway, fields: &str) -> String {

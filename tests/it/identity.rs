@@ -4,7 +4,7 @@ use crate::support::gateway::{Gateway, Settings};
 use crate::support::raw::exchange;
 use crate::support::upstream::{Act, Recorder};
 
-const GUEST: Settings<'_> = Settings { server: "", upstream: "", access: "default = \"guest\"", rest: "" };
+const GUEST: Settings<'_> = Settings { access: "default = \"guest\"", ..Settings::NONE };
 
 async fn recorder() -> Recorder {
     Recorder::always([Act::ok("hello")]).await

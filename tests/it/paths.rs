@@ -5,11 +5,9 @@ use crate::support::raw::exchange;
 use crate::support::upstream::{Act, Recorder};
 
 const OPEN_FOLDER: Settings<'_> = Settings {
-    server: "",
-    upstream: "",
     access: "default = \"login\"\n[[access.rule]]\npath = \"/public/**\"\nrequire = \"public\"\n\
              [[access.rule]]\npath = \"/**/*.css\"\nrequire = \"public\"",
-    rest: "",
+    ..Settings::NONE
 };
 
 /// Status, and the targets that reached the application.

@@ -24,6 +24,11 @@ pub(crate) struct Settings<'s> {
     pub(crate) rest: &'s str,
 }
 
+impl Settings<'_> {
+    /// The defaults.
+    pub(crate) const NONE: Self = Self { server: "", upstream: "", access: "", rest: "", public_port: None };
+}
+
 /// A running gateway with a clock that the test moves.
 pub(crate) struct Gateway {
     pub(crate) running: Running,
