@@ -9,6 +9,7 @@ of them. What counts is CPU time from /proc over requests answered, and its rati
     QUICK=1 make bench            two rounds of one second, for a glance
     SUBJECTS=direct,nginx ...     only these
     PASSGATE=path/to/passgate ... another binary than the release build
+    PASSGATE_LOG__LEVEL=warn ...  without a line in the log for each request, as nginx here has none either
 
 Needs nothing but Python's standard library, wrk, nginx and taskset. The table is printed; target/bench/result.json has
 every round.
