@@ -18,6 +18,10 @@ use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 use crate::web::{PagesError, Web, WebParts};
 
+/// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
+/// to be closed, or at an address where nobody listens.
+const ATTEMPTS: usize = 4;
+
 /// Why a gateway could not be built or started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -175,7 +179,7 @@ impl Running {
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
         let conf = ServerConf {
             upstream_keepalive_pool_size: config.proxy.upstream.pool_size,
-            max_retries: 2,
+            max_retries: ATTEMPTS,
             ..ServerConf::default()
         };
         let engine = Arc::new(pingora::proxy::http_proxy(&Arc::new(conf), self.gateway.engine()));
@@ -207,7 +211,8 @@ impl Running {
         });
         let gateway = Arc::clone(&self.gateway);
         self.tasks.spawn(async move {
-            let mut pause = tokio::time::interval(Upstream::LOOKUP_INTERVAL);
+            let first = tokio::time::Instant::now() + Upstream::LOOKUP_INTERVAL;
+            let mut pause = tokio::time::interval_at(first, Upstream::LOOKUP_INTERVAL);
             loop {
                 pause.tick().await;
                 let upstream = Arc::clone(&gateway.rules().upstream);
@@ -286,3 +291,6 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
     .filter_map(|(key, differs)| differs.then_some(key))
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

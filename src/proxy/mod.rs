@@ -35,7 +35,7 @@ use http::header::COOKIE;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType};
 
 use self::context::{Outcome, RequestId, RequestIds};
@@ -247,6 +247,24 @@ impl ProxyHttp for Engine {
         ctx.rules.upstream.peer(permit, session.req_header()).ok_or_else(|| {
             Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up()
         })
+    }
+
+    /// Nothing has been sent yet, so any request may try the application's next address.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        ctx: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        use ErrorType::{ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout};
+        let is_nobody_there =
+            matches!(error.etype(), ConnectError | ConnectNoRoute | ConnectRefused | ConnectTimedout);
+        if let (true, Some(address)) = (is_nobody_there, peer.address().as_inet()) {
+            ctx.connects_failed += 1;
+            error.set_retry(ctx.rules.upstream.pass_over(*address, ctx.connects_failed));
+        }
+        error
     }
 
     /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
