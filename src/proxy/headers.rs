@@ -7,8 +7,8 @@
 
 use std::collections::HashSet;
 
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, UPGRADE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::options::{IdentityEncoding, IdentityOptions};
@@ -114,7 +114,7 @@ impl HeaderRules {
         .filter_map(|(name, value)| Some((name, value??)))
     }
 
-    /// Drops a cookie of ours that the application tries to set, and adds what every response of ours carries: `Vary`
+    /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what every response of ours carries: `Vary`
     /// where the page depends on who asks, and HSTS over TLS. Everything else goes on byte for byte.
     pub(super) fn rewrite_response(
         &self,
@@ -133,6 +133,7 @@ impl HeaderRules {
             response.remove_header(&SET_COOKIE);
             kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
         }
+        drop_hop_by_hop(response);
         if permit.identity().is_some() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
@@ -197,6 +198,16 @@ fn percent(text: &str) -> String {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
     const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1). `Connection` itself is
+/// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it.
+fn drop_hop_by_hop(response: &mut ResponseHeader) {
+    response.remove_header("keep-alive");
+    response.remove_header("proxy-connection");
+    if !matches!(response.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED) {
+        response.remove_header(&UPGRADE);
+    }
 }
 
 fn varies_by_cookie(headers: &HeaderMap) -> bool {
