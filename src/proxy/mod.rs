@@ -31,7 +31,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::header::COOKIE;
+use http::Version;
+use http::header::{COOKIE, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -290,10 +291,15 @@ impl ProxyHttp for Engine {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
+        // Clients of HTTP/1.0 can't read chunks; without them the body ends with the connection.
+        let is_old = session.req_header().version < Version::HTTP_11;
+        if is_old && response.remove_header(&TRANSFER_ENCODING).is_some() {
+            session.set_keepalive(None);
+        }
         match &ctx.permit {
             Some(permit) => ctx.rules.headers.rewrite_response(response, permit),
             None => Ok(()),
@@ -310,7 +316,7 @@ impl ProxyHttp for Engine {
         ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
         let mut error_code = 0;
         if let Some(problem) = problem
-            && session.response_written().is_none()
+            && session.response_written().is_none_or(|written| written.status.is_informational())
         {
             let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
             error_code = response.status().as_u16();
