@@ -18,33 +18,40 @@ use crate::policy::{ClientAuthorization, Permit};
 
 /// Fields by which a client could tell the application about addresses, hosts or targets other than the true ones.
 /// Ours are written anew; the rest must not get through.
-const FORWARDING: [&str; 24] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-uri",
-    "x-forwarded-method",
-    "x-forwarded-prefix",
-    "x-forwarded-scheme",
-    "x-forwarded-ssl",
-    "x-forwarded-user",
-    "x-forwarded",
+/// All that begin with `X-Forwarded` are among them without being named.
+const FORWARDING: [&str; 31] = [
     "forwarded",
     "forwarded-for",
+    "via",
     "x-real-ip",
+    "client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "true-client-ip",
+    "fastly-client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-azure-client-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "remote-addr",
+    "x-proxyuser-ip",
+    "coming-from",
+    "x-coming-from",
     "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "x-host",
+    "x-scheme",
+    "x-original-host",
     "x-original-url",
     "x-original-uri",
     "x-original-method",
+    "x-original-forwarded-for",
     "x-rewrite-url",
+    "x-envoy-external-address",
     "x-request-id",
 ];
-
 /// Fields that change what a request means behind the rules' back, or the environment of a CGI program.
 const MEANING: [&str; 6] = [
     "x-http-method-override",
@@ -134,7 +141,7 @@ impl HeaderRules {
             kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
         }
         drop_hop_by_hop(response);
-        if permit.identity().is_some() && !varies_by_cookie(&response.headers) {
+        if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
         if self.transport == Transport::Tls && !response.headers.contains_key(STRICT_TRANSPORT_SECURITY) {
@@ -147,9 +154,11 @@ impl HeaderRules {
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
     /// characters that are neither letter nor digit are one name here.
     fn is_managed(&self, name: &HeaderName) -> bool {
+        const FAMILY: &[u8] = b"xforwarded";
         let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
-        self.lengths & 1 << length.min(63) != 0
-            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>())
+        let is_one = self.lengths & 1 << length.min(63) != 0
+            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>());
+        is_one || fold(name.as_str()).take(FAMILY.len()).eq(FAMILY.iter().copied())
     }
 
     fn take_out_our_cookies(&self, request: &mut RequestHeader) {
