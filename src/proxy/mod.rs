@@ -281,7 +281,7 @@ impl ProxyHttp for Engine {
         let rules = &ctx.rules;
         rules.headers.rewrite(upstream, permit);
         rules.headers.write_identity(upstream, permit)?;
-        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public)?;
+        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
         upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
         if let Some(target) = &ctx.rewritten {
             upstream.set_raw_path(target)?;

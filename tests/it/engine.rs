@@ -162,3 +162,11 @@ async fn p3_a_fragment_is_refused_behind_an_empty_line_too() {
     assert_eq!(reply.unwrap().status(), 400);
     assert!(upstream.request_heads().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_ours_answers_at_once_when_an_upgrade_is_asked_for() {
+    let (_upstream, gateway) = before(vec![Act::ok("")]).await;
+    let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    let asked = exchange(gateway.address, request(&gateway, "GET /.passgate/login HTTP/1.1", fields));
+    assert_eq!(asked.await.unwrap().status(), 200);
+}
