@@ -31,11 +31,11 @@ enum Segment {
 
 /// Whether wildcards may stand for a script's name.
 ///
-/// SECURITY: P7. A web server runs `/ucp.php/x.css` as `ucp.php`. A rule that opens `/**/*.css` must not open that, one
-/// that closes it may well match.
+/// SECURITY: P7. A web server runs `/ucp.php/x.css` as `ucp.php`. So a rule that opens `/**/*.css` must not open that, and
+/// one that closes `/ucp.php` has to close it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wildcards {
-    /// Any segment.
+    /// Any segment; and a pattern that ends at a script means whatever is written behind that script too.
     MatchScripts,
     /// No segment with a script's extension, if the pattern goes on after it.
     SkipScripts,
@@ -84,7 +84,11 @@ impl PathPattern {
                 }
                 (Some((segment, later)), Some(path)) => {
                     let (head, tail) = split(path);
-                    segment.takes(head, tail, wildcards).then_some((later, tail))
+                    let takes = segment.takes(head, tail, wildcards);
+                    if takes && later.is_empty() && wildcards == Wildcards::MatchScripts && is_script(head) {
+                        return true;
+                    }
+                    takes.then_some((later, tail))
                 }
                 _ => None,
             };
@@ -168,11 +172,7 @@ mod tests {
     fn patterns_match_by_whole_segments_and_letter_case() {
         for (pattern, yes, no) in [
             ("/", vec!["/"], vec!["/x", "//"]),
-            (
-                "/index.php",
-                vec!["/index.php"],
-                vec!["/index.php/", "/index.phpx", "/INDEX.php", "/a/index.php"],
-            ),
+            ("/index.php", vec!["/index.php"], vec!["/index.phpx", "/INDEX.php", "/a/index.php"]),
             ("/adm/**", vec!["/adm", "/adm/", "/adm/x", "/adm/x/y"], vec!["/admx", "/x/adm", "/Adm"]),
             ("/**", vec!["/", "/x", "/x/y/"], vec![]),
             ("/s/*.css", vec!["/s/a.css", "/s/.css"], vec!["/s/a.js", "/s/x/a.css", "/s/a.css/x"]),
@@ -201,6 +201,18 @@ mod tests {
         assert!(
             PathPattern::parse("/download/**").unwrap().matches("/download/a.php/b", Wildcards::SkipScripts)
         );
+    }
+
+    #[test]
+    fn p7_a_closing_pattern_for_a_script_means_what_is_written_behind_it_too() {
+        for pattern in ["/ucp.php", "/*.php", "/**/ucp.php", "/ucp*"] {
+            let pattern = PathPattern::parse(pattern).unwrap();
+            for path in ["/ucp.php/", "/ucp.php/x.css", "/ucp.php/x/y"] {
+                assert!(pattern.matches(path, Wildcards::MatchScripts), "{pattern:?} {path}");
+                assert!(!pattern.matches(path, Wildcards::SkipScripts), "{pattern:?} {path}");
+            }
+        }
+        assert!(!matches("/ucp", "/ucp/x") && !matches("/a/ucp.php", "/ucp.php/x"));
     }
 
     #[test]
@@ -246,7 +258,9 @@ mod tests {
             }
             (Some((segment, later)), Some(path)) => {
                 let (head, tail) = split(path);
-                segment.takes(head, tail, wildcards) && defined(later, tail, wildcards)
+                let ends_at_script =
+                    later.is_empty() && wildcards == Wildcards::MatchScripts && is_script(head);
+                segment.takes(head, tail, wildcards) && (ends_at_script || defined(later, tail, wildcards))
             }
         }
     }
