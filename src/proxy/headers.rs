@@ -121,8 +121,9 @@ impl HeaderRules {
         .filter_map(|(name, value)| Some((name, value??)))
     }
 
-    /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what every response of ours carries: `Vary`
-    /// where the page depends on who asks, and HSTS over TLS. Everything else goes on byte for byte.
+    /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what
+    /// every response of ours carries: `Vary` where the page depends on who asks, and HSTS over TLS. Everything else goes
+    /// on byte for byte. Interim responses get nothing added.
     pub(super) fn rewrite_response(
         &self,
         response: &mut ResponseHeader,
@@ -139,6 +140,9 @@ impl HeaderRules {
                 .collect();
             response.remove_header(&SET_COOKIE);
             kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
+        }
+        if response.status.is_informational() {
+            return Ok(());
         }
         drop_hop_by_hop(response);
         if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
@@ -214,7 +218,7 @@ fn percent(text: &str) -> String {
 fn drop_hop_by_hop(response: &mut ResponseHeader) {
     response.remove_header("keep-alive");
     response.remove_header("proxy-connection");
-    if !matches!(response.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED) {
+    if response.status != StatusCode::UPGRADE_REQUIRED {
         response.remove_header(&UPGRADE);
     }
 }

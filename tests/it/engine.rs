@@ -170,3 +170,40 @@ async fn a_page_of_ours_answers_at_once_when_an_upgrade_is_asked_for() {
     let asked = exchange(gateway.address, request(&gateway, "GET /.passgate/login HTTP/1.1", fields));
     assert_eq!(asked.await.unwrap().status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h1_12_each_of_two_requests_in_one_segment_is_judged_on_its_own() {
+    let upstream = Recorder::always([Act::ok("fine")]).await;
+    let access = "default = \"login\"\n[[access.rule]]\npath = \"/open\"\nrequire = \"public\"";
+    let gateway = Gateway::with(upstream.address(), Settings { access, ..GUEST }).await;
+    for lines in
+        [["GET /open HTTP/1.1", "GET /closed HTTP/1.1"], ["GET /closed HTTP/1.1", "GET /open HTTP/1.1"]]
+    {
+        let mut client = RawClient::connect(gateway.address).await;
+        let both: String = lines.iter().map(|line| request(&gateway, line, "")).collect();
+        client.send(both).await.unwrap();
+        for line in lines {
+            // Or the connection is closed: then the client asks again.
+            let Ok(reply) = client.reply_to("GET").await else { break };
+            assert_eq!(reply.status(), if line.contains("/open") { 200 } else { 401 }, "{lines:?}");
+        }
+    }
+    assert!(upstream.request_heads().iter().all(|head| head.start_line() == "GET /open HTTP/1.1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_too_much_still_gets_the_answer() {
+    let upstream = Recorder::always([Act::ok("fine")]).await;
+    let gateway =
+        Gateway::with(upstream.address(), Settings { access: "default = \"login\"", ..GUEST }).await;
+    let body = "x".repeat(8 << 20);
+    let fields =
+        format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
+    for (target, status) in [("/upload", 401), ("/.passgate/login", 413)] {
+        let head = request(&gateway, &format!("POST {target} HTTP/1.1"), &fields);
+        let reply = exchange(gateway.address, format!("{head}{body}")).await.unwrap();
+        assert_eq!(reply.status(), status, "{target}");
+        assert_eq!(reply.head.values("connection"), ["close"]);
+    }
+    assert!(upstream.request_heads().is_empty());
+}
