@@ -207,3 +207,44 @@ async fn whoever_sends_too_much_still_gets_the_answer() {
     }
     assert!(upstream.request_heads().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_before_the_upload_is_over_arrives() {
+    let refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nlong";
+    let upstream = Recorder::on_head(move |_| vec![send(refusal)]).await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let body = "x".repeat(4 << 20);
+    let head = request(&gateway, "POST /upload HTTP/1.1", &format!("Content-Length: {}\r\n", body.len()));
+    let reply = exchange(gateway.address, format!("{head}{body}")).await.unwrap();
+    assert_eq!((reply.status(), reply.text().as_str()), (413, "long"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_application_sends_bit_by_bit_arrives_bit_by_bit() {
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let wait = Act::Await(std::sync::Arc::clone(&gate));
+    let start = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n";
+    let (_upstream, gateway) = before(vec![send(start), wait, send("3\r\ntwo\r\n0\r\n\r\n")]).await;
+    let mut client = RawClient::connect(gateway.address).await;
+    client.send(request(&gateway, "GET /events HTTP/1.1", "Connection: close\r\n")).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\none\r\n") {
+        seen.extend(client.receive(1).await.unwrap());
+    }
+    gate.notify_one();
+    assert!(client.rest().await.unwrap().ends_with(b"two\r\n0\r\n\r\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_heads_pass_in_both_directions() {
+    let cookies: String = (0..100).map(|n| format!("Set-Cookie: c{n}={}\r\n", "v".repeat(300))).collect();
+    let answer = format!("HTTP/1.1 200 OK\r\n{cookies}Content-Length: 0\r\n\r\n");
+    let (upstream, gateway) = before(vec![send(&answer)]).await;
+    let fields: String = (0..60).map(|n| format!("X-Long-{n}: {}\r\n", "v".repeat(500))).collect();
+    let target = format!("/x?{}", "q".repeat(7_000));
+    let reply = exchange(gateway.address, request(&gateway, &format!("GET {target} HTTP/1.1"), &fields));
+    assert_eq!(reply.await.unwrap().head.values("set-cookie").len(), 100);
+    let head = upstream.only_head();
+    assert_eq!(head.start_line(), format!("GET {target} HTTP/1.1"));
+    assert_eq!(head.value("x-long-59").unwrap().len(), 500);
+}
