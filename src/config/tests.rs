@@ -210,7 +210,7 @@ fn a_loopback_site_answers_to_all_names_of_this_machine() {
 fn a_site_over_tls_takes_forms_from_its_own_names_alone() {
     let text = "[server]\npublic_url = \"https://Forum.example.org:443\"\nhosts = [\"www.example.org\", \"*.x.org\"]";
     let config = Config::from_toml_str(text).unwrap();
-    assert_eq!(config.origins, ["https://forum.example.org", "https://www.example.org"]);
+    assert_eq!(config.origins, ["https://forum.example.org", "https://www.example.org", "https://*.x.org"]);
     assert_eq!(config.transport, Transport::Tls);
     assert_eq!(
         (config.host.as_str(), config.pages.site_name.as_str()),
