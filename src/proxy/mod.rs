@@ -25,7 +25,7 @@ pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
 pub use upstream::Upstream;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -227,7 +227,8 @@ impl ProxyHttp for Engine {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::from([0, 0, 0, 0])), &request.headers);
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(nobody), &request.headers);
         if ctx.origin.trust == Trust::Proxy
             && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
         {
