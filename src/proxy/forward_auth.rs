@@ -73,8 +73,8 @@ impl Gateway {
                 }
                 response
             }
-            // The asking proxy sends our own pages to us; it has nothing to ask about them.
-            Decision::ServeOwn => Response::new(Bytes::new()),
+            // The asking proxy is to send our own pages to us. If it would send one to the application, it must not.
+            Decision::ServeOwn => refused(asked.form, Problem::NotFound, ctx, &known),
             Decision::SignIn(reason) => {
                 ctx.outcome = Outcome::SignIn;
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());

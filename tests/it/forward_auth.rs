@@ -99,3 +99,11 @@ async fn hdr_07_a_visitor_cannot_put_another_question_than_the_proxy_does() {
         assert_eq!(verify(&gateway, &fields).await.status(), 400, "{fields}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn path_05_our_own_pages_are_never_waved_through_to_the_application() {
+    let gateway = gateway(TRUSTING).await;
+    for (ask, status) in [(nginx as fn(&Gateway, &str) -> String, 403), (caddy, 404)] {
+        assert_eq!(verify(&gateway, &ask(&gateway, "/.passgate/login")).await.status(), status);
+    }
+}
