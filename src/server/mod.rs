@@ -2,6 +2,7 @@
 //! of its business.
 
 mod admin;
+mod connection;
 pub mod control;
 mod listen;
 mod log_writer;
