@@ -238,13 +238,8 @@ impl ProxyHttp for Engine {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-<<<<<<< HEAD
-        ctx.origin =
-            ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &request.headers);
-=======
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(nobody), &request.headers);
->>>>>>> web
         if ctx.origin.trust == Trust::Proxy
             && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
         {
