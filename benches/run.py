@@ -5,13 +5,25 @@ A load generator (wrk, 64 connections) asks for a body of 1000 bytes. Whatever i
 and the upstream share core 1. The subjects take turns, round after round, so that a machine that slows down slows all
 of them. What counts is CPU time from /proc over requests answered, and its ratio to nginx of the same round.
 
-    make bench                    five rounds of five seconds each
-    QUICK=1 make bench            two rounds of one second, for a glance
-    SUBJECTS=direct,nginx ...     only these
-    PASSGATE=path/to/passgate ... another binary than the release build
+    direct             the upstream itself
+    nginx              a bare proxy, no access log
+    nginx-log          the same, with its access log as Debian ships it: a file, a write a request
+    passgate-guest     as by default, access log included; nobody signed in
+    passgate-member    the same, a member signed in
+    passgate-quiet     a guest without the access log (log.level = "warn"), to compare with `nginx`
 
-Needs nothing but Python's standard library, wrk, nginx and taskset. The table is printed; target/bench/result.json has
-every round.
+    make bench                    nine rounds of three seconds each
+    QUICK=1 make bench            three rounds of one second, for a glance
+    SUBJECTS=direct,nginx ...     only these
+    LOG=file|pipe|null ...        where passgate's log goes: a file on the disk (default), a reader behind a pipe, /dev/null
+    PASSGATE=path/to/passgate ... another binary than the release build
+    PASSGATE_LOG__LEVEL=warn ...  without a line in the log for each request, as nginx here has none either
+
+Beside it the time from starting passgate to its first answer, and its memory then. Needs nothing but Python's standard
+library, wrk, nginx and taskset. The table is printed; target/bench/result.json has every round.
+
+CPU time leaves out waiting, but not the caches that other programs on the machine empty: on a busy machine a big program
+looks worse, and so does its ratio. Believe a run on an idle one.
 """
 
 import html.parser
@@ -39,7 +51,9 @@ CONNECTIONS = 64
 BODY = "x" * 1000
 MEMBER, PASSWORD = "bench", secrets.token_hex(16)
 QUICK = os.environ.get("QUICK") == "1"
-ROUNDS, SECONDS = (2, 1) if QUICK else (5, 5)
+ROUNDS, SECONDS = (3, 1) if QUICK else (9, 3)
+LOG = os.environ.get("LOG", "file")
+SUBJECTS = ["direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet"]
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -54,23 +68,37 @@ class Program:
 
     running = []
 
-    def __init__(self, name, core, port, command):
+    def __init__(self, name, core, port, command, log_to="file"):
         self.log = FOLDER / f"{name}.log"
-        with self.log.open("wb") as log:
+        self.log.unlink(missing_ok=True)
+        begun = time.monotonic()
+        with self.log.open("ab") as log:
+            if log_to == "pipe":
+                reader = ["taskset", "-c", str(LOAD_CORE), "cat"]
+                self.reader = subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            written = {"file": log, "null": subprocess.DEVNULL, "pipe": log_to == "pipe" and self.reader.stdin}[log_to]
             self.process = subprocess.Popen(
-                ["taskset", "-c", str(core), *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                ["taskset", "-c", str(core), *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=written
             )
+            if log_to == "pipe":
+                self.reader.stdin.close()
         Program.running.append(self)
         self.wait_for(port)
+        self.ready_ms = (time.monotonic() - begun) * 1000
+        self.idle_mib = self.resident_mib()
 
     def wait_for(self, port):
-        for _ in range(200):
+        for _ in range(2000):
             if self.process.poll() is not None:
                 break
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.05)
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    if client.recv(1):
+                        return
+            except ConnectionError:
+                pass
+            time.sleep(0.005)
         sys.exit(f"{self.log.stem} does not answer; see {self.log}:\n{self.log.read_text()[-2000:]}")
 
     def family(self):
@@ -115,8 +143,8 @@ class Program:
                 program.process.kill()
 
 
-def nginx(name, core, port, server):
-    """One nginx worker with the lines `server` in its server block."""
+def nginx(name, core, port, server, access_log="off"):
+    """One nginx worker with the lines `server` in its http block."""
     prefix = FOLDER / name
     prefix.mkdir(parents=True, exist_ok=True)
     temporary = "\n".join(
@@ -130,7 +158,7 @@ def nginx(name, core, port, server):
         error_log stderr;
         events {{ worker_connections 1024; }}
         http {{
-            access_log off;
+            access_log {access_log};
             keepalive_requests 1000000000;
             {temporary}
             {server}
@@ -152,7 +180,7 @@ def start_upstream():
     return nginx("upstream", LOAD_CORE, port, server), port
 
 
-def start_nginx(upstream):
+def start_nginx(name, upstream, access_log):
     port = free_port()
     server = f"""upstream app {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000000; }}
     server {{
@@ -167,15 +195,15 @@ def start_nginx(upstream):
             proxy_set_header X-Forwarded-Host $http_host;
         }}
     }}"""
-    return nginx("nginx", SUBJECT_CORE, port, server), port
+    return nginx(name, SUBJECT_CORE, port, server, access_log), port
 
 
-def start_passgate(binary, upstream):
+def start_passgate(name, binary, upstream, log_level="info"):
     """passgate with guests let through and one member, on a store of its own."""
     port = free_port()
-    data = FOLDER / "passgate-data"
+    data = FOLDER / f"{name}-data"
     shutil.rmtree(data, ignore_errors=True)
-    file = FOLDER / "gateway.toml"
+    file = FOLDER / f"{name}.toml"
     file.write_text(
         f"""[server]
 listen = ["127.0.0.1:{port}"]
@@ -186,13 +214,15 @@ admin_listen = ""
 url = "http://127.0.0.1:{upstream}"
 [access]
 default = "guest"
+[log]
+level = "{log_level}"
 """
     )
     subprocess.run(
         [binary, "user", "add", MEMBER, "--config", file, "--password-stdin"],
         input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
     )
-    return Program("passgate", SUBJECT_CORE, port, [binary, "serve", "--config", file]), port
+    return Program(name, SUBJECT_CORE, port, [binary, "serve", "--config", file], LOG), port
 
 
 class HiddenFields(html.parser.HTMLParser):
@@ -275,15 +305,20 @@ def subjects(wanted):
     found = []
     if "direct" in wanted:
         found.append(Subject("direct", upstream_port, upstream))
-    if "nginx" in wanted:
-        program, port = start_nginx(upstream_port)
-        found.append(Subject("nginx", port, program))
-    if any(name.startswith("passgate") for name in wanted):
-        program, port = start_passgate(passgate_binary(), upstream_port)
+    for name, access_log in {"nginx": "off", "nginx-log": FOLDER / "nginx-access.log"}.items():
+        if name in wanted:
+            program, port = start_nginx(name, upstream_port, access_log)
+            found.append(Subject(name, port, program))
+    binary = passgate_binary() if any(name.startswith("passgate") for name in wanted) else None
+    if "passgate-guest" in wanted or "passgate-member" in wanted:
+        program, port = start_passgate("passgate", binary, upstream_port)
         if "passgate-guest" in wanted:
             found.append(Subject("passgate-guest", port, program))
         if "passgate-member" in wanted:
             found.append(Subject("passgate-member", port, program, sign_in(port), MEMBER))
+    if "passgate-quiet" in wanted:
+        program, port = start_passgate("passgate-quiet", binary, upstream_port, log_level="warn")
+        found.append(Subject("passgate-quiet", port, program))
     return found
 
 
@@ -295,13 +330,19 @@ def passgate_binary():
     return str(ROOT / "target" / "release" / "passgate")
 
 
+def trim_logs():
+    """Between rounds, so that no disk fills; all logs are opened for appending."""
+    for log in FOLDER.glob("*.log"):
+        os.truncate(log, 0)
+
+
 def report(measured):
     base = next((subject for subject in measured if subject.name == "nginx"), None)
     for subject in measured:
         for index, entry in enumerate(subject.rounds):
             proxied = base is not None and subject.name != "direct"
             entry["ratio"] = entry["cpu_us"] / base.rounds[index]["cpu_us"] if proxied else None
-    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians\n")
+    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians; passgate logs to: {LOG}\n")
     print(f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'p99 ms':>10}{'RSS MiB':>10}")
     for subject in measured:
         # Without a proxy there is no proxy's CPU time; what the upstream itself takes is not compared.
@@ -312,11 +353,17 @@ def report(measured):
             f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratio:>12}"
             f"{subject.median('p99_ms'):>10.2f}{subject.program.resident_mib():>10.1f}"
         )
+    passgate = next((subject.program for subject in measured if subject.name.startswith("passgate")), None)
+    if passgate:
+        print(f"\n{passgate.log.stem}: first answer after {passgate.ready_ms:.0f} ms, {passgate.idle_mib:.1f} MiB then")
     result = {
         "machine": platform.platform(),
         "cores": os.cpu_count(),
         "connections": CONNECTIONS,
         "seconds": SECONDS,
+        "log": LOG,
+        "ready_ms": passgate and passgate.ready_ms,
+        "idle_mib": passgate and passgate.idle_mib,
         "subjects": {subject.name: subject.rounds for subject in measured},
     }
     (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -327,7 +374,7 @@ def main():
     if (os.cpu_count() or 1) < 2:
         sys.exit("two cores are needed: one for what is measured, one for the load")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    wanted = os.environ.get("SUBJECTS", "direct,nginx,passgate-guest,passgate-member").split(",")
+    wanted = os.environ.get("SUBJECTS", ",".join(SUBJECTS)).split(",")
     try:
         measured = subjects(wanted)
         for subject in measured:
@@ -336,6 +383,7 @@ def main():
             # Each round begins with another subject.
             for subject in measured[index % len(measured) :] + measured[: index % len(measured)]:
                 subject.measure()
+                trim_logs()
         report(measured)
     finally:
         Program.stop_all()

@@ -201,7 +201,8 @@ impl Running {
         });
         let gateway = Arc::clone(&self.gateway);
         self.tasks.spawn(async move {
-            let mut pause = tokio::time::interval(Upstream::LOOKUP_INTERVAL);
+            let first = tokio::time::Instant::now() + Upstream::LOOKUP_INTERVAL;
+            let mut pause = tokio::time::interval_at(first, Upstream::LOOKUP_INTERVAL);
             loop {
                 pause.tick().await;
                 let upstream = Arc::clone(&gateway.rules().upstream);
@@ -280,3 +281,6 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
     .filter_map(|(key, differs)| differs.then_some(key))
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

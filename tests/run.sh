@@ -8,7 +8,7 @@ log=target/test-output.log
 mkdir -p target
 
 step "Rust tests: units, the gateway as a whole, real applications"
-cargo test --locked 2>&1 | tee "$log"
+cargo test --locked --no-fail-fast 2>&1 | tee "$log"
 
 step "browser tests"
 cargo build --locked --quiet

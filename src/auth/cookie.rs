@@ -112,7 +112,10 @@ impl Cookies {
     /// Whether a `Set-Cookie` field of the application would set one of our cookies (SECURITY: SES-10).
     pub fn sets_ours(&self, field: &[u8]) -> bool {
         let pair = field.split(|byte| *byte == b';').next().unwrap_or_default();
-        self.is_ours(name_of(pair))
+        // `=name=value` is a cookie without a name whose value browsers send as `name=value`.
+        let is_blank = |byte: &u8| *byte == b'=' || byte.is_ascii_whitespace();
+        let start = pair.iter().position(|byte| !is_blank(byte)).unwrap_or(pair.len());
+        self.is_ours(name_of(&pair[start..]))
     }
 
     fn is_ours(&self, name: &[u8]) -> bool {
@@ -228,6 +231,9 @@ mod tests {
         }
         assert_eq!(cookies().without_ours(b"__Host-passgate=t; b=\xe9").unwrap(), b"b=\xe9");
         assert!(cookies().sets_ours(b" __Host-passgate=evil; Path=/"));
+        assert!(
+            cookies().sets_ours(b"=__Host-passgate=evil") && cookies().sets_ours(b" = __Host-passgate-form")
+        );
         assert!(!cookies().sets_ours(b"sid=1; x=__Host-passgate"));
     }
 }

@@ -76,7 +76,8 @@ impl Sessions {
     /// Uses are written down in steps of this length; an idle limit is exact to it after a restart.
     const SEEN_STEP: Duration = Duration::from_secs(60);
 
-    /// Reads all sessions from the store into memory.
+    /// Reads all sessions from the store into memory, and ends those there that are over: no later clock or longer
+    /// lifetime may bring them back.
     pub fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -91,14 +92,20 @@ impl Sessions {
             ControlFlow::Continue(())
         })?;
         let now = clock.now();
+        let mut over = Batch::new();
         store.each_session(&mut |session| {
-            if let Some(profile) = profiles.get(&session.user)
-                && session.is_live(session.last_seen, now, &lifetimes)
-            {
-                live.insert(session.id, LiveSession::new(session, Arc::clone(&profile)));
+            match profiles.get(&session.user) {
+                Some(profile) if session.is_live(session.last_seen, now, &lifetimes) => {
+                    live.insert(session.id, LiveSession::new(session, Arc::clone(&profile)));
+                }
+                _ => over.push(Change::EndSession(session.id)),
             }
             ControlFlow::Continue(())
         })?;
+        if !over.is_empty() {
+            // Nobody waits for it: what fails now is tried at the next start.
+            drop(store.apply(over));
+        }
         Ok(Self { live, lifetimes: ArcSwap::from_pointee(lifetimes), store, clock })
     }
 
@@ -159,9 +166,13 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::EndSessions(user, but));
         self.store.apply(batch).await?;
-        let before = self.live.len();
-        self.live.retain(|id, session| session.user() != user || Some(*id) == but);
-        Ok(before.saturating_sub(self.live.len()))
+        let mut ended = 0;
+        self.live.retain(|id, session| {
+            let stays = session.user() != user || Some(*id) == but;
+            ended += usize::from(!stays);
+            stays
+        });
+        Ok(ended)
     }
 
     /// The live sessions of a member, latest use first.

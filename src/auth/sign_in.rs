@@ -62,20 +62,32 @@ impl SignIn {
 
     /// Tries a name and a password. The same work is done whether or not the name exists (SECURITY: L5).
     pub async fn by_password(&self, attempt: Attempt<'_>) -> Result<SignInOutcome, StoreError> {
+        // A member who clicks twice signs in twice at once, and the first may renew the hash that the second has read.
+        for _ in 0..2 {
+            if let Some(outcome) = self.try_password(&attempt).await? {
+                return Ok(outcome);
+            }
+        }
+        Ok(SignInOutcome::Refused(RefusedBecause::WrongPassword))
+    }
+
+    /// None if the account has changed since it was read.
+    async fn try_password(&self, attempt: &Attempt<'_>) -> Result<Option<SignInOutcome>, StoreError> {
+        let refused = |because| Ok(Some(SignInOutcome::Refused(because)));
         let user = match UserName::parse(attempt.name) {
             Ok(name) => self.store.user_by_name(name.key())?,
             Err(_) => None,
         };
         let stored = user.as_ref().and_then(|user| user.password.clone());
-        let Ok(verified) = self.passwords.verify(stored.clone(), attempt.password).await else {
-            return Ok(SignInOutcome::Busy);
+        let Ok(verified) = self.passwords.verify(stored.clone(), attempt.password.clone()).await else {
+            return Ok(Some(SignInOutcome::Busy));
         };
-        let Some(user) = user else { return Ok(SignInOutcome::Refused(RefusedBecause::UnknownName)) };
+        let Some(user) = user else { return refused(RefusedBecause::UnknownName) };
         if !verified.matches {
-            return Ok(SignInOutcome::Refused(RefusedBecause::WrongPassword));
+            return refused(RefusedBecause::WrongPassword);
         }
         if user.state != UserState::Active {
-            return Ok(SignInOutcome::Refused(RefusedBecause::Disabled));
+            return refused(RefusedBecause::Disabled);
         }
         let now = self.clock.now();
         let revision = Change::ReviseUser(
@@ -91,11 +103,49 @@ impl SignIn {
             }),
         );
         match self.sessions.start(&user, attempt.persistence, attempt.user_agent, vec![revision]).await {
-            Ok(token) => Ok(SignInOutcome::SignedIn(token, Arc::new(user.profile))),
-            Err(StoreError::Abandoned | StoreError::NoSuchUser) => {
-                Ok(SignInOutcome::Refused(RefusedBecause::WrongPassword))
-            }
+            Ok(token) => Ok(Some(SignInOutcome::SignedIn(token, Arc::new(user.profile)))),
+            Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::auth::{Accounts, HashingCost, NewUser, PasswordPolicy};
+    use crate::domain::{Lifetimes, ManualClock, Timestamp};
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn two_sign_ins_at_once_both_work_while_the_hash_is_renewed() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+        let day = Duration::from_secs(86_400);
+        let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
+        let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
+        let cost = |memory_kib| HashingCost { memory_kib, iterations: 1, parallelism: 1 };
+        let password = || Secret::new("wonderland is far".to_owned());
+        let phc = Passwords::new(cost(8), 1).hash(password()).await.unwrap();
+        let passwords = Arc::new(Passwords::new(cost(16), 1));
+        let policy = PasswordPolicy { min_chars: 8 };
+        let accounts =
+            Accounts::new(store.clone(), sessions.clone(), passwords.clone(), clock.clone(), policy);
+        let name = UserName::parse("alice").unwrap();
+        let new = NewUser { name, full_name: None, email: None, groups: vec![] };
+        accounts.add(new, Some(phc)).await.unwrap();
+        let sign_in = SignIn::new(store, sessions, passwords, clock);
+        let attempt = || Attempt {
+            name: "alice",
+            password: password(),
+            persistence: Persistence::Browser,
+            user_agent: "",
+        };
+        let (one, other) = tokio::join!(sign_in.by_password(attempt()), sign_in.by_password(attempt()));
+        for outcome in [one, other] {
+            assert!(matches!(outcome, Ok(SignInOutcome::SignedIn(..))), "{outcome:?}");
         }
     }
 }

@@ -53,7 +53,7 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let sockets = Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], admin: None };
     let port = sockets.addresses().first().map_or_else(|| listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
-    start_log(&config.log).map_err(Trouble::unavailable)?;
+    let _log = start_log(&config.log).map_err(Trouble::unavailable)?;
     let services = Services::open(&config, Arc::new(SystemClock))?;
     let members = add_members(&services).await?;
     let serving_forum = forum.spawn();

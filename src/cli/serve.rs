@@ -15,7 +15,7 @@ use crate::server::{private_folder, runtime, start_log, until_told_to_stop};
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
 pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
-    start_log(&config.log).map_err(|error| Trouble::new(Exit::Configuration, error))?;
+    let _log = start_log(&config.log).map_err(|error| Trouble::new(Exit::Configuration, error))?;
     runtime(config.server.threads).map_err(Trouble::unavailable)?.block_on(serve(config, file))
 }
 

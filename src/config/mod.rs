@@ -14,6 +14,7 @@ mod public;
 mod raw;
 mod reader;
 mod resolve;
+mod secret;
 mod server;
 mod shape;
 mod upstream;
@@ -62,7 +63,7 @@ pub struct Config {
     pub transport: Transport,
     /// The host of the public URL.
     pub host: Host,
-    /// The origins (`https://host[:port]`) our forms may come from. Hosts with a star have none.
+    /// The origins (`https://host[:port]`) our forms may come from; a host with a star keeps it.
     pub origins: Vec<String>,
     /// The path below which our own pages live, without a slash at its end.
     pub prefix: String,

@@ -116,10 +116,14 @@ fn without_repeats(hosts: Vec<HostPattern>) -> Vec<HostPattern> {
     })
 }
 
-/// Names below a suffix have no origin that could be listed.
+/// Names below a suffix are one origin with `*.` in it.
 fn origin(url: &Url, pattern: &HostPattern) -> Option<String> {
-    let HostPattern::Exact(host) = pattern else { return None };
+    let (HostPattern::Exact(host) | HostPattern::Below(host)) = pattern;
     let mut url = url.clone();
     url.set_host(Some(host.as_str())).ok()?;
-    Some(url.origin().ascii_serialization())
+    let origin = url.origin().ascii_serialization();
+    Some(match pattern {
+        HostPattern::Exact(_) => origin,
+        HostPattern::Below(_) => origin.replacen("://", "://*.", 1),
+    })
 }

@@ -91,6 +91,8 @@ pub(super) struct Identity {
     pub(super) email: String,
     pub(super) groups: String,
     pub(super) encoding: String,
+    pub(super) secret: String,
+    pub(super) secret_file: String,
 }
 
 impl Default for Identity {
@@ -101,6 +103,8 @@ impl Default for Identity {
             email: "Remote-Email".into(),
             groups: "Remote-Groups".into(),
             encoding: "percent".into(),
+            secret: "X-Gateway-Secret".into(),
+            secret_file: String::new(),
         }
     }
 }

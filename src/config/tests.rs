@@ -210,10 +210,33 @@ fn a_loopback_site_answers_to_all_names_of_this_machine() {
 fn a_site_over_tls_takes_forms_from_its_own_names_alone() {
     let text = "[server]\npublic_url = \"https://Forum.example.org:443\"\nhosts = [\"www.example.org\", \"*.x.org\"]";
     let config = Config::from_toml_str(text).unwrap();
-    assert_eq!(config.origins, ["https://forum.example.org", "https://www.example.org"]);
+    assert_eq!(config.origins, ["https://forum.example.org", "https://www.example.org", "https://*.x.org"]);
     assert_eq!(config.transport, Transport::Tls);
     assert_eq!(
         (config.host.as_str(), config.pages.site_name.as_str()),
         ("forum.example.org", "forum.example.org")
     );
+}
+
+#[test]
+fn ops_05_a_secret_that_others_may_read_or_could_guess_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proof");
+    let load = |secret: &str, mode: u32| {
+        fs::write(&file, secret).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        Config::from_toml_str(&format!("[identity]\nsecret_file = \"{}\"", file.display()))
+    };
+    let config = load("sixteen letters!\n", 0o600).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    assert!(!format!("{config:?}").contains("sixteen letters"), "not even in a debug print");
+    for (secret, mode, why) in [
+        ("sixteen letters!", 0o640, "others may read"),
+        ("short", 0o600, "content"),
+        ("sixteen letters\nin two", 0o600, "content"),
+    ] {
+        let problems = told(&load(secret, mode).unwrap_err());
+        assert!(problems.contains("identity.secret_file") && problems.contains(why), "{problems}");
+        assert!(!problems.contains("sixteen"), "{problems}");
+    }
 }

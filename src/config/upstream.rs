@@ -8,6 +8,7 @@ use url::{Position, Url};
 
 use super::raw;
 use super::reader::{DAY, Reader, quoted, quoted_url};
+use super::secret;
 use crate::domain::Host;
 use crate::proxy::options::{HostHeader, IdentityEncoding, IdentityOptions, UpstreamOptions, UpstreamScheme};
 
@@ -102,9 +103,15 @@ fn host_header(reader: &mut Reader<'_>, text: &str) -> Option<HostHeader> {
 }
 
 pub(super) fn identity(reader: &mut Reader<'_>, raw: &raw::Identity) -> Option<IdentityOptions> {
-    let named = [("user", &raw.user), ("name", &raw.name), ("email", &raw.email), ("groups", &raw.groups)];
+    let named = [
+        ("user", &raw.user),
+        ("name", &raw.name),
+        ("email", &raw.email),
+        ("groups", &raw.groups),
+        ("secret", &raw.secret),
+    ];
     let mut taken: Vec<(String, &str)> = Vec::new();
-    let [user, name, email, groups] = named.map(|(field, text)| {
+    let [user, name, email, groups, secret] = named.map(|(field, text)| {
         let key = format!("identity.{field}");
         let header = header_name(reader, &key, text)?;
         if let Some((_, other)) = taken.iter().find(|(name, _)| *name == folded(text)) {
@@ -121,7 +128,16 @@ pub(super) fn identity(reader: &mut Reader<'_>, raw: &raw::Identity) -> Option<I
     });
     let encodings = [("percent", IdentityEncoding::Percent), ("utf-8", IdentityEncoding::Utf8)];
     let encoding = reader.word("identity.encoding", &raw.encoding, &encodings);
-    Some(IdentityOptions { user: user?, name: name?, email: email?, groups: groups?, encoding: encoding? })
+    let proof = secret::header_value(reader, "identity.secret_file", &raw.secret_file);
+    Some(IdentityOptions {
+        user: user?,
+        name: name?,
+        email: email?,
+        groups: groups?,
+        encoding: encoding?,
+        secret: secret?,
+        proof: proof?,
+    })
 }
 
 /// SECURITY: HDR-01. All spellings of these names are dropped from requests, so none may be one that HTTP itself or the

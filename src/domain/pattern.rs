@@ -31,11 +31,11 @@ enum Segment {
 
 /// Whether wildcards may stand for a script's name.
 ///
-/// SECURITY: P7. A web server runs `/ucp.php/x.css` as `ucp.php`. A rule that opens `/**/*.css` must not open that, one
-/// that closes it may well match.
+/// SECURITY: P7. A web server runs `/ucp.php/x.css` as `ucp.php`. So a rule that opens `/**/*.css` must not open that, and
+/// one that closes `/ucp.php` has to close it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wildcards {
-    /// Any segment.
+    /// Any segment; and a pattern that ends at a script means whatever is written behind that script too.
     MatchScripts,
     /// No segment with a script's extension, if the pattern goes on after it.
     SkipScripts,
@@ -66,10 +66,52 @@ impl PathPattern {
 
     /// Whether `path` (canonical, decoded) is meant. A pattern ending in `/**` means the folder itself too, with or
     /// without its slash.
+    ///
+    /// Cost: path segments times pattern segments at worst, whatever the path; no recursion, no allocation.
     pub fn matches(&self, path: &str, wildcards: Wildcards) -> bool {
-        match path.strip_prefix('/') {
-            Some(rest) => matches_from(&self.segments, Some(rest), wildcards),
-            None => false,
+        let Some(rest) = path.strip_prefix('/') else { return false };
+        let (mut pattern, mut rest) = (&self.segments[..], Some(rest));
+        // The last `**` so far: the pattern after it, and the path it has not taken yet. An earlier one need not be
+        // gone back to, since nothing it could take more of would leave more to the later ones.
+        let mut deep: Option<(&[Segment], &str)> = None;
+        loop {
+            let stepped = match (pattern.split_first(), rest) {
+                (None, None) => return true,
+                (Some((Segment::AnyDepth, [])), _) => return true,
+                (Some((Segment::AnyDepth, later)), Some(path)) => {
+                    deep = Some((later, path));
+                    Some((later, rest))
+                }
+                (Some((segment, later)), Some(path)) => {
+                    let (head, tail) = split(path);
+                    let takes = segment.takes(head, tail, wildcards);
+                    if takes && later.is_empty() && wildcards == Wildcards::MatchScripts && is_script(head) {
+                        return true;
+                    }
+                    takes.then_some((later, tail))
+                }
+                _ => None,
+            };
+            (pattern, rest) = match (stepped, deep) {
+                (Some(next), _) => next,
+                (None, None) => return false,
+                (None, Some((later, path))) => {
+                    let (head, tail) = split(path);
+                    let Some(tail) = tail.filter(|_| !is_closed(head, tail, wildcards)) else { return false };
+                    deep = Some((later, tail));
+                    (later, Some(tail))
+                }
+            };
+        }
+    }
+}
+
+impl Segment {
+    fn takes(&self, head: &str, tail: Option<&str>, wildcards: Wildcards) -> bool {
+        match self {
+            Self::Literal(name) => head == name,
+            Self::Glob(pieces) => glob(pieces, head) && !is_closed(head, tail, wildcards),
+            Self::AnyDepth => false,
         }
     }
 }
@@ -83,26 +125,14 @@ fn segment(text: &str) -> Result<Segment, InvalidPattern> {
     }
 }
 
-/// `rest` is what is left of the path after a slash, or none when its last segment is used up.
-fn matches_from(pattern: &[Segment], rest: Option<&str>, wildcards: Wildcards) -> bool {
-    let Some((first, later)) = pattern.split_first() else { return rest.is_none() };
-    if matches!(first, Segment::AnyDepth) && later.is_empty() {
-        return true;
-    }
-    let Some(rest) = rest else { return false };
-    let (head, tail) = match rest.split_once('/') {
-        Some((head, tail)) => (head, Some(tail)),
-        None => (rest, None),
-    };
-    let opens_script = wildcards == Wildcards::SkipScripts && tail.is_some() && is_script(head);
-    match first {
-        Segment::Literal(name) => head == name && matches_from(later, tail, wildcards),
-        Segment::Glob(pieces) => !opens_script && glob(pieces, head) && matches_from(later, tail, wildcards),
-        Segment::AnyDepth => {
-            matches_from(later, Some(rest), wildcards)
-                || (!opens_script && tail.is_some() && matches_from(pattern, tail, wildcards))
-        }
-    }
+/// A path's first segment, and what follows its slash.
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(head, tail)| (head, Some(tail)))
+}
+
+/// Whether a wildcard must not stand for this segment.
+fn is_closed(head: &str, tail: Option<&str>, wildcards: Wildcards) -> bool {
+    wildcards == Wildcards::SkipScripts && tail.is_some() && is_script(head)
 }
 
 /// Linear: each middle piece is taken at its first occurrence.
@@ -130,6 +160,8 @@ fn is_script(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn matches(pattern: &str, path: &str) -> bool {
@@ -140,11 +172,7 @@ mod tests {
     fn patterns_match_by_whole_segments_and_letter_case() {
         for (pattern, yes, no) in [
             ("/", vec!["/"], vec!["/x", "//"]),
-            (
-                "/index.php",
-                vec!["/index.php"],
-                vec!["/index.php/", "/index.phpx", "/INDEX.php", "/a/index.php"],
-            ),
+            ("/index.php", vec!["/index.php"], vec!["/index.phpx", "/INDEX.php", "/a/index.php"]),
             ("/adm/**", vec!["/adm", "/adm/", "/adm/x", "/adm/x/y"], vec!["/admx", "/x/adm", "/Adm"]),
             ("/**", vec!["/", "/x", "/x/y/"], vec![]),
             ("/s/*.css", vec!["/s/a.css", "/s/.css"], vec!["/s/a.js", "/s/x/a.css", "/s/a.css/x"]),
@@ -176,6 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn p7_a_closing_pattern_for_a_script_means_what_is_written_behind_it_too() {
+        for pattern in ["/ucp.php", "/*.php", "/**/ucp.php", "/ucp*"] {
+            let pattern = PathPattern::parse(pattern).unwrap();
+            for path in ["/ucp.php/", "/ucp.php/x.css", "/ucp.php/x/y"] {
+                assert!(pattern.matches(path, Wildcards::MatchScripts), "{pattern:?} {path}");
+                assert!(!pattern.matches(path, Wildcards::SkipScripts), "{pattern:?} {path}");
+            }
+        }
+        assert!(!matches("/ucp", "/ucp/x") && !matches("/a/ucp.php", "/ucp.php/x"));
+    }
+
+    #[test]
     fn patterns_that_could_never_match_are_refused() {
         for bad in
             ["", "adm", "/a**", "/a//b", "/a/../b", "/./a", "/a%20b", "/a?x=1", "/a;b", "/a\\b", "/a#b"]
@@ -190,5 +230,53 @@ mod tests {
         assert!(rank("/adm/**") > rank("/**"));
         assert!(rank("/adm/index.php") > rank("/adm/**"));
         assert!(rank("/adm/x") > rank("/adm/x*"));
+    }
+
+    #[test]
+    fn a_path_of_very_many_segments_costs_neither_the_stack_nor_much_time() {
+        let long = "/a".repeat(500_000);
+        for pattern in ["/**/*.css", "/**/x", "/a/**/a/b"] {
+            assert!(!matches(pattern, &long), "{pattern}");
+        }
+        let long = "/a".repeat(3_000);
+        assert!(!matches("/**/a/**/a/**/a/**/a/**/b", &long));
+        assert!(matches("/**/a/**/a/**/a/**/a/**/a", &long));
+    }
+
+    /// The definition, tried out in all ways.
+    fn defined(pattern: &[Segment], rest: Option<&str>, wildcards: Wildcards) -> bool {
+        match (pattern.split_first(), rest) {
+            (None, _) => rest.is_none(),
+            (Some((Segment::AnyDepth, [])), _) => true,
+            (_, None) => false,
+            (Some((Segment::AnyDepth, later)), Some(path)) => {
+                let (head, tail) = split(path);
+                defined(later, rest, wildcards)
+                    || tail.is_some()
+                        && !is_closed(head, tail, wildcards)
+                        && defined(pattern, tail, wildcards)
+            }
+            (Some((segment, later)), Some(path)) => {
+                let (head, tail) = split(path);
+                let ends_at_script =
+                    later.is_empty() && wildcards == Wildcards::MatchScripts && is_script(head);
+                segment.takes(head, tail, wildcards) && (ends_at_script || defined(later, tail, wildcards))
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn p7_matching_in_one_go_is_matching_as_defined(
+            pattern in "(/(\\*\\*|\\*|a|a\\.php|\\*\\.php|b)){1,7}/?",
+            path in "(/(a|b|a\\.php|c)){1,9}/?",
+        ) {
+            let pattern = PathPattern::parse(&pattern).expect("a pattern");
+            for wildcards in [Wildcards::MatchScripts, Wildcards::SkipScripts] {
+                let expected = defined(&pattern.segments, path.strip_prefix('/'), wildcards);
+                prop_assert_eq!(pattern.matches(&path, wildcards), expected);
+            }
+        }
     }
 }

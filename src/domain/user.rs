@@ -21,7 +21,8 @@ impl UserId {
 
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // As one number, since it stands in each line of the access log.
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 

@@ -24,16 +24,28 @@ pub enum Decision {
 pub struct Permit {
     identity: Option<Arc<Profile>>,
     authorization: ClientAuthorization,
+    is_for_all: bool,
 }
 
 impl Permit {
-    pub(super) fn new(identity: Option<Arc<Profile>>, authorization: ClientAuthorization) -> Self {
-        Self { identity, authorization }
+    /// To go as this member, or as nobody in particular.
+    pub(super) fn personal(identity: Option<Arc<Profile>>, authorization: ClientAuthorization) -> Self {
+        Self { identity, authorization, is_for_all: false }
+    }
+
+    /// To go without an identity, whoever it is.
+    pub(super) fn for_all(authorization: ClientAuthorization) -> Self {
+        Self { identity: None, authorization, is_for_all: true }
     }
 
     /// The member to name to the application; none for visitors and on public routes.
     pub fn identity(&self) -> Option<&Profile> {
         self.identity.as_deref()
+    }
+
+    /// Whether the application may answer a member otherwise than a visitor.
+    pub fn depends_on_member(&self) -> bool {
+        !self.is_for_all
     }
 
     /// What becomes of an `Authorization` field the client sent.

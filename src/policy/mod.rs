@@ -68,6 +68,11 @@ impl Policy {
         &self.our_prefix
     }
 
+    /// Whether this gateway is meant by `host`.
+    pub fn answers_to(&self, host: &Host) -> bool {
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
     /// The methods that are let through.
     pub fn methods(&self) -> &[Method] {
         &self.methods
@@ -75,7 +80,7 @@ impl Policy {
 
     /// What to do with a request. Cost: one pass over the rules, best match first, no allocation.
     pub fn decide(&self, facts: &RequestFacts<'_>, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
-        if !self.hosts.iter().any(|pattern| pattern.matches(facts.host)) {
+        if !self.answers_to(facts.host) {
             return Decision::Refuse(Refusal::UnknownHost);
         }
         if !self.methods.contains(facts.method) {

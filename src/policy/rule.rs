@@ -50,8 +50,10 @@ impl Requirement {
         match (self, identity) {
             (Self::Deny, _) => Decision::Refuse(Refusal::Denied),
             (Self::Login, None) => Decision::SignIn(SignInReason::NoSession),
-            (Self::Public, _) => Decision::Forward(Permit::new(None, authorization)),
-            (Self::Guest | Self::Login, identity) => Decision::Forward(Permit::new(identity, authorization)),
+            (Self::Public, _) => Decision::Forward(Permit::for_all(authorization)),
+            (Self::Guest | Self::Login, identity) => {
+                Decision::Forward(Permit::personal(identity, authorization))
+            }
         }
     }
 

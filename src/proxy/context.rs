@@ -21,6 +21,8 @@ pub struct RequestContext {
     pub(super) outcome: Outcome,
     pub(super) member: Option<UserId>,
     pub(super) permit: Option<Permit>,
+    /// How many of the application's addresses could not be connected to.
+    pub(super) connects_failed: usize,
     /// The canonical target, where it differs from the one that was sent.
     pub(super) rewritten: Option<Vec<u8>>,
 }
@@ -54,6 +56,7 @@ impl RequestContext {
             outcome: Outcome::Undecided,
             member: None,
             permit: None,
+            connects_failed: 0,
             rewritten: None,
         }
     }

@@ -31,8 +31,10 @@ pub(super) fn parse<'r>(request: &'r RequestHeader, raw: &[u8]) -> Result<Parsed
 }
 
 /// SECURITY: P3. The engine drops a `#` and what follows it from the target; only the bytes as they came still show it.
+/// Empty lines before the request line are skipped, as by the engine.
 fn has_fragment(raw: &[u8]) -> bool {
-    raw.split(|byte| *byte == b'\n').next().is_some_and(|line| line.contains(&b'#'))
+    let mut lines = raw.split(|byte| matches!(byte, b'\r' | b'\n'));
+    lines.find(|line| !line.is_empty()).is_some_and(|line| line.contains(&b'#'))
 }
 
 fn origin_form<'t>(target: &'t str, host: &Host) -> Result<&'t str, Problem> {

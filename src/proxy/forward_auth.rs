@@ -73,8 +73,8 @@ impl Gateway {
                 }
                 response
             }
-            // The asking proxy sends our own pages to us; it has nothing to ask about them.
-            Decision::ServeOwn => Response::new(Bytes::new()),
+            // The asking proxy is to send our own pages to us. If it would send one to the application, it must not.
+            Decision::ServeOwn => refused(asked.form, Problem::NotFound, ctx, &known),
             Decision::SignIn(reason) => {
                 ctx.outcome = Outcome::SignIn;
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());
@@ -112,9 +112,18 @@ fn for_asker(asked: &Asked<'_>, proto: &str, mut response: Response<Bytes>) -> R
 }
 
 /// Reads either description. A request that carries none, or one that makes no sense, is answered with 400.
+///
+/// SECURITY: HDR-07. So is one that carries both: an asking proxy writes one and may pass on the other as its visitor
+/// sent it, and which is which can't be told from here.
 fn asked(headers: &HeaderMap) -> Option<Asked<'_>> {
     let method = |name| value_of(headers, name).and_then(|method| method.parse().ok());
-    if let Some(url) = value_of(headers, "x-original-url") {
+    let is_there = |names: [&str; 2]| names.iter().any(|name| headers.contains_key(*name));
+    let by_url = is_there(["x-original-url", "x-original-method"]);
+    if by_url && is_there(["x-forwarded-uri", "x-forwarded-method"]) {
+        return None;
+    }
+    if by_url {
+        let url = value_of(headers, "x-original-url")?;
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
         let (authority, target) = rest.split_at(rest.find('/')?);
         let method = method("x-original-method")?;

@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
 use super::headers::value_of;
+use crate::domain::Host;
+use crate::policy::Policy;
 
 /// Peers whose word on addresses, scheme and host is taken. Empty unless configured.
 #[derive(Clone, Debug, Default)]
@@ -82,12 +84,16 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 /// Writes `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` for the application; whatever the client sent under these
 /// names has been dropped before. `sent` is the request as it came in.
 ///
+/// A host that our own proxy tells counts only if it is one of ours: applications make links from it, in mails too, and
+/// some proxies pass on what their client sent under that name (SECURITY: H7).
+///
 /// `X-Forwarded-For` begins with the address we believe to be the client's, since old forums read the leftmost.
 pub(super) fn write(
     upstream: &mut RequestHeader,
     sent: &HeaderMap,
     origin: &Origin,
     public: &PublicOrigin,
+    policy: &Policy,
 ) -> pingora::Result<()> {
     let chain = match origin.client == origin.peer {
         true => origin.client.to_string(),
@@ -101,12 +107,15 @@ pub(super) fn write(
     };
     upstream.insert_header("X-Forwarded-Proto", proto)?;
     upstream.insert_header("X-Forwarded-Port", port)?;
-    let host = match origin.trust {
-        Trust::Proxy => sent.get("x-forwarded-host").or_else(|| sent.get(http::header::HOST)),
-        Trust::Stranger => sent.get(http::header::HOST),
+    let is_ours = |host: &&str| Host::parse(host).is_ok_and(|host| policy.answers_to(&host));
+    let told = match origin.trust {
+        Trust::Proxy => value_of(sent, "x-forwarded-host").filter(is_ours),
+        Trust::Stranger => None,
     };
-    if let Some(host) = host {
-        upstream.insert_header("X-Forwarded-Host", host)?;
+    match (told, sent.get(http::header::HOST)) {
+        (Some(host), _) => upstream.insert_header("X-Forwarded-Host", host)?,
+        (None, Some(host)) => upstream.insert_header("X-Forwarded-Host", host)?,
+        (None, None) => {}
     }
     Ok(())
 }

@@ -7,8 +7,8 @@
 
 use std::collections::HashSet;
 
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, UPGRADE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::options::{IdentityEncoding, IdentityOptions};
@@ -18,33 +18,40 @@ use crate::policy::{ClientAuthorization, Permit};
 
 /// Fields by which a client could tell the application about addresses, hosts or targets other than the true ones.
 /// Ours are written anew; the rest must not get through.
-const FORWARDING: [&str; 24] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-uri",
-    "x-forwarded-method",
-    "x-forwarded-prefix",
-    "x-forwarded-scheme",
-    "x-forwarded-ssl",
-    "x-forwarded-user",
-    "x-forwarded",
+/// All that begin with `X-Forwarded` are among them without being named.
+const FORWARDING: [&str; 31] = [
     "forwarded",
     "forwarded-for",
+    "via",
     "x-real-ip",
+    "client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "true-client-ip",
+    "fastly-client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-azure-client-ip",
+    "x-originating-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "remote-addr",
+    "x-proxyuser-ip",
+    "coming-from",
+    "x-coming-from",
     "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "x-host",
+    "x-scheme",
+    "x-original-host",
     "x-original-url",
     "x-original-uri",
     "x-original-method",
+    "x-original-forwarded-for",
     "x-rewrite-url",
+    "x-envoy-external-address",
     "x-request-id",
 ];
-
 /// Fields that change what a request means behind the rules' back, or the environment of a CGI program.
 const MEANING: [&str; 6] = [
     "x-http-method-override",
@@ -68,7 +75,7 @@ pub struct HeaderRules {
 impl HeaderRules {
     /// Prepares the names.
     pub fn new(identity: IdentityOptions, cookies: Cookies, transport: Transport) -> Self {
-        let ours = [&identity.user, &identity.name, &identity.email, &identity.groups];
+        let ours = [&identity.user, &identity.name, &identity.email, &identity.groups, &identity.secret];
         let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
         let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
         let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
@@ -87,8 +94,12 @@ impl HeaderRules {
         self.take_out_our_cookies(request);
     }
 
-    /// Writes the member's identity, or nothing. Every value is ours or the field is absent (SECURITY: H4).
+    /// Writes the gateway's proof, if there is one, and the member's identity, or nothing. Every value is ours or the field
+    /// is absent (SECURITY: H4, HDR-05).
     pub(super) fn write_identity(&self, request: &mut RequestHeader, permit: &Permit) -> pingora::Result<()> {
+        if let Some(proof) = &self.identity.proof {
+            request.insert_header(self.identity.secret.clone(), proof)?;
+        }
         let Some(profile) = permit.identity() else { return Ok(()) };
         for (name, value) in self.identity(profile) {
             request.insert_header(name.clone(), value)?;
@@ -114,8 +125,9 @@ impl HeaderRules {
         .filter_map(|(name, value)| Some((name, value??)))
     }
 
-    /// Drops a cookie of ours that the application tries to set, and adds what every response of ours carries: `Vary`
-    /// where the page depends on who asks, and HSTS over TLS. Everything else goes on byte for byte.
+    /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what
+    /// every response of ours carries: `Vary` where the page depends on who asks, and HSTS over TLS. Everything else goes
+    /// on byte for byte. Interim responses get nothing added.
     pub(super) fn rewrite_response(
         &self,
         response: &mut ResponseHeader,
@@ -133,7 +145,11 @@ impl HeaderRules {
             response.remove_header(&SET_COOKIE);
             kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
         }
-        if permit.identity().is_some() && !varies_by_cookie(&response.headers) {
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        drop_hop_by_hop(response);
+        if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
         if self.transport == Transport::Tls && !response.headers.contains_key(STRICT_TRANSPORT_SECURITY) {
@@ -146,9 +162,11 @@ impl HeaderRules {
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
     /// characters that are neither letter nor digit are one name here.
     fn is_managed(&self, name: &HeaderName) -> bool {
+        const FAMILY: &[u8] = b"xforwarded";
         let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
-        self.lengths & 1 << length.min(63) != 0
-            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>())
+        let is_one = self.lengths & 1 << length.min(63) != 0
+            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>());
+        is_one || fold(name.as_str()).take(FAMILY.len()).eq(FAMILY.iter().copied())
     }
 
     fn take_out_our_cookies(&self, request: &mut RequestHeader) {
@@ -197,6 +215,16 @@ fn percent(text: &str) -> String {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
     const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1). `Connection` itself is
+/// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it.
+fn drop_hop_by_hop(response: &mut ResponseHeader) {
+    response.remove_header("keep-alive");
+    response.remove_header("proxy-connection");
+    if response.status != StatusCode::UPGRADE_REQUIRED {
+        response.remove_header(&UPGRADE);
+    }
 }
 
 fn varies_by_cookie(headers: &HeaderMap) -> bool {

@@ -31,13 +31,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::header::COOKIE;
+use http::Version;
+use http::header::{COOKIE, TRANSFER_ENCODING};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::server::configuration::ServerConf;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType};
 
 use self::context::{Outcome, RequestId, RequestIds};
@@ -47,6 +48,10 @@ use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
 use crate::policy::{Decision, Policy, Presence, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, Web};
+
+/// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
+/// to be closed, or at an address where nobody listens.
+const ATTEMPTS: usize = 4;
 
 /// Everything a reload replaces, as one value: a request sees all of the old or all of the new (SECURITY: PATH-10).
 pub struct Rules {
@@ -91,8 +96,11 @@ impl Gateway {
 
     /// The engine that carries this gateway's requests, with `pool_size` unused connections to the application at most.
     pub fn engine(self: &Arc<Self>, pool_size: usize) -> impl ServerApp + Send + Sync + use<> {
-        let conf =
-            ServerConf { upstream_keepalive_pool_size: pool_size, max_retries: 2, ..ServerConf::default() };
+        let conf = ServerConf {
+            upstream_keepalive_pool_size: pool_size,
+            max_retries: ATTEMPTS,
+            ..ServerConf::default()
+        };
         pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self)))
     }
 
@@ -230,8 +238,8 @@ impl ProxyHttp for Engine {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-        ctx.origin =
-            ctx.rules.trusted.origin(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &request.headers);
+        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(nobody), &request.headers);
         if ctx.origin.trust == Trust::Proxy
             && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
         {
@@ -254,6 +262,24 @@ impl ProxyHttp for Engine {
         })
     }
 
+    /// Nothing has been sent yet, so any request may try the application's next address.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        ctx: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        use ErrorType::{ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout};
+        let is_nobody_there =
+            matches!(error.etype(), ConnectError | ConnectNoRoute | ConnectRefused | ConnectTimedout);
+        if let (true, Some(address)) = (is_nobody_there, peer.address().as_inet()) {
+            ctx.connects_failed += 1;
+            error.set_retry(ctx.rules.upstream.pass_over(*address, ctx.connects_failed));
+        }
+        error
+    }
+
     /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
     async fn upstream_request_filter(
         &self,
@@ -267,7 +293,7 @@ impl ProxyHttp for Engine {
         let rules = &ctx.rules;
         rules.headers.rewrite(upstream, permit);
         rules.headers.write_identity(upstream, permit)?;
-        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public)?;
+        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
         upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
         if let Some(target) = &ctx.rewritten {
             upstream.set_raw_path(target)?;
@@ -277,10 +303,15 @@ impl ProxyHttp for Engine {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
+        // Clients of HTTP/1.0 can't read chunks; without them the body ends with the connection.
+        let is_old = session.req_header().version < Version::HTTP_11;
+        if is_old && response.remove_header(&TRANSFER_ENCODING).is_some() {
+            session.set_keepalive(None);
+        }
         match &ctx.permit {
             Some(permit) => ctx.rules.headers.rewrite_response(response, permit),
             None => Ok(()),
@@ -297,7 +328,7 @@ impl ProxyHttp for Engine {
         ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
         let mut error_code = 0;
         if let Some(problem) = problem
-            && session.response_written().is_none()
+            && session.response_written().is_none_or(|written| written.status.is_informational())
         {
             let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
             error_code = response.status().as_u16();

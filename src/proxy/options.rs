@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use crate::domain::Host;
@@ -63,6 +63,11 @@ pub struct IdentityOptions {
     pub groups: HeaderName,
     /// How characters outside ASCII are written.
     pub encoding: IdentityEncoding,
+    /// The name under which [`IdentityOptions::proof`] is sent.
+    pub secret: HeaderName,
+    /// What only the gateway and the application's server know, sent with every request, so that one that came another way
+    /// can be told (SECURITY: HDR-05).
+    pub proof: Option<HeaderValue>,
 }
 
 /// How an identity becomes a header value (SECURITY: HDR-04).

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -30,6 +30,10 @@ pub(super) async fn request(session: &mut Session, target: &str) -> Result<http:
 }
 
 async fn body(session: &mut Session) -> Result<Bytes, Problem> {
+    if waits_for_continue(session) {
+        let told = session.as_downstream_mut().write_continue_response().await;
+        told.map_err(|_| Problem::BadRequest)?;
+    }
     let mut body = BytesMut::new();
     loop {
         match session.read_request_body().await {
@@ -52,7 +56,8 @@ pub(super) async fn respond(session: &mut Session, response: http::Response<Byte
         header.append_header(name.clone(), value.clone())?;
     }
     let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if !bodiless {
+    // What is there already is the length that GET would give, if this answers HEAD.
+    if !bodiless && !parts.headers.contains_key(CONTENT_LENGTH) {
         header.insert_header(CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     }
     if !session.is_body_done() && announces_body(session) {
@@ -64,6 +69,15 @@ pub(super) async fn respond(session: &mut Session, response: http::Response<Byte
         session.write_response_body(Some(body), true).await?;
     }
     Ok(())
+}
+
+/// Whether the client sends its body only when it is told to (RFC 9110 §10.1.1).
+fn waits_for_continue(session: &Session) -> bool {
+    let request = session.req_header();
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    request.version >= Version::HTTP_11
+        && announces_body(session)
+        && request.headers.get(EXPECT).is_some_and(expects)
 }
 
 fn announces_body(session: &Session) -> bool {

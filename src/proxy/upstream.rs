@@ -1,11 +1,14 @@
-//! The way to the application: its address, kept fresh, and the connection's limits. Named only with a [`Permit`].
+//! The way to the application: its addresses, kept fresh, and the connection's limits. Named only with a [`Permit`].
+//!
+//! A name may have several addresses of which some lead nowhere: `localhost` is `::1` and `127.0.0.1`, and an application
+//! often listens on one of them. So one that can't be connected to is passed over for the next.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use http::header::{HOST, UPGRADE};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
@@ -19,7 +22,9 @@ use crate::policy::Permit;
 pub struct Upstream {
     options: UpstreamOptions,
     host_header: Option<String>,
-    address: ArcSwapOption<SocketAddr>,
+    addresses: ArcSwap<Vec<SocketAddr>>,
+    /// Which of them is used.
+    chosen: AtomicUsize,
     /// Connections of different keys are never exchanged; 0 is the key of those that are shared.
     fresh: AtomicU64,
 }
@@ -35,25 +40,55 @@ impl Upstream {
             HostHeader::Fixed(host) => Some(host.clone()),
             HostHeader::Upstream => Some(authority(&options)),
         };
-        Arc::new(Self { options, host_header, address: ArcSwapOption::empty(), fresh: AtomicU64::new(1) })
+        Arc::new(Self {
+            options,
+            host_header,
+            addresses: ArcSwap::default(),
+            chosen: AtomicUsize::new(0),
+            fresh: AtomicU64::new(1),
+        })
     }
 
-    /// Looks the name up. Keeps the last address if that fails, so a name server's hiccup is not an outage.
+    /// Looks the name up. Keeps the last addresses if that fails, so a name server's hiccup is not an outage.
     ///
     /// # Errors
     /// The resolver's; the gateway starts all the same and answers 502 until it succeeds.
     pub async fn look_up(&self) -> std::io::Result<()> {
         let host = self.options.host.as_str().trim_matches(['[', ']']);
-        let found = tokio::net::lookup_host((host, self.options.port)).await?.next();
-        match found {
-            Some(address) => {
-                if self.address.load().as_deref() != Some(&address) {
-                    self.address.store(Some(Arc::new(address)));
-                }
-                Ok(())
-            }
-            None => Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")),
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((host, self.options.port)).await?.collect();
+        if found.is_empty() {
+            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"));
         }
+        self.found(found);
+        Ok(())
+    }
+
+    /// Takes addresses over. In another order they are the same: name servers turn them round, and the one that works
+    /// stays in use.
+    pub(crate) fn found(&self, found: Vec<SocketAddr>) {
+        let known = self.addresses.load();
+        let is_same = known.len() == found.len() && found.iter().all(|address| known.contains(address));
+        if !is_same {
+            let used = self.address();
+            let chosen = found.iter().position(|address| Some(*address) == used).unwrap_or(0);
+            self.addresses.store(Arc::new(found));
+            self.chosen.store(chosen, Ordering::Relaxed);
+        }
+    }
+
+    /// The address in use; none while none is known.
+    fn address(&self) -> Option<SocketAddr> {
+        let addresses = self.addresses.load();
+        addresses.get(self.chosen.load(Ordering::Relaxed)).or_else(|| addresses.first()).copied()
+    }
+
+    /// Goes on to the address after `failed`. Returns whether a request that has tried `tried` addresses may try it.
+    pub(super) fn pass_over(&self, failed: SocketAddr, tried: usize) -> bool {
+        let addresses = self.addresses.load();
+        if let Some(at) = addresses.iter().position(|address| *address == failed) {
+            self.chosen.store((at + 1) % addresses.len(), Ordering::Relaxed);
+        }
+        tried < addresses.len()
     }
 
     /// What it is called in the log.
@@ -63,19 +98,23 @@ impl Upstream {
 
     /// Whether a connection can be made now.
     pub async fn is_reachable(&self) -> bool {
-        let Some(address) = self.address.load_full() else { return false };
-        let connect = tokio::net::TcpStream::connect(*address);
-        matches!(tokio::time::timeout(self.options.connect_timeout, connect).await, Ok(Ok(_)))
+        for address in self.addresses.load_full().iter() {
+            let connect = tokio::net::TcpStream::connect(*address);
+            if matches!(tokio::time::timeout(self.options.connect_timeout, connect).await, Ok(Ok(_))) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The peer to connect to for a permitted request; none while its address is unknown.
     ///
-    /// A request that must not be sent twice never goes out on a connection that had a request before: the application
+    /// A request that may change something never goes out on a connection that had a request before: the application
     /// may be closing that one just now, and what was typed would be lost (SECURITY: REL-07).
     pub(super) fn peer(&self, _permit: &Permit, request: &RequestHeader) -> Option<Box<HttpPeer>> {
-        let address = self.address.load_full()?;
+        let address = self.address()?;
         let tls = self.options.scheme == UpstreamScheme::Https;
-        let mut peer = HttpPeer::new(*address, tls, self.options.host.as_str().to_owned());
+        let mut peer = HttpPeer::new(address, tls, self.options.host.as_str().to_owned());
         let options = &mut peer.options;
         options.connection_timeout = Some(self.options.connect_timeout);
         options.total_connection_timeout = Some(self.options.connect_timeout * if tls { 2 } else { 1 });
@@ -86,7 +125,7 @@ impl Upstream {
         if is_upgrade {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
         }
-        if is_upgrade || !request.method.is_idempotent() {
+        if is_upgrade || !request.method.is_safe() {
             peer.group_key = self.fresh.fetch_add(1, Ordering::Relaxed);
             peer.options.idle_timeout = Some(Duration::ZERO);
         }
@@ -106,5 +145,49 @@ fn authority(options: &UpstreamOptions) -> String {
     match (options.scheme, options.port) {
         (UpstreamScheme::Http, 80) | (UpstreamScheme::Https, 443) => options.host.to_string(),
         (_, port) => format!("{}:{port}", options.host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Host;
+
+    fn upstream(addresses: &[&str]) -> Arc<Upstream> {
+        let second = Duration::from_secs(1);
+        let upstream = Upstream::new(UpstreamOptions {
+            host: Host::parse("localhost").unwrap(),
+            port: 80,
+            scheme: UpstreamScheme::Http,
+            host_header: HostHeader::Client,
+            connect_timeout: second,
+            read_timeout: second,
+            write_timeout: second,
+            idle_timeout: second,
+            pool_size: 1,
+        });
+        upstream.found(all(addresses));
+        upstream
+    }
+
+    fn all(addresses: &[&str]) -> Vec<SocketAddr> {
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_address_that_leads_nowhere_is_passed_over_and_the_next_one_stays_in_use() {
+        let [six, four] = ["[::1]:80", "127.0.0.1:80"];
+        let upstream = upstream(&[six, four]);
+        assert!(upstream.pass_over(six.parse().unwrap(), 1), "the other one is left");
+        assert_eq!(upstream.address(), Some(four.parse().unwrap()));
+        upstream.found(all(&[four, six]));
+        upstream.found(all(&[six, four]));
+        assert_eq!(upstream.address(), Some(four.parse().unwrap()));
+        assert!(!upstream.pass_over(four.parse().unwrap(), 2), "both have been tried");
+        upstream.found(all(&["10.0.0.1:80", four]));
+        upstream.found(all(&["10.0.0.2:80"]));
+        assert_eq!(upstream.address(), Some("10.0.0.2:80".parse().unwrap()));
+        assert!(!upstream.pass_over("10.0.0.2:80".parse().unwrap(), 1));
+        assert_eq!(upstream.address(), Some("10.0.0.2:80".parse().unwrap()), "there is no other");
     }
 }

@@ -13,6 +13,8 @@ use pingora::protocols::{GetSocketDigest, SocketDigest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::connection::Connection;
+
 /// A port that could not be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("can't listen on {address}: {reason}; {help}")]
@@ -105,7 +107,8 @@ where
             Ok((stream, peer)) => {
                 let (app, open) = (Arc::clone(&app), stopping.opened());
                 tokio::spawn(async move {
-                    let mut next = Some(Box::new(prepared(stream, peer)) as pingora::protocols::Stream);
+                    let connection = Connection::new(prepared(stream, peer));
+                    let mut next = Some(Box::new(connection) as pingora::protocols::Stream);
                     while let Some(stream) = next {
                         next = app.process_new(stream, &open.0.signal).await;
                     }
@@ -123,7 +126,7 @@ where
 fn prepared(stream: TcpStream, peer: SocketAddr) -> Stream {
     let socket = stream.as_raw_fd();
     let mut stream = Stream::from(stream);
-    // Without it answers in two writes wait for the client's delayed acknowledgement.
+    // Without it what follows a first segment waits for the client's delayed acknowledgement.
     let _ = stream.set_nodelay();
     let digest = SocketDigest::from_raw_fd(socket);
     let _ = digest.peer_addr.set(Some(peer.into()));

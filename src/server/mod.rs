@@ -2,13 +2,16 @@
 //! of its business.
 
 mod admin;
+mod connection;
 pub mod control;
 mod listen;
+mod log_writer;
 pub mod options;
 mod process;
 mod telemetry;
 
 pub use admin::{Admin, serve_admin};
 pub use listen::{BindError, Stopping, accept, bind};
+pub use log_writer::LogGuard;
 pub use process::{private_folder, runtime, until_told_to_stop};
-pub use telemetry::{BadLevel, start_log};
+pub use telemetry::{LogError, start_log};

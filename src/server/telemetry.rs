@@ -7,21 +7,26 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use super::log_writer::{LogGuard, LogWriter};
 use super::options::{LogFormat, LogOptions};
 
-/// `log.level` is not a filter.
+/// Why no events can be written.
 #[derive(Debug, thiserror::Error)]
-#[error("log.level: {0}; write `error`, `warn`, `info`, `debug` or `trace`")]
-pub struct BadLevel(String);
+pub enum LogError {
+    /// `log.level` is not a filter.
+    #[error("log.level: {0}; write `error`, `warn`, `info`, `debug` or `trace`")]
+    BadLevel(String),
+    /// No thread for it.
+    #[error("can't start the log's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
 
-/// Starts writing events; to be called once. A second call changes nothing.
-///
-/// # Errors
-/// [`BadLevel`] if the level is no filter.
-pub fn start_log(options: &LogOptions) -> Result<(), BadLevel> {
-    let filter = EnvFilter::try_new(&options.level).map_err(|error| BadLevel(error.to_string()))?;
+/// Starts writing events; to be called once. A second call changes nothing. All is written when the guard has gone.
+pub fn start_log(options: &LogOptions) -> Result<LogGuard, LogError> {
+    let filter = EnvFilter::try_new(&options.level).map_err(|error| LogError::BadLevel(error.to_string()))?;
     let is_terminal = std::io::stderr().is_terminal();
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let (writer, guard) = LogWriter::start()?;
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let json = match options.format {
         LogFormat::Auto => !is_terminal,
         LogFormat::Human => false,
@@ -32,5 +37,5 @@ pub fn start_log(options: &LogOptions) -> Result<(), BadLevel> {
         true => events.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
         false => events.with_ansi(is_terminal).try_init(),
     };
-    Ok(())
+    Ok(guard)
 }

@@ -45,7 +45,8 @@ pub struct WebParts {
     pub options: PageOptions,
     /// The path below which they live, without a slash at its end: `/.passgate`.
     pub prefix: String,
-    /// The origins our forms are posted from, as browsers write them in `Origin`: `https://forum.example`.
+    /// The origins our forms are posted from, as browsers write them in `Origin`: `https://forum.example`, or
+    /// `https://*.forum.example` for all names below that one.
     pub origins: Vec<String>,
     /// The methods the gateway lets through to the application, named when it refuses another.
     pub methods: Vec<Method>,

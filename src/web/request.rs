@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Request};
 use zeroize::Zeroizing;
 
@@ -124,7 +124,8 @@ fn is_form(headers: &HeaderMap) -> bool {
 fn provenance(headers: &HeaderMap, origins: &[String]) -> Option<Provenance> {
     let origin = only(headers, ORIGIN.as_str())?;
     let site = only(headers, "sec-fetch-site")?;
-    if origin.is_some_and(|origin| !origins.iter().any(|ours| ours.as_bytes() == origin)) {
+    let host = only(headers, HOST.as_str())?.unwrap_or_default();
+    if origin.is_some_and(|origin| !origins.iter().any(|ours| is_origin(ours, origin, host))) {
         return None;
     }
     match site {
@@ -135,9 +136,48 @@ fn provenance(headers: &HeaderMap, origins: &[String]) -> Option<Provenance> {
     }
 }
 
+/// Whether a form of `origin` is from `ours`. Where that stands for all names below a suffix, the form has to come from
+/// the very host it was sent to: one of them is not another.
+fn is_origin(ours: &str, origin: &[u8], host: &[u8]) -> bool {
+    let Some((scheme, below)) = ours.split_once("://*.") else { return ours.as_bytes() == origin };
+    let name = host.strip_suffix(below.as_bytes()).and_then(|rest| rest.strip_suffix(b"."));
+    name.is_some_and(|name| !name.is_empty()) && origin == [scheme.as_bytes(), b"://", host].concat()
+}
+
 /// The value of a field that may be missing, but not be there twice.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h [u8]>> {
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(http::HeaderValue::as_bytes);
     if values.next().is_some() { None } else { Some(first) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_01_names_below_a_suffix_are_each_an_origin_of_their_own() {
+        let from = |origin: &str, host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, origin.parse().unwrap());
+            headers.insert(HOST, host.parse().unwrap());
+            provenance(
+                &headers,
+                &["https://forum.example".to_owned(), "https://*.club.example:8443".to_owned()],
+            )
+        };
+        assert_eq!(from("https://forum.example", "forum.example"), Some(Provenance::Ours));
+        assert_eq!(from("https://a.club.example:8443", "a.club.example:8443"), Some(Provenance::Ours));
+        for (origin, host) in [
+            ("https://a.club.example:8443", "b.club.example:8443"),
+            ("http://a.club.example:8443", "a.club.example:8443"),
+            ("https://a.club.example", "a.club.example"),
+            ("https://club.example:8443", "club.example:8443"),
+            ("https://evilclub.example:8443", "evilclub.example:8443"),
+            ("https://evil.example", "a.club.example:8443"),
+            ("null", "a.club.example:8443"),
+        ] {
+            assert_eq!(from(origin, host), None, "{origin} {host}");
+        }
+    }
 }

@@ -61,16 +61,19 @@ async fn rel_07_a_post_is_sent_once_and_never_on_a_used_connection() {
     })
     .await;
     let gateway = Gateway::with(upstream.address(), GUEST).await;
-    let post = format!("POST /post HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", gateway.host());
     let mut client = RawClient::connect(gateway.address).await;
-    for _ in 0..5 {
-        let reply = client.exchange(get(&gateway, "")).await.unwrap();
-        assert_eq!(reply.status(), 200, "an idempotent request is tried again");
-        let reply = client.exchange(&post).await.unwrap();
-        assert_eq!(reply.status(), 200, "a POST gets a fresh connection");
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        let post =
+            format!("{method} /post HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", gateway.host());
+        for _ in 0..3 {
+            let reply = client.exchange(get(&gateway, "")).await.unwrap();
+            assert_eq!(reply.status(), 200, "a request that changes nothing is tried again");
+            let reply = client.exchange(&post).await.unwrap();
+            assert_eq!(reply.status(), 200, "a {method} gets a fresh connection");
+        }
+        let is_meant = |head: &&crate::support::wire::Head| head.start_line().starts_with(method);
+        assert_eq!(upstream.request_heads().iter().filter(is_meant).count(), 3, "{method}");
     }
-    let posts = upstream.request_heads().iter().filter(|head| head.start_line().starts_with("POST")).count();
-    assert_eq!(posts, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,4 +102,14 @@ async fn h1_11_the_body_of_a_refused_request_is_never_taken_for_a_request() {
     let rest = client.rest().await.unwrap_or_default();
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
     assert!(upstream.request_heads().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_06_an_application_that_goes_after_its_interim_answer_is_a_502_too() {
+    for interim in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
+        let upstream = Recorder::on_head(|_| vec![Act::Send(interim.into()), Act::Close]).await;
+        let gateway = Gateway::with(upstream.address(), GUEST).await;
+        let reply = exchange(gateway.address, get(&gateway, "Expect: 100-continue\r\n")).await.unwrap();
+        assert_eq!(reply.status(), 502, "{interim}");
+    }
 }

@@ -83,3 +83,27 @@ async fn h7_a_stranger_gets_no_answer_and_a_senseless_question_none_either() {
         assert_eq!(verify(&gateway, senseless).await.status(), 400, "{senseless}");
     }
 }
+
+/// Caddy and Traefik pass on what the visitor sent beside their own description, nginx likewise.
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_07_a_visitor_cannot_put_another_question_than_the_proxy_does() {
+    let gateway = gateway(TRUSTING).await;
+    for fields in [
+        format!("{}{}", caddy(&gateway, "/x"), nginx(&gateway, "/open/x")),
+        format!("{}{}", nginx(&gateway, "/x"), caddy(&gateway, "/open/x")),
+        format!("{}X-Original-URL: \r\n", caddy(&gateway, "/x")),
+        format!("{}X-Original-Method: GET\r\n", caddy(&gateway, "/x")),
+        format!("{}X-Original-URL: http://{}/open/x\r\n", nginx(&gateway, "/x"), gateway.host()),
+        format!("{}X-Forwarded-Uri: /open/x\r\n", caddy(&gateway, "/x")),
+    ] {
+        assert_eq!(verify(&gateway, &fields).await.status(), 400, "{fields}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn path_05_our_own_pages_are_never_waved_through_to_the_application() {
+    let gateway = gateway(TRUSTING).await;
+    for (ask, status) in [(nginx as fn(&Gateway, &str) -> String, 403), (caddy, 404)] {
+        assert_eq!(verify(&gateway, &ask(&gateway, "/.passgate/login")).await.status(), status);
+    }
+}

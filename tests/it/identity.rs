@@ -163,3 +163,50 @@ async fn hdr_04_a_name_outside_ascii_arrives_in_the_form_that_is_configured() {
         assert_eq!(upstream.only_head().values(name), [expected]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_05_every_forwarded_request_carries_the_gateways_proof_and_no_client_can_bring_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("proof");
+    std::fs::write(&file, "only-the-two-of-us-know\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let rest = format!("[identity]\nsecret_file = \"{}\"", file.display());
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), Settings { rest: &rest, ..GUEST }).await;
+    exchange(gateway.address, get(&gateway, "/", "X-Gateway-Secret: mine\r\nX_Gateway_Secret: mine\r\n"))
+        .await
+        .unwrap();
+    let head = upstream.only_head();
+    assert_eq!(head.values("x-gateway-secret"), ["only-the-two-of-us-know"]);
+    assert!(!head.text().contains("mine"), "{}", head.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h7_a_forwarded_host_is_believed_from_our_own_proxy_if_it_is_one_of_our_hosts() {
+    let settings = Settings { server: "trusted_proxies = [\"127.0.0.1/32\"]", ..GUEST };
+    for (told, believed) in [
+        ("127.0.0.1:9", Some("127.0.0.1:9")),
+        ("evil.example", None),
+        ("localhost, evil.example", None),
+        ("localhost/x?\"<", None),
+        ("", None),
+    ] {
+        let upstream = recorder().await;
+        let gateway = Gateway::with(upstream.address(), settings).await;
+        let fields = format!("X-Forwarded-Host: {told}\r\n");
+        exchange(gateway.address, get(&gateway, "/", &fields)).await.unwrap();
+        let expected = believed.map_or_else(|| gateway.host(), str::to_owned);
+        assert_eq!(upstream.only_head().values("x-forwarded-host"), [expected], "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_06_no_other_word_on_addresses_or_schemes_gets_through() {
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let names =
+        ["Client-IP", "X-Forwarded-Protocol", "X_FORWARDED_EMAIL", "X-Forwarded-Host2", "Via", "Remote_Addr"];
+    let fields: String = names.iter().map(|name| format!("{name}: 10.9.8.7\r\n")).collect();
+    exchange(gateway.address, get(&gateway, "/", &fields)).await.unwrap();
+    assert!(!upstream.only_head().text().contains("10.9.8.7"), "{}", upstream.only_head().text());
+}

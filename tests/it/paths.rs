@@ -159,3 +159,16 @@ async fn path_10_new_rules_count_from_the_next_request_on() {
     gateway.reload(upstream.address(), OPEN_FOLDER).await;
     assert_eq!(ask().await, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_closed_script_is_closed_with_anything_written_behind_it() {
+    let upstream = Recorder::always([Act::ok("hello")]).await;
+    let access = "default = \"guest\"\n[[access.rule]]\npath = \"/adm.php\"\nrequire = \"login\"";
+    let gateway = Gateway::with(upstream.address(), Settings { access, ..OPEN_FOLDER }).await;
+    for target in ["/adm.php", "/adm.php/", "/adm.php/x.css", "/x/../adm.php/index.php", "/adm.php?x"] {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", gateway.host());
+        assert_eq!(exchange(gateway.address, request).await.unwrap().status(), 401, "{target}");
+    }
+    assert!(upstream.request_heads().is_empty());
+}

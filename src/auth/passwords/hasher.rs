@@ -68,8 +68,13 @@ impl Hasher {
             return Verified { matches: false, upgraded: None };
         };
         let matches = self.matches(&stored, password);
-        let upgraded = (matches && !stored.is_up_to_date(self.cost)).then(|| self.hash(password)).flatten();
-        Verified { matches, upgraded }
+        let renews = match matches {
+            true => !stored.is_up_to_date(self.cost),
+            // SECURITY: L5. A wrong password for a cheap old hash takes as long as one for a member there is not.
+            false => stored.cost().work_kib() < self.cost.work_kib(),
+        };
+        let renewed = renews.then(|| self.hash(password)).flatten();
+        Verified { matches, upgraded: renewed.filter(|_| matches) }
     }
 
     fn matches(&mut self, stored: &Stored, password: &Secret<String>) -> bool {

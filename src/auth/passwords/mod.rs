@@ -50,7 +50,12 @@ impl HashingCost {
         (1..=Self::MAX_PARALLELISM).contains(&parallelism)
             && (8 * parallelism..=Self::MAX_MEMORY_KIB).contains(&memory_kib)
             && (1..=Self::MAX_ITERATIONS).contains(&iterations)
-            && u64::from(memory_kib) * u64::from(iterations) <= Self::MAX_WORK_KIB
+            && self.work_kib() <= Self::MAX_WORK_KIB
+    }
+
+    /// Memory times passes, which is what takes the time.
+    fn work_kib(&self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 }
 

@@ -121,6 +121,18 @@ fn l5_an_unknown_account_costs_as_much_as_a_known_one() {
 }
 
 #[test]
+fn l5_a_wrong_password_costs_no_less_while_the_stored_hash_is_an_old_cheap_one() {
+    let cheap = hash(&Passwords::new(CHEAP, 1), "sesame");
+    let dear = HashingCost { memory_kib: 4 * CHEAP.memory_kib, ..CHEAP };
+    let passwords = Passwords::new(dear, 1);
+    assert_eq!(verify(&passwords, Some(&cheap), "wrong"), NO);
+    assert_eq!(passwords.hashes(), 2, "the old one, and one at today's cost");
+    let passwords = Passwords::new(CHEAP, 1);
+    assert_eq!(verify(&passwords, Some(&hash(&Passwords::new(dear, 1), "sesame")), "wrong"), NO);
+    assert_eq!(passwords.hashes(), 1);
+}
+
+#[test]
 fn l6_what_is_no_hash_matches_nothing() {
     let passwords = Passwords::new(CHEAP, 1);
     let phc = hash(&passwords, "");

@@ -160,3 +160,15 @@ async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
     let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
     assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
 }
+
+#[tokio::test]
+async fn ses_06_a_session_that_expired_between_two_runs_is_gone_for_good() {
+    let bench = bench().await;
+    let token = bench.start(Persistence::Browser).await;
+    let then = bench.clock.now();
+    bench.clock.advance(LIFETIMES.idle);
+    assert!(open(&bench.store, &bench.clock).check(&token).is_none());
+    assert!(bench.store.session(token.hash()).unwrap().is_none(), "nothing is left in the store");
+    bench.clock.set(then);
+    assert!(open(&bench.store, &bench.clock).check(&token).is_none(), "nor does a clock set back revive it");
+}

@@ -95,7 +95,7 @@ fn configuration(address: SocketAddr, upstream: SocketAddr, settings: Settings<'
         "[server]\nlisten = [\"{address}\"]\npublic_url = \"http://localhost:{}\"\nadmin_listen = \"\"\n{server}\n\
          [upstream]\nurl = \"http://{upstream}\"\n{upstream_lines}\n\
          [store]\nbackend = \"memory\"\n[access]\n{access}\n{rest}\n",
-        public_port.unwrap_or(address.port())
+        public_port.unwrap_or_else(|| address.port())
     );
     let mut config = match Config::from_toml_str(&text) {
         Ok(config) => config,
