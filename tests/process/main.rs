@@ -1,0 +1,10 @@
+//! The built program as a process of its own: what operators type and what they get. Each test has a folder with a
+//! configuration, ports the system chose (read from the `ready` event), and ends what it has started.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+
+mod site;
+mod start;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, reason = "the integration tests use all of it; these need a part")]
+mod support;
