@@ -10,5 +10,5 @@ mod telemetry;
 
 pub use admin::{Admin, serve_admin};
 pub use listen::{BindError, Stopping, accept, bind};
-pub use process::{private_folder, runtime, until_told_to_stop};
+pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{BadLevel, start_log};
