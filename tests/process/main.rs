@@ -3,8 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
 
+mod canary;
+mod commands;
+mod crash;
+mod full_disk;
+mod readme;
 mod site;
 mod start;
+mod stop;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the integration tests use all of it; these need a part")]
 mod support;

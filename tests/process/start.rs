@@ -146,7 +146,11 @@ async fn ops_05_a_data_folder_that_is_open_to_others_or_can_t_be_made_is_refused
         std::fs::set_permissions(site.data_dir(), std::fs::Permissions::from_mode(open)).unwrap();
         let refused = site.run(&["serve"]);
         refused.assert_code(69).assert_says(&format!("{open:o}")).assert_says("chmod 700");
-        assert_eq!(std::fs::read_dir(site.data_dir()).unwrap().count(), 0, "nothing is put where others can look");
+        assert_eq!(
+            std::fs::read_dir(site.data_dir()).unwrap().count(),
+            0,
+            "nothing is put where others can look"
+        );
     }
     std::fs::remove_dir(site.data_dir()).unwrap();
     std::fs::write(site.data_dir(), "a file").unwrap();
@@ -161,7 +165,11 @@ async fn ops_05_ops_06_whatever_the_umask_nothing_is_readable_by_others() {
     let site = Site::before(forum.address(), "");
     let program = |arguments: &[&str]| {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "umask 000; exec \"$0\" \"$@\"", PROGRAM]).args(arguments).arg("--config").arg(site.file());
+        shell
+            .args(["-c", "umask 000; exec \"$0\" \"$@\"", PROGRAM])
+            .args(arguments)
+            .arg("--config")
+            .arg(site.file());
         site.prepared(shell)
     };
     let mut gateway = Gateway::start(program(&["serve"]));
