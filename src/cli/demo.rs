@@ -72,6 +72,7 @@ fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<
         "[server]\nlisten = [\"{listen}\"]\npublic_url = \"http://localhost:{port}\"\nadmin_listen = \"\"\n\
          drain_timeout = \"1s\"\n\
          [upstream]\nurl = \"http://{upstream}\"\n\
+         [identity]\nencoding = \"utf-8\"\n\
          [pages]\nsite_name = \"The Sample Forum\"\n\
          [store]\nbackend = \"memory\"\n\
          [log]\nlevel = \"warn\"\n"
