@@ -76,7 +76,6 @@ async fn sto_05_a_full_disk_stops_signing_in_and_nothing_else() {
         panic!("200 sign-ins on a full disk");
     };
     refused.assert_status(503).assert_says("We can’t do this right now").assert_silent_about("No space");
-    assert_ne!(refused.header("retry-after"), "");
     for _ in 0..3 {
         alice.get("/whoami.php").await.assert_status(200).assert_says("<b id=\"member\">alice</b>");
         gateway.browser().get("/.passgate/login").await.assert_status(200);

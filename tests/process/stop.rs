@@ -20,6 +20,9 @@ async fn rel_10_sigterm_lets_a_request_in_flight_finish_and_takes_no_new_one() {
         let upstream = Recorder::always(acts).await;
         let site = Site::before(upstream.address(), "access.default = \"guest\"");
         let mut gateway = site.serve();
+        let mut idle = RawClient::connect(gateway.address).await;
+        let page = idle.exchange("GET /.passgate/login HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(page.status(), 200);
         let mut client = RawClient::connect(gateway.address).await;
         client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         upstream.wait_until("the request", |records| !records.requests.is_empty()).await;
@@ -28,12 +31,17 @@ async fn rel_10_sigterm_lets_a_request_in_flight_finish_and_takes_no_new_one() {
             event["message"].as_str().is_some_and(|m| m.starts_with("stopping"))
         });
         assert_refused(gateway.address).await;
+        assert_eq!(
+            idle.rest().await.unwrap(),
+            b"",
+            "a connection that waits for a request is closed at once"
+        );
         gate.notify_one();
         let reply = client.reply_to("GET").await.unwrap();
         assert_eq!((reply.status(), reply.text().as_str()), (200, "ab"));
         assert_eq!(gateway.ended(), Some(0));
         let stopped = gateway.event("of the end", |event| event["message"] == "stopped");
-        assert_eq!(stopped["connections_cut"], 0);
+        assert_eq!(stopped["connections_cut"], 0, "{}", gateway.lines().join("\n"));
     }
 }
 
