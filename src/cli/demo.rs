@@ -11,7 +11,7 @@ use crate::auth::NewUser;
 use crate::config::Config;
 use crate::domain::{Group, Secret, SystemClock, UserName, random};
 use crate::sample::SampleForum;
-use crate::server::{bind, runtime, start_log, until_told_to_stop};
+use crate::server::{StopSignals, bind, runtime, start_log};
 
 /// What `--json` prints when everything is up.
 #[derive(Serialize)]
@@ -59,8 +59,9 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let serving_forum = forum.spawn();
     let running = Running::start(&config, services, sockets).await?;
     let url = format!("http://localhost:{port}/");
+    let stop = StopSignals::listen().map_err(Trouble::unavailable)?;
     announce(&Ready { url, members, upstream: format!("http://{upstream}/") }, output, streams)?;
-    until_told_to_stop().await;
+    stop.arrive().await;
     running.stop().await;
     drop(serving_forum);
     Ok(())
@@ -71,6 +72,7 @@ fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<
         "[server]\nlisten = [\"{listen}\"]\npublic_url = \"http://localhost:{port}\"\nadmin_listen = \"\"\n\
          drain_timeout = \"1s\"\n\
          [upstream]\nurl = \"http://{upstream}\"\n\
+         [identity]\nencoding = \"utf-8\"\n\
          [pages]\nsite_name = \"The Sample Forum\"\n\
          [store]\nbackend = \"memory\"\n\
          [log]\nlevel = \"warn\"\n"

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Trouble};
 use crate::app::{Reloader, Running, Services, Sockets, StartError};
 use crate::config::Config;
 use crate::domain::SystemClock;
 use crate::server::control::{Control, ControlSocket};
-use crate::server::{private_folder, runtime, start_log, until_told_to_stop};
+use crate::server::{StopSignals, private_folder, runtime, start_log};
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
 pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
@@ -30,10 +30,13 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
     let stopping = running.stopping();
     let control = control(config, &running, reload.clone());
     let answering = tokio::spawn(socket.serve(Arc::new(control), async move { stopping.begins().await }));
+    // Before anybody can know that we are ready: a signal that nobody waits for ends the process at once.
+    let stop = StopSignals::listen().map_err(Trouble::unavailable)?;
+    let hangup = signal(SignalKind::hangup()).map_err(Trouble::unavailable)?;
     announce(config, &running);
     tokio::select! {
-        () = until_told_to_stop() => {}
-        () = reload.at_each_hangup() => {}
+        () = stop.arrive() => {}
+        () = reload.at_each(hangup) => {}
     }
     tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
     let connections_cut = running.stop().await;
@@ -89,8 +92,7 @@ impl Reload {
         Ok(needs_restart.iter().map(note).collect())
     }
 
-    async fn at_each_hangup(&self) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    async fn at_each(&self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             match self.now().await {
                 Ok(notes) => tracing::info!(target: "passgate::server", notes = notes.join("; "), "reloaded"),

@@ -101,7 +101,7 @@ where
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stopping.begins() => return,
+            () = stopping.begins() => break,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -121,6 +121,9 @@ where
             }
         }
     }
+    drop(listener);
+    // Connections that wait for their next request are closed; without this they would wait on.
+    app.cleanup().await;
 }
 
 fn prepared(stream: TcpStream, peer: SocketAddr) -> Stream {

@@ -13,5 +13,5 @@ mod telemetry;
 pub use admin::{Admin, serve_admin};
 pub use listen::{BindError, Stopping, accept, bind};
 pub use log_writer::LogGuard;
-pub use process::{private_folder, runtime, until_told_to_stop};
+pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{LogError, start_log};

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The runtime that proxies; `threads` of 0 means one a core.
 pub fn runtime(threads: usize) -> io::Result<Runtime> {
@@ -16,16 +16,24 @@ pub fn runtime(threads: usize) -> io::Result<Runtime> {
     builder.enable_all().thread_name("passgate").build()
 }
 
-/// Completes at SIGTERM or SIGINT.
-pub async fn until_told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals to stop. From [`StopSignals::listen`] on they no longer end the process at once.
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Takes over SIGTERM and SIGINT; must be called on a runtime.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Completes when one of them has come since.
+    pub async fn arrive(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

@@ -142,7 +142,7 @@ pub enum StoreError {
     #[error("the store can't write: {0}")]
     Failed(String),
     /// Another process has it open.
-    #[error("the store in {path} is in use by another process", path = path.display())]
+    #[error("the store in {path} is in use by another process; stop that one, or give this one a data_dir of its own", path = path.display())]
     InUse {
         /// Where it lies.
         path: PathBuf,

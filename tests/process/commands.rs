@@ -1,0 +1,221 @@
+//! The commands, with a gateway to ask and without one.
+
+use std::process::Command;
+
+use passgate::sample::{RunningForum, SampleForum};
+
+use crate::site::{Finished, Gateway, PASSWORD, PROGRAM, Site, finish};
+use crate::support::browser::Browser;
+
+async fn forum() -> RunningForum {
+    SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn()
+}
+
+/// The one-time link that was printed: the only line of data.
+#[track_caller]
+fn link(finished: &Finished) -> String {
+    finished.assert_code(0).assert_says("once");
+    let link = finished.out.trim_end();
+    assert!(link.starts_with("http://localhost:4180/.passgate/setup?token="), "{finished:#?}");
+    assert!(!link.contains(char::is_whitespace), "{finished:#?}");
+    link.to_owned()
+}
+
+/// What both ways of carrying out a command have in common.
+fn tour(site: &Site) {
+    site.add_member("alice");
+    let bob = link(&site.run(&["user", "add", "bob", "--group", "admins", "--email", "bob@forum.example"]));
+    let again = link(&site.run(&["user", "link", "bob"]));
+    assert_ne!(bob, again);
+    let all = site.run(&["user", "list", "--json"]).assert_code(0).json();
+    let names: Vec<_> = all.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["alice", "bob"]);
+    let bob = site.run(&["user", "show", "BOB", "--json"]).assert_code(0).json();
+    assert_eq!((&bob["has_password"], &bob["groups"][0]), (&false.into(), &"admins".into()));
+    assert!(site.run(&["user", "list"]).assert_code(0).out.contains("bob@forum.example"));
+    assert!(site.run(&["user", "show", "alice"]).assert_code(0).out.contains("active"));
+
+    site.run(&["user", "disable", "bob"]).assert_code(0);
+    assert_eq!(site.run(&["user", "show", "bob", "--json"]).json()["state"], "disabled");
+    site.run(&["user", "link", "bob"]).assert_code(65).assert_says("enable");
+    site.run(&["user", "enable", "bob"]).assert_code(0);
+    site.run(&["user", "delete", "bob"]).assert_code(0);
+    site.run(&["user", "show", "bob"]).assert_code(65).assert_says("no member called \"bob\"");
+    site.run(&["user", "delete", "bob"]).assert_code(65);
+
+    site.run(&["user", "add", "Alice"]).assert_code(65).assert_says("taken");
+    site.run(&["user", "add", "a\nb"]).assert_code(65);
+    let short = site.run_with(&["user", "add", "carol", "--password-stdin"], "hushhus\n");
+    short.assert_code(65).assert_says("at least 8");
+    assert!(!format!("{short:?}").contains("hushhus"));
+    site.run_with(&["user", "add", "carol", "--password-stdin"], "").assert_code(65);
+    site.run(&["session", "revoke", "0123456789ab"]).assert_code(65).assert_says("session list");
+
+    assert!(site.run(&["check"]).assert_code(0).out.contains("configuration is fine"));
+    let why = site.run(&["explain", "GET", "/adm/"]);
+    assert!(why.assert_code(0).out.contains("login"), "{why:#?}");
+    site.run(&["explain", "GET", "/", "--user", "alice"]).assert_code(0);
+    site.run(&["explain", "GET", "/", "--user", "nobody"]).assert_code(65);
+}
+
+#[tokio::test]
+async fn commands_work_on_the_store_when_no_gateway_runs() {
+    let site = Site::before(([127, 0, 0, 1], 9).into(), "");
+    site.run(&["user", "list"]).assert_code(69).assert_says("no store").assert_says("user add");
+    site.run(&["reload"]).assert_code(69).assert_says("no gateway runs");
+    tour(&site);
+    assert_eq!(site.run(&["session", "list", "--json"]).assert_code(0).out, "[]\n");
+    site.run(&["reload"]).assert_code(69).assert_says("nothing to reload");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_ask_the_gateway_that_runs() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let gateway = site.serve();
+    tour(&site);
+    for command in
+        ["user add", "user list", "user show", "user disable", "user enable", "user delete", "user link"]
+    {
+        gateway.event(command, |event| event["command"] == command);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printed_link_works_once_in_a_browser() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let gateway = site.serve();
+    let link = link(&site.run(&["user", "add", "bob"]));
+    let mut browser = gateway.browser();
+    let form = browser.get(&link).await;
+    form.assert_status(200).assert_says("bob");
+    browser.submit(&form, "password", &[("password", PASSWORD)]).await.assert_status(200);
+    assert!(gateway.browser().get(&link).await.status.is_client_error());
+    gateway.signed_in("bob", PASSWORD).await.1.assert_status(200).assert_says("<b id=\"member\">bob</b>");
+}
+
+async fn is_signed_in(browser: &mut Browser) -> bool {
+    let page = browser.get("/whoami.php").await;
+    page.assert_status(200);
+    page.url.path() == "/whoami.php"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ses_04_what_operators_end_has_ended_by_the_next_request() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let gateway = site.serve();
+    for name in ["alice", "bobby"] {
+        site.add_member(name);
+    }
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    let (mut elsewhere, _) = gateway.signed_in("alice", PASSWORD).await;
+    let (mut bob, _) = gateway.signed_in("bobby", PASSWORD).await;
+    assert!(
+        is_signed_in(&mut alice).await && is_signed_in(&mut elsewhere).await && is_signed_in(&mut bob).await
+    );
+
+    let of_bob = site.run(&["session", "list", "--user", "bobby", "--json"]).assert_code(0).json();
+    assert_eq!(of_bob.as_array().unwrap().len(), 1);
+    let id = of_bob[0]["id"].as_str().unwrap();
+    site.run(&["session", "revoke", id]).assert_code(0).assert_says("bobby");
+    assert!(!is_signed_in(&mut bob).await && is_signed_in(&mut alice).await);
+
+    site.run(&["session", "revoke", "--user", "alice"]).assert_code(0).assert_says("2 sessions");
+    assert!(!is_signed_in(&mut alice).await && !is_signed_in(&mut elsewhere).await);
+
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    site.run(&["user", "disable", "alice"]).assert_code(0);
+    assert!(!is_signed_in(&mut alice).await);
+    gateway.signed_in("alice", PASSWORD).await.1.assert_status(422);
+    site.run(&["user", "enable", "alice"]).assert_code(0);
+    assert!(!is_signed_in(&mut alice).await, "an ended session stays ended");
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    assert!(is_signed_in(&mut alice).await);
+
+    let (mut bob, _) = gateway.signed_in("bobby", PASSWORD).await;
+    site.run(&["session", "revoke", "--all"]).assert_code(0);
+    assert!(!is_signed_in(&mut alice).await && !is_signed_in(&mut bob).await);
+    let (mut bob, _) = gateway.signed_in("bobby", PASSWORD).await;
+    site.run(&["user", "delete", "bobby"]).assert_code(0);
+    assert!(!is_signed_in(&mut bob).await);
+    assert_eq!(site.run(&["session", "list", "--json"]).assert_code(0).out, "[]\n");
+}
+
+const DENIED: &str = "access.rule = [{ path = \"/viewforum.php\", require = \"deny\" }]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_09_a_changed_file_counts_after_reload_or_sighup_and_a_broken_one_changes_nothing() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let mut gateway = site.serve();
+    site.add_member("alice");
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    let board = "/viewforum.php?f=1";
+    alice.get(board).await.assert_status(200);
+
+    site.configure(DENIED);
+    site.run(&["reload"]).assert_code(0);
+    alice.get(board).await.assert_status(403);
+    assert!(is_signed_in(&mut alice).await);
+
+    site.configure("access.default = \"maybe\"");
+    // The command reads the file itself and finds the same as the gateway would.
+    site.run(&["reload"]).assert_code(78).assert_says("access.default");
+    alice.get(board).await.assert_status(403);
+    gateway.signal("HUP");
+    let problems = gateway.event("of problems", |event| event["problems"].is_string());
+    assert!(problems["problems"].as_str().unwrap().contains("access.default"));
+    alice.get(board).await.assert_status(403);
+
+    site.configure("server.drain_timeout = \"7s\"");
+    gateway.signal("HUP");
+    let reloaded = gateway.event("of reloading", |event| event["message"] == "reloaded");
+    assert!(reloaded["notes"].as_str().unwrap().contains("server.drain_timeout"));
+    alice.get(board).await.assert_status(200);
+    assert!(is_signed_in(&mut alice).await);
+    assert_eq!(gateway.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_says_in_one_line_where_it_is_and_who_can_sign_in() {
+    let site = Site::before(([127, 0, 0, 1], 9).into(), "");
+    let mut command = Command::new(PROGRAM);
+    command.args(["demo", "--json", "--listen", "127.0.0.1:0"]);
+    let mut child = site.prepared(command).spawn().unwrap();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let url = url::Url::parse(ready["url"].as_str().unwrap()).unwrap();
+    assert!(ready["upstream"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let address = ([127, 0, 0, 1], url.port().unwrap()).into();
+    for member in ready["members"].as_array().unwrap() {
+        let (name, password) = (member["name"].as_str().unwrap(), member["password"].as_str().unwrap());
+        let mut browser = Browser::new(address, url.as_str());
+        let form = browser.get("/").await;
+        assert_eq!(form.url.path(), "/.passgate/login");
+        let page = browser.submit(&form, "password", &[("username", name), ("password", password)]).await;
+        page.assert_status(200).assert_says(&format!("<b id=\"member\">{name}</b>"));
+    }
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success() && child.wait().unwrap().success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
+    assert_eq!(rest, "");
+
+    let mut open = Command::new(PROGRAM);
+    open.args(["demo", "--listen", "0.0.0.0:0"]);
+    finish(site.prepared(open), "").assert_code(64).assert_says("loopback");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_members_the_log_says_how_to_make_the_first() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let gateway: Gateway = site.serve();
+    gateway.event("of no members", |event| {
+        event["message"].as_str().is_some_and(|words| words.contains("passgate user add NAME"))
+    });
+}

@@ -1,0 +1,281 @@
+//! The gateway is killed at random moments while members sign in and out and an operator adds, disables and signs out
+//! accounts. What was acknowledged, over HTTP or over the admin socket, must hold afterwards (STO-01, STO-12).
+//!
+//! `PASSGATE_KILL_ROUNDS` sets the number of kills.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use passgate::domain::{Secret, random};
+use passgate::sample::SampleForum;
+use passgate::server::control::{Command, NewAccount, Reply, SessionsOf, call};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::site::{PASSWORD, Site, URL};
+use crate::support::LIMIT;
+
+const ROUNDS: usize = 10;
+const WORKERS: usize = 4;
+
+/// Whether an account may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Active,
+    Disabled,
+    /// The gateway died before it said so.
+    Unknown,
+}
+
+/// An account whose making was acknowledged, and what else was about it. What was asked for and not acknowledged is in
+/// none of the lists: it may have happened or not.
+#[derive(Debug)]
+struct Account {
+    name: String,
+    state: State,
+    live: Vec<String>,
+    ended: Vec<String>,
+    round: usize,
+}
+
+/// What a worker's browser has: the cookie and the form value of the sign-in page.
+struct Form {
+    cookie: String,
+    csrf: String,
+}
+
+/// A whole answer; an error if the gateway died before its end.
+async fn ask(address: SocketAddr, request: &str) -> std::io::Result<String> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if text.contains("\r\n\r\n") { Ok(text) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+    };
+    tokio::time::timeout(LIMIT, exchange).await?
+}
+
+fn get(path: &str, cookie: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost:4180\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\r\n"
+    )
+}
+
+fn post(path: &str, cookie: &str, fields: &[(&str, &str)]) -> String {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost:4180\r\nConnection: close\r\nAccept: text/html\r\nCookie: {cookie}\r\n\
+         Origin: {URL}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn csrf(page: &str) -> Option<String> {
+    let (value, _) = page.split_once("name=\"csrf\" value=\"")?.1.split_once('"')?;
+    Some(value.to_owned())
+}
+
+/// The pair that a `Set-Cookie` line of this answer sets.
+fn cookie(answer: &str, name: &str) -> Option<String> {
+    let lines = answer.lines().filter_map(|line| line.split_once(": "));
+    let values = lines.filter(|(field, _)| field.eq_ignore_ascii_case("set-cookie")).map(|(_, value)| value);
+    values.filter_map(|value| value.split(';').next()).find(|pair| pair.starts_with(name)).map(str::to_owned)
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+fn dice(sides: usize) -> usize {
+    usize::try_from(u32::from_le_bytes(random::<4>())).unwrap() % sides
+}
+
+/// One of those who load the gateway; all at once, each with accounts of its own.
+struct Worker {
+    number: usize,
+    data_dir: PathBuf,
+    accounts: Vec<Account>,
+    acknowledged: usize,
+}
+
+static NAMES: AtomicUsize = AtomicUsize::new(0);
+
+impl Worker {
+    /// Works until the gateway is gone.
+    async fn work(mut self, address: SocketAddr, round: usize) -> Self {
+        let Ok(page) = ask(address, &get("/.passgate/login", "")).await else { return self };
+        let form = Form { cookie: cookie(&page, "passgate").unwrap(), csrf: csrf(&page).unwrap() };
+        while self.act(address, round, &form).await.is_some() {
+            self.acknowledged += 1;
+        }
+        self
+    }
+
+    /// One acknowledged act; none if the gateway is gone.
+    async fn act(&mut self, address: SocketAddr, round: usize, form: &Form) -> Option<()> {
+        let recent = self.accounts.len().saturating_sub(6);
+        let active = (recent..self.accounts.len())
+            .filter(|at| self.accounts[*at].state == State::Active)
+            .collect::<Vec<_>>();
+        if active.is_empty() || dice(5) == 0 {
+            return self.sign_up(round).await;
+        }
+        let account = &mut self.accounts[active[dice(active.len())]];
+        account.round = round;
+        let name = account.name.clone();
+        match dice(8) {
+            0 => {
+                let in_doubt = std::mem::take(&mut account.live);
+                account.state = State::Unknown;
+                command(&self.data_dir, Command::UserDisable { name }).await?;
+                account.state = State::Disabled;
+                account.ended.extend(in_doubt);
+            }
+            1 => {
+                let in_doubt = std::mem::take(&mut account.live);
+                command(&self.data_dir, Command::SessionRevoke(SessionsOf::User(name))).await?;
+                account.ended.extend(in_doubt);
+            }
+            2 | 3 if !account.live.is_empty() => {
+                let session = account.live.swap_remove(dice(account.live.len()));
+                sign_out(address, &session).await?;
+                account.ended.push(session);
+            }
+            _ => account.live.extend(sign_in(address, form, &name).await?),
+        }
+        Some(())
+    }
+
+    async fn sign_up(&mut self, round: usize) -> Option<()> {
+        let name = format!("member{}x{}", self.number, NAMES.fetch_add(1, Ordering::Relaxed));
+        let new = NewAccount {
+            name: name.clone(),
+            full_name: None,
+            email: None,
+            groups: vec![],
+            password: Some(Secret::new(PASSWORD.to_owned())),
+        };
+        command(&self.data_dir, Command::UserAdd(new)).await?;
+        let (live, ended) = (Vec::new(), Vec::new());
+        self.accounts.push(Account { name, state: State::Active, live, ended, round });
+        Some(())
+    }
+
+    /// Holds the gateway against what was acknowledged, for accounts that were touched since `round`.
+    async fn check(&mut self, address: SocketAddr, round: usize) {
+        let page = ask(address, &get("/.passgate/login", "")).await.unwrap();
+        let form = Form { cookie: cookie(&page, "passgate").unwrap(), csrf: csrf(&page).unwrap() };
+        let mut sign_ins = 3;
+        for account in self.accounts.iter_mut().filter(|account| account.round >= round) {
+            let name = account.name.clone();
+            let Some(Reply::User(user)) = command(&self.data_dir, Command::UserShow { name }).await else {
+                panic!("{account:?} is lost");
+            };
+            assert!(user.has_password, "{account:?}");
+            let is_disabled = user.state == passgate::domain::UserState::Disabled;
+            assert!(
+                account.state == State::Unknown || is_disabled == (account.state == State::Disabled),
+                "{account:?}"
+            );
+            account.state = if is_disabled { State::Disabled } else { State::Active };
+            for (sessions, expected) in [(&account.live, "200"), (&account.ended, "302")] {
+                for session in sessions {
+                    let page = ask(address, &get("/whoami.php", session)).await.unwrap();
+                    assert_eq!(status(&page), expected, "{session} of {account:?}");
+                }
+            }
+            if sign_ins > 0 {
+                sign_ins -= 1;
+                let session = sign_in(address, &form, &account.name).await.unwrap();
+                assert_eq!(session.is_none(), is_disabled, "{account:?}");
+                account.live.extend(session);
+            }
+        }
+    }
+}
+
+/// A command over the socket; none if there was no answer.
+async fn command(data_dir: &Path, command: Command) -> Option<Reply> {
+    let data_dir = data_dir.to_owned();
+    let reply = tokio::task::spawn_blocking(move || call(&data_dir, &command)).await.unwrap();
+    let reply = reply.ok().flatten()?;
+    assert!(!matches!(reply, Reply::Failed(_)), "{reply:?}");
+    Some(reply)
+}
+
+/// The session, none if it was refused; none at all if there was no answer.
+async fn sign_in(address: SocketAddr, form: &Form, name: &str) -> Option<Option<String>> {
+    let fields = [("username", name), ("password", PASSWORD), ("csrf", &form.csrf), ("return_to", "/")];
+    let answer = ask(address, &post("/.passgate/login", &form.cookie, &fields)).await.ok()?;
+    match status(&answer) {
+        "303" => Some(Some(cookie(&answer, "passgate=").unwrap())),
+        // Refused, or too many at once.
+        "422" | "503" => Some(None),
+        _ => panic!("{answer}"),
+    }
+}
+
+async fn sign_out(address: SocketAddr, session: &str) -> Option<()> {
+    let page = ask(address, &get("/.passgate/logout", session)).await.ok()?;
+    assert_eq!(status(&page), "200", "a live session may sign out: {page}");
+    // The page may be cut off.
+    let csrf = csrf(&page)?;
+    let answer = ask(address, &post("/.passgate/logout", session, &[("csrf", &csrf)])).await.ok()?;
+    assert_eq!(status(&answer), "303", "{answer}");
+    Some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sto_01_no_kill_of_the_gateway_loses_what_it_acknowledged() {
+    let rounds = env::var("PASSGATE_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = Site::before(
+        forum.address(),
+        "access.default = \"login\"\nlog.level = \"error,passgate::server=info\"",
+    );
+    let data_dir = site.data_dir();
+    let mut workers: Vec<_> = (0..WORKERS)
+        .map(|number| Worker { number, data_dir: data_dir.clone(), accounts: Vec::new(), acknowledged: 0 })
+        .collect();
+    let mut slowest = Duration::ZERO;
+    for round in 0..rounds {
+        if round % 5 == 4 {
+            // Killed while it starts, before it could say anything.
+            let mut child = site.program(&["serve"]).spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(dice(150) as u64)).await;
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let mut gateway = site.serve();
+        slowest = slowest.max(gateway.ready_after);
+        for worker in &mut workers {
+            worker.check(gateway.address, round.saturating_sub(1)).await;
+        }
+        let tasks: Vec<_> =
+            workers.drain(..).map(|worker| tokio::spawn(worker.work(gateway.address, round))).collect();
+        tokio::time::sleep(Duration::from_millis(50 + dice(500) as u64)).await;
+        gateway.kill();
+        for task in tasks {
+            workers.push(task.await.unwrap());
+        }
+    }
+    let gateway = site.serve();
+    slowest = slowest.max(gateway.ready_after);
+    for worker in &mut workers {
+        worker.check(gateway.address, 0).await;
+    }
+    let acknowledged: usize = workers.iter().map(|worker| worker.acknowledged).sum();
+    let accounts: usize = workers.iter().map(|worker| worker.accounts.len()).sum();
+    let sessions: usize =
+        workers.iter().flat_map(|worker| &worker.accounts).map(|a| a.live.len() + a.ended.len()).sum();
+    println!(
+        "{rounds} kills, {acknowledged} acknowledged writes, {accounts} accounts and {sessions} sessions checked at the \
+         end; slowest from start to ready: {slowest:?}"
+    );
+    assert!(acknowledged > rounds, "hardly any load");
+}

@@ -1,0 +1,17 @@
+//! The built program as a process of its own: what operators type and what they get. Each test has a folder with a
+//! configuration, ports the system chose (read from the `ready` event), and ends what it has started.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics has failed, as it should")]
+
+mod canary;
+mod commands;
+mod crash;
+mod full_disk;
+mod memory;
+mod readme;
+mod site;
+mod start;
+mod stop;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, reason = "the integration tests use all of it; these need a part")]
+mod support;
