@@ -146,7 +146,10 @@ impl Worker {
                 sign_out(address, &session).await?;
                 account.ended.push(session);
             }
-            _ => account.live.extend(sign_in(address, form, &name).await?),
+            _ => match sign_in(address, form, &name).await? {
+                Ok(session) => account.live.push(session),
+                Err(status) => assert_eq!(status, "503", "too many at once, or lost: {account:?}"),
+            },
         }
         Some(())
     }
@@ -192,7 +195,11 @@ impl Worker {
             if sign_ins > 0 {
                 sign_ins -= 1;
                 let session = sign_in(address, &form, &account.name).await.unwrap();
-                assert_eq!(session.is_none(), is_disabled, "{account:?}");
+                assert_eq!(
+                    session.as_ref().err().is_some_and(|status| status == "422"),
+                    is_disabled,
+                    "{account:?}"
+                );
                 account.live.extend(session);
             }
         }
@@ -208,16 +215,14 @@ async fn command(data_dir: &Path, command: Command) -> Option<Reply> {
     Some(reply)
 }
 
-/// The session, none if it was refused; none at all if there was no answer.
-async fn sign_in(address: SocketAddr, form: &Form, name: &str) -> Option<Option<String>> {
+/// The session, or the status of the refusal; none if there was no answer.
+async fn sign_in(address: SocketAddr, form: &Form, name: &str) -> Option<Result<String, String>> {
     let fields = [("username", name), ("password", PASSWORD), ("csrf", &form.csrf), ("return_to", "/")];
     let answer = ask(address, &post("/.passgate/login", &form.cookie, &fields)).await.ok()?;
-    match status(&answer) {
-        "303" => Some(Some(cookie(&answer, "passgate=").unwrap())),
-        // Refused, or too many at once.
-        "422" | "503" => Some(None),
-        _ => panic!("{answer}"),
-    }
+    Some(match status(&answer) {
+        "303" => Ok(cookie(&answer, "passgate=").unwrap()),
+        refused => Err(refused.to_owned()),
+    })
 }
 
 async fn sign_out(address: SocketAddr, session: &str) -> Option<()> {
