@@ -73,7 +73,7 @@ async fn wan_04_another_origin_is_refused_to_the_letter() {
         "https://example.org",
         "https://forum.example.org:8443",
         "http://forum.example.org",
-        "https://forum.example.org/",
+        "https://forum.example.org//",
         "https://forum.example.org/login",
         "https://FORUM.example.org",
         "https://forum.example.org.",
