@@ -95,6 +95,7 @@ pub(super) fn session(n: u8, of: u8) -> Session {
         created: Timestamp::from_millis(1),
         last_seen: Timestamp::from_millis(2),
         persistence: Persistence::Remembered,
+        passkey: None,
         user_agent: "Mozilla/5.0 «x»".to_owned(),
     }
 }

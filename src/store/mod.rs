@@ -24,7 +24,7 @@ use std::pin::Pin;
 
 use crate::domain::{CredentialId, Passkey, Session, SessionId, Timestamp, TokenHash, User, UserId};
 
-/// Accounts and sessions, durably.
+/// Accounts, passkeys and sessions, durably.
 pub trait Store: Send + Sync {
     /// The account with this id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
@@ -38,13 +38,14 @@ pub trait Store: Send + Sync {
     /// The session with this id.
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
-    /// The passkey with this credential id, whoever's it is.
+    /// The passkey with this credential id, whosever it is.
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError>;
 
     /// All passkeys of an account, oldest first, as one consistent read: what it leaves out is not there.
     fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
 
-    /// Visits every passkey, in no particular order, until told to stop.
+    /// Visits every passkey, in no particular order, until told to stop; as with accounts, changes made meanwhile may or
+    /// may not be seen.
     fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError>;
 
     /// Visits every account, ordered by name key, until told to stop. No lock is held meanwhile: the visitor may use the
@@ -71,9 +72,9 @@ pub type Batch = Vec<Change>;
 
 /// One change.
 pub enum Change {
-    /// Adds a passkey, if its account has fewer than `limit` then. Fails with [`StoreError::CredentialTaken`] if any
-    /// account has one of this id, with [`StoreError::LimitReached`] if the account has enough, and with
-    /// [`StoreError::NoSuchUser`] if the account is gone.
+    /// Adds a passkey, if its account has fewer than `limit` then. Fails with [`StoreError::NoSuchUser`] if the account is
+    /// gone, else with [`StoreError::CredentialTaken`] if any account has one of this id, else with
+    /// [`StoreError::LimitReached`] if the account has enough.
     AddPasskey {
         /// The passkey.
         passkey: Passkey,
@@ -90,11 +91,12 @@ pub enum Change {
     EndSessions(UserId, Option<SessionId>),
     /// Keeps a session, new or changed. Fails with [`StoreError::NoSuchUser`] if its account is gone.
     PutSession(Session),
-    /// Removes a passkey of this account and ends the sessions that were opened with it; no error if the account has no
+    /// Removes a passkey of this account and ends its sessions that were opened with it; no error if the account has no
     /// such passkey.
     RemovePasskey(UserId, CredentialId),
     /// Changes a passkey of this account as it is at that moment; id, account and relying party stay what they are.
-    /// Otherwise like [`Change::ReviseUser`]. Fails with [`StoreError::NoSuchPasskey`].
+    /// Otherwise like [`Change::ReviseUser`]. Fails with [`StoreError::NoSuchPasskey`] if the account has no such passkey,
+    /// so whoever opens a session with one revises it in the same batch.
     RevisePasskey(UserId, CredentialId, PasskeyRevision),
     /// Changes an account as it is at that moment; no other write comes between reading and writing. Returning
     /// [`Verdict::Abandon`], or panicking, makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
@@ -110,7 +112,7 @@ pub type Revision = Box<dyn FnOnce(&mut User) -> Verdict + Send>;
 /// How to change a passkey.
 pub type PasskeyRevision = Box<dyn FnOnce(&mut Passkey) -> Verdict + Send>;
 
-/// Whether a [`Revision`] stands.
+/// Whether a [`Revision`] or [`PasskeyRevision`] stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It does not; nothing of its batch happens.
@@ -122,7 +124,7 @@ pub enum Verdict {
 /// Why the store could not do as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A [`Revision`] said no.
+    /// A [`Revision`] or [`PasskeyRevision`] said no.
     #[error("the change no longer applies")]
     Abandoned,
     /// The credential id belongs to a passkey already, of whichever account.
@@ -159,16 +161,34 @@ pub enum StoreError {
     NoSuchUser,
 }
 
-/// The account as `revision` leaves it. It runs among the store's own things, so its panic stays its own.
-fn revised(user: &User, revision: Revision) -> Result<User, StoreError> {
+/// The account as `revision` leaves it.
+fn revised_user(user: &User, revision: Revision) -> Result<User, StoreError> {
+    let mut next = revised(user, revision)?;
+    next.profile.id = user.profile.id;
+    Ok(next)
+}
+
+/// The passkey as `revision` leaves it.
+fn revised_passkey(passkey: &Passkey, revision: PasskeyRevision) -> Result<Passkey, StoreError> {
+    let next = revised(passkey, revision)?;
+    Ok(Passkey { id: passkey.id.clone(), user: passkey.user, rp_id: passkey.rp_id.clone(), ..next })
+}
+
+/// A revision runs among the store's own things, so its panic stays its own.
+fn revised<T: Clone>(before: &T, revision: impl FnOnce(&mut T) -> Verdict) -> Result<T, StoreError> {
     let revise = AssertUnwindSafe(|| {
-        let mut next = user.clone();
+        let mut next = before.clone();
         let verdict = revision(&mut next);
-        next.profile.id = user.profile.id;
         (next, verdict)
     });
     match catch_unwind(revise) {
         Ok((next, Verdict::Keep)) => Ok(next),
         Ok((_, Verdict::Abandon)) | Err(_) => Err(StoreError::Abandoned),
     }
+}
+
+/// The order in which an account's passkeys are told.
+fn oldest_first(mut passkeys: Vec<Passkey>) -> Vec<Passkey> {
+    passkeys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    passkeys
 }

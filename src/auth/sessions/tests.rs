@@ -45,7 +45,7 @@ fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Sessions {
 
 impl Bench {
     async fn start(&self, persistence: Persistence) -> SessionToken {
-        self.sessions.start(&self.alice, persistence, "Firefox", vec![]).await.unwrap()
+        self.sessions.start(&self.alice, persistence, None, "Firefox", vec![]).await.unwrap()
     }
 
     fn is_live(&self, token: &SessionToken) -> bool {
@@ -112,6 +112,7 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
         created: bench.clock.now(),
         last_seen: bench.clock.now(),
         persistence: Persistence::Browser,
+        passkey: None,
         user_agent: String::new(),
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
@@ -156,7 +157,7 @@ async fn the_sweep_drops_what_expired_and_writes_down_use() {
 async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
     let bench = bench().await;
     let name = format!("evil\r\n{}", "ü".repeat(300));
-    let token = bench.sessions.start(&bench.alice, Persistence::Browser, &name, vec![]).await.unwrap();
+    let token = bench.sessions.start(&bench.alice, Persistence::Browser, None, &name, vec![]).await.unwrap();
     let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
     assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
 }
