@@ -82,6 +82,7 @@ impl Services {
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
             sessions: Arc::clone(&self.sessions),
+            passkeys: None,
             clock: Arc::clone(&self.clock),
         })?;
         let upstream = Upstream::new(config.proxy.upstream.clone());

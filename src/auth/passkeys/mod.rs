@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{LiveSession, SessionToken, Sessions};
-use crate::domain::{Clock, CredentialId, Group, Passkey, PasskeyName, Persistence, Profile, TokenHash, UserId};
+use crate::domain::{
+    Clock, CredentialId, Group, Passkey, PasskeyName, Persistence, Profile, TokenHash, UserId,
+};
 use crate::store::{Store, StoreError};
 
 /// Passkeys, as far as they can be configured.
@@ -183,7 +185,11 @@ impl Passkeys {
     }
 
     /// Begins adding a passkey for the member of this session; refused before any device prompt if it can't work.
-    pub fn begin_add(&self, _session: &LiveSession, _place: Place) -> Result<Result<Challenge, AddRefused>, StoreError> {
+    pub fn begin_add(
+        &self,
+        _session: &LiveSession,
+        _place: Place,
+    ) -> Result<Result<Challenge, AddRefused>, StoreError> {
         todo!()
     }
 
@@ -221,7 +227,12 @@ impl Passkeys {
     }
 
     /// Renames one of the member's own.
-    pub async fn rename(&self, _user: UserId, _id: &CredentialId, _name: PasskeyName) -> Result<(), StoreError> {
+    pub async fn rename(
+        &self,
+        _user: UserId,
+        _id: &CredentialId,
+        _name: PasskeyName,
+    ) -> Result<(), StoreError> {
         todo!()
     }
 
