@@ -5,79 +5,32 @@
 //! one browser, one purpose and, but for signing in, one account, expires, and is bounded in number. User verification is
 //! demanded on the server, so a passkey counts as both factors.
 
+mod add;
+mod assertion;
+mod ceremonies;
+mod checks;
+mod options;
+mod provider;
+mod relying_party;
+mod sign_in;
+mod step_up;
+
+pub use options::{PasskeyOptions, Place, ResidentKey, Rollout, Suggest};
+pub use provider::provider;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
+use webauthn_rs::Webauthn;
+use webauthn_rs::prelude::{DiscoverableAuthentication, PasskeyRegistration};
 
+use self::ceremonies::Ceremonies;
+use self::checks::Refused;
 use super::{LiveSession, SessionToken, Sessions};
-use crate::domain::{
-    Clock, CredentialId, Group, Passkey, PasskeyName, Persistence, Profile, TokenHash, UserId,
-};
-use crate::store::{Store, StoreError};
-
-/// Passkeys, as far as they can be configured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PasskeyOptions {
-    /// Who may have them.
-    pub rollout: Rollout,
-    /// When a member is offered one.
-    pub suggest: Suggest,
-    /// How many an account may have.
-    pub max_per_user: usize,
-    /// The relying party: the host of the public URL, or a domain above it. Fixed once the first passkey is stored.
-    pub rp_id: String,
-    /// What authenticators show as the site's name.
-    pub rp_name: String,
-    /// The origins that ceremonies may come from, as browsers write them.
-    pub origins: Vec<String>,
-    /// Whether a passkey has to be discoverable.
-    pub resident_key: ResidentKey,
-}
-
-/// Who may add passkeys. Signing in with one that exists works in every stage but `Off`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rollout {
-    /// Nobody; no page speaks of passkeys.
-    Off,
-    /// Members in one of these groups.
-    Groups(Vec<Group>),
-    /// Everyone.
-    Everyone,
-}
-
-/// When a member without a passkey is offered one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suggest {
-    /// Never; the account page does not speak of it either before the first one.
-    Never,
-    /// On the account page.
-    SettingsOnly,
-    /// After signing in with a password, too.
-    AfterLogin,
-}
-
-/// Whether a passkey has to be discoverable, so that no name is needed to sign in with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResidentKey {
-    /// If the authenticator can.
-    Preferred,
-    /// It has to.
-    Required,
-}
-
-/// Where a new passkey is to live; what the member chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Wherever the browser offers.
-    Any,
-    /// On a phone or tablet near by.
-    Phone,
-    /// On a security key.
-    SecurityKey,
-    /// On this device.
-    ThisDevice,
-}
+use crate::domain::{Clock, CredentialId, Passkey, PasskeyName, Profile, UserId};
+use crate::store::{Change, Store, StoreError, Verdict};
 
 /// The first half of a ceremony, for the browser's script.
 #[derive(Clone, Debug)]
@@ -135,10 +88,14 @@ pub enum AddRefused {
 
 /// The use cases.
 pub struct Passkeys {
-    _options: PasskeyOptions,
-    _store: Arc<dyn Store>,
-    _sessions: Arc<Sessions>,
-    _clock: Arc<dyn Clock>,
+    options: PasskeyOptions,
+    relying_party: Webauthn,
+    store: Arc<dyn Store>,
+    sessions: Arc<Sessions>,
+    clock: Arc<dyn Clock>,
+    adding: Ceremonies<PasskeyRegistration>,
+    confirming: Ceremonies<DiscoverableAuthentication>,
+    signing_in: Ceremonies<DiscoverableAuthentication>,
 }
 
 impl Passkeys {
@@ -148,101 +105,100 @@ impl Passkeys {
     /// Wires the use cases. Fails with a sentence for the operator if the relying party is no host or does not fit the
     /// origins, or if passkeys of another relying party are in the store (W5, D5): it names how many members that locks out.
     pub fn new(
-        _options: PasskeyOptions,
-        _store: Arc<dyn Store>,
-        _sessions: Arc<Sessions>,
-        _clock: Arc<dyn Clock>,
+        options: PasskeyOptions,
+        store: Arc<dyn Store>,
+        sessions: Arc<Sessions>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        todo!()
+        let relying_party = relying_party::build(&options)?;
+        relying_party::fits_the_store(&options.rp_id, store.as_ref())?;
+        Ok(Self {
+            options,
+            relying_party,
+            adding: Ceremonies::new(Arc::clone(&clock)),
+            confirming: Ceremonies::new(Arc::clone(&clock)),
+            signing_in: Ceremonies::new(Arc::clone(&clock)),
+            store,
+            sessions,
+            clock,
+        })
     }
 
     /// The options.
     pub fn options(&self) -> &PasskeyOptions {
-        todo!()
+        &self.options
     }
 
     /// Whether this member may add passkeys.
-    pub fn are_offered_to(&self, _profile: &Profile) -> bool {
-        todo!()
+    pub fn are_offered_to(&self, profile: &Profile) -> bool {
+        self.options.rollout.reaches(profile)
     }
 
-    /// Begins signing in, for autofill and button alike: no account is named, so nothing can be learnt (D2, BP-50 … 54).
-    /// `browser` is what ties the ceremony to a browser: the hash of its browser token.
-    pub fn begin_sign_in(&self, _browser: TokenHash) -> Challenge {
-        todo!()
-    }
-
-    /// Ends signing in with what the browser's `toJSON()` gave.
-    pub async fn finish_sign_in(
-        &self,
-        _browser: TokenHash,
-        _ceremony: &str,
-        _answer: &Value,
-        _persistence: Persistence,
-        _user_agent: &str,
-    ) -> Result<PasskeySignIn, StoreError> {
-        todo!()
-    }
-
-    /// Begins adding a passkey for the member of this session; refused before any device prompt if it can't work.
-    pub fn begin_add(
-        &self,
-        _session: &LiveSession,
-        _place: Place,
-    ) -> Result<Result<Challenge, AddRefused>, StoreError> {
-        todo!()
-    }
-
-    /// Ends adding. `name` is what the member chose, or none for [`Passkeys::suggested_name`].
-    pub async fn finish_add(
-        &self,
-        _session: &LiveSession,
-        _ceremony: &str,
-        _answer: &Value,
-        _name: Option<PasskeyName>,
-        _user_agent: &str,
-    ) -> Result<Result<Passkey, AddRefused>, StoreError> {
-        todo!()
-    }
-
-    /// Begins confirming who is there, with the member's own passkeys alone.
-    pub fn begin_step_up(&self, _session: &LiveSession) -> Result<Challenge, StoreError> {
-        todo!()
-    }
-
-    /// Ends confirming: a fresh session takes the old one's place (BP-49); another account's passkey is refused.
-    pub async fn finish_step_up(
-        &self,
-        _session: &LiveSession,
-        _ceremony: &str,
-        _answer: &Value,
-        _user_agent: &str,
-    ) -> Result<PasskeySignIn, StoreError> {
-        todo!()
+    /// Whether the member proved who they are within [`Passkeys::FRESH`]. A sign-in that lies ahead of the clock is not
+    /// fresh: the clock was set back, and how long ago it was can't be said.
+    pub fn is_fresh(&self, session: &LiveSession) -> bool {
+        let now = self.clock.now();
+        session.signed_in_at() <= now && now.since(session.signed_in_at()) <= Self::FRESH
     }
 
     /// A member's own passkeys, oldest first; complete, or an error (BP-31).
-    pub fn of(&self, _user: UserId) -> Result<Vec<Passkey>, StoreError> {
-        todo!()
+    pub fn of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
+        self.store.passkeys_of(user)
     }
 
     /// Renames one of the member's own.
-    pub async fn rename(
-        &self,
-        _user: UserId,
-        _id: &CredentialId,
-        _name: PasskeyName,
-    ) -> Result<(), StoreError> {
-        todo!()
+    pub async fn rename(&self, user: UserId, id: &CredentialId, name: PasskeyName) -> Result<(), StoreError> {
+        let revision = Change::RevisePasskey(
+            user,
+            id.clone(),
+            Box::new(move |passkey| {
+                passkey.name = name;
+                Verdict::Keep
+            }),
+        );
+        self.store.apply(vec![revision]).await
     }
 
     /// Removes one of the member's own and ends the sessions it opened. Returns how many of them were live.
-    pub async fn remove(&self, _user: UserId, _id: &CredentialId) -> Result<usize, StoreError> {
-        todo!()
+    pub async fn remove(&self, user: UserId, id: &CredentialId) -> Result<usize, StoreError> {
+        self.sessions.end_opened_with(user, id, Vec::new()).await
+    }
+
+    /// The first half of a ceremony that waits now.
+    #[expect(clippy::expect_used, reason = "options are texts, numbers and lists of these")]
+    fn challenge(&self, ceremony: String, options: &impl Serialize) -> Challenge {
+        let options = serde_json::to_value(options).expect("options are JSON");
+        Challenge { ceremony, options, lifetime: ceremonies::LIFETIME }
+    }
+
+    /// Writes down that a second half came without its first.
+    fn no_ceremony(&self, purpose: &'static str) -> Failed {
+        let refused = Refused::new(Failed::Ceremony, "no ceremony of that name waits for this browser");
+        self.record(purpose, &refused, &Value::Null, None)
+    }
+
+    /// Writes a refusal down, each with its own reason, and gives back what the caller learns.
+    fn record(
+        &self,
+        purpose: &'static str,
+        refused: &Refused,
+        answer: &Value,
+        member: Option<UserId>,
+    ) -> Failed {
+        let credential = checks::credential_in(answer);
+        // WAN-07: a copied passkey is worth somebody's attention; all else happens every day.
+        let event = if refused.failed == Failed::Counter { "passkey-suspect" } else { "passkey-refused" };
+        tracing::info!(
+            target: "passgate::audit",
+            event,
+            purpose,
+            reason = %refused.reason,
+            credential = credential.as_ref().map(tracing::field::debug),
+            member = member.map(tracing::field::display),
+        );
+        refused.failed
     }
 }
 
-/// A provider's name from its AAGUID by a small table of our own, for display only (D10); none if it is not known.
-pub fn provider(_aaguid: Option<[u8; 16]>) -> Option<&'static str> {
-    todo!()
-}
+#[cfg(test)]
+mod tests;
