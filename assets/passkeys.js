@@ -1,10 +1,11 @@
-// Passkeys: signing in, confirming who is there, adding one. In a browser without WebAuthn this file does nothing, and
-// the pages are the plain forms they were. Nothing here decides anything: the gateway does.
+// Passkeys: signing in, confirming who is there, adding one. In a browser without WebAuthn, and at an address without a
+// name, this file does nothing, and the pages are the plain forms they were. Nothing here decides anything: the gateway does.
 "use strict";
 
 (() => {
   const page = document.querySelector("[data-passkeys]");
-  if (!page || !window.PublicKeyCredential || !navigator.credentials) return;
+  const isNumeric = /^[\d.]+$|^\[/.test(location.hostname);
+  if (!page || isNumeric || !window.PublicKeyCredential || !navigator.credentials) return;
 
   // ---- What WebAuthn speaks, as JSON and back; by hand where the browser does not do it itself.
 

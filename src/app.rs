@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::auth::passkeys::Passkeys;
 use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -45,6 +46,8 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     /// The ways in.
     pub sign_in: Arc<SignIn>,
+    /// Passkeys; none where they are switched off.
+    pub passkeys: Option<Arc<Passkeys>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -67,7 +70,7 @@ impl Services {
         ));
         let sign_in =
             Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
-        Ok(Self { store, sessions, accounts, sign_in, clock })
+        Ok(Self { store, sessions, accounts, sign_in, passkeys: None, clock })
     }
 
     /// What a reload replaces, from `config`.
@@ -82,7 +85,7 @@ impl Services {
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
             sessions: Arc::clone(&self.sessions),
-            passkeys: None,
+            passkeys: self.passkeys.clone(),
             clock: Arc::clone(&self.clock),
         })?;
         let upstream = Upstream::new(config.proxy.upstream.clone());

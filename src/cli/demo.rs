@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Exit, Streams, Trouble};
 use crate::app::{Running, Services, Sockets};
 use crate::auth::NewUser;
+use crate::auth::passkeys::{PasskeyOptions, Passkeys, ResidentKey, Rollout, Suggest};
 use crate::config::Config;
 use crate::domain::{Group, Secret, SystemClock, UserName, random};
 use crate::sample::SampleForum;
@@ -54,7 +55,8 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let port = sockets.addresses().first().map_or_else(|| listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
     start_log(&config.log).map_err(Trouble::unavailable)?;
-    let services = Services::open(&config, Arc::new(SystemClock))?;
+    let mut services = Services::open(&config, Arc::new(SystemClock))?;
+    services.passkeys = Some(Arc::new(passkeys(&config, &services)?));
     let members = add_members(&services).await?;
     let serving_forum = forum.spawn();
     let running = Running::start(&config, services, sockets).await?;
@@ -76,6 +78,22 @@ fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<
          [log]\nlevel = \"warn\"\n"
     );
     Config::from_toml_str(&text).map_err(Trouble::from)
+}
+
+/// Passkeys for everyone, offered after signing in.
+fn passkeys(config: &Config, services: &Services) -> Result<Passkeys, Trouble> {
+    let options = PasskeyOptions {
+        rollout: Rollout::Everyone,
+        suggest: Suggest::AfterLogin,
+        max_per_user: 10,
+        rp_id: "localhost".to_owned(),
+        rp_name: config.pages.site_name.clone(),
+        origins: vec![config.server.public_url.origin().ascii_serialization()],
+        resident_key: ResidentKey::Required,
+    };
+    let Services { store, sessions, clock, .. } = services;
+    Passkeys::new(options, Arc::clone(store), Arc::clone(sessions), Arc::clone(clock))
+        .map_err(Trouble::unavailable)
 }
 
 async fn add_members(services: &Services) -> Result<Vec<Member>, Trouble> {
