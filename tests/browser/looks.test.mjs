@@ -24,11 +24,48 @@ const PAGES = {
     await page.goto("/index.php");
     await signIn(page, demo.members[0].name, "not the password");
   },
+  "second-step": async (page) => {
+    await page.goto("/index.php");
+    await page.locator("input[name=username]").fill(demo.members[0].name);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Use password" }).waitFor();
+  },
+  "passkey-trouble": async (page) => {
+    await page.goto("/index.php");
+    await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+    await page.locator("#passkey-trouble").waitFor();
+  },
+  "passkey-help": async (page) => page.goto("/.passgate/help/passkeys"),
   "not-found": async (page) => page.goto("/.passgate/there-is-no-such-page"),
   account: async (page) => {
     await page.goto("/.passgate/account");
     await signIn(page, demo.members[0].name, demo.members[0].password);
     await page.goto("/.passgate/account");
+  },
+  "account-with-passkeys": async (page) => addPasskey(page),
+  "passkey-added": async (page) => addPasskey(page, (page) => page.waitForURL(/rename/)),
+  "passkey-add": async (page) => {
+    await addPasskey(page);
+    await page.goto("/.passgate/account/passkeys/add");
+    await page.locator("[data-places]").waitFor();
+  },
+  "passkey-limit-first": async (page) => {
+    await page.goto("/.passgate/account/passkeys/add");
+    await signIn(page, demo.members[2].name, demo.members[2].password);
+    await page.locator("[data-places]").waitFor();
+  },
+  "passkey-remove": async (page) => {
+    await addPasskey(page);
+    await page.locator("#passkeys li").last().getByRole("link", { name: /^Remove/ }).click();
+  },
+  welcome: async (page) => {
+    await device(page);
+    await page.goto("/index.php");
+    await signIn(page, demo.members[2].name, demo.members[2].password);
+  },
+  "step-up": async (page) => {
+    await addPasskey(page);
+    await page.goto("/.passgate/login?again=1");
   },
 };
 

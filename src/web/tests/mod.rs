@@ -90,6 +90,7 @@ impl Site {
             sign_in: Arc::new(sign_in),
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            passkeys: None,
             clock: ticking,
         })?;
         Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords })
