@@ -76,6 +76,9 @@ fn constant_word(word: &str) -> String {
     if word.len() >= TOKEN {
         return "…".to_owned();
     }
+    if is_age(word) {
+        return "#".to_owned();
+    }
     if !has_digits {
         return weekday_or_month(word).map_or_else(|| word.to_owned(), ToOwned::to_owned);
     }
@@ -88,6 +91,13 @@ fn constant_word(word: &str) -> String {
         }
     }
     kept
+}
+
+/// How forums write that something has just happened: `now`, or so many seconds, minutes, hours or days ago.
+fn is_age(word: &str) -> bool {
+    let number = word.strip_suffix(['s', 'm', 'h', 'd']);
+    word == "now"
+        || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Dates are written with names, which change at midnight.
@@ -105,6 +115,7 @@ fn a_transcript_keeps_what_two_runs_share() {
         constant("id=17&t=4c5dQ, Mon, 07 Dec 2026 07:08:09 GMT; localhost:40123"),
         "id=#&t=#c#dQ, #, # # # #:#:# GMT; localhost:#"
     );
+    assert_eq!(constant("now 1s 12m 3h"), "# # # #");
     assert_eq!(constant("sectok=0123456789abcdef01234567 Über"), "sectok=… Über");
     assert_eq!(
         cookie("csrftoken=abc; Max-Age=31449600; Path=/; SameSite=Lax"),
