@@ -61,7 +61,7 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("rpassword", &["cli/"]),
     ("rustls", &["server/"]),
-    ("sha2", &["domain/secret.rs", "sample/", "web/assets.rs"]),
+    ("sha2", &["domain/secret.rs", "sample/", "web/assets.rs", "web/passkeys"]),
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tracing_subscriber", &["config/house.rs", "server/"]),

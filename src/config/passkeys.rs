@@ -45,13 +45,14 @@ pub(super) fn read(
     let resident_key = reader.word("passkeys.resident_key", &raw.resident_key, &keys);
     let max_per_user = reader.number("passkeys.max_per_user", raw.max_per_user, 1..=100, "10 suits most");
     let rp_id = rp_id(reader, raw, site);
-    Some(raw.enabled.then_some(PasskeyOptions {
+    let (enabled, rp_id) = (raw.enabled && rollout != Some(Rollout::Off), rp_id?);
+    Some(enabled.then_some(PasskeyOptions {
         rollout: rollout?,
         suggest: suggest?,
         max_per_user: max_per_user?,
-        rp_id: rp_id?,
+        origins: origins(site.origins, &rp_id),
+        rp_id,
         rp_name: site.name.to_owned(),
-        origins: site.origins.to_vec(),
         resident_key: resident_key?,
     }))
 }
@@ -70,6 +71,17 @@ fn rollout(reader: &mut Reader<'_>, raw: &raw::Passkeys, stage: Stage) -> Option
         ),
         Stage::Groups => groups.map(Rollout::Groups),
     }
+}
+
+/// The site's origins on which browsers make passkeys for this relying party; not those of its names for trying things out.
+fn origins(all: &[String], rp_id: &str) -> Vec<String> {
+    let host = |origin: &str| {
+        let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+        Host::parse(authority).map(|host| host.to_string()).unwrap_or_default()
+    };
+    let fits =
+        |host: &str| host.strip_suffix(rp_id).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    all.iter().filter(|origin| fits(&host(origin))).cloned().collect()
 }
 
 /// SECURITY: BP-80 … BP-84. From the configuration alone: the site's own host, or a domain above it.
