@@ -4,6 +4,7 @@ mod adding;
 mod authenticators;
 mod confirming;
 mod device;
+mod log;
 mod malformed;
 mod managing;
 mod refusals;
