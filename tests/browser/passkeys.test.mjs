@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { atSignIn, signIn, signOut, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { atSignIn, attachDevice, signIn, signOut, startBrowser, startDemo, submit, visit } from "./demo.mjs";
 
 let demo, browser;
 
@@ -29,26 +29,9 @@ const trouble = (page) => page.locator("#passkey-trouble");
 const armed = (page) => page.locator("html[data-armed]").waitFor();
 const whoami = async (context) => (await context.request.get("/whoami.json")).json();
 
-/** A device that unlocks itself, unless told otherwise. */
-const DEVICE = {
-  protocol: "ctap2",
-  ctap2Version: "ctap2_1",
-  transport: "internal",
-  hasResidentKey: true,
-  hasUserVerification: true,
-  isUserVerified: true,
-  automaticPresenceSimulation: true,
-  defaultBackupEligibility: true,
-  defaultBackupState: true,
-};
-
-/** A visit with an authenticator, and the means to change its mind. */
+/** A visit with a device; the page notes how passkeys are asked for. */
 async function visitWith(device = {}, options = {}) {
   const { context, page, troubles } = await visit(browser, demo, options);
-  const session = await context.newCDPSession(page);
-  await session.send("WebAuthn.enable", { enableUI: false });
-  const attach = async (more) =>
-    (await session.send("WebAuthn.addVirtualAuthenticator", { options: { ...DEVICE, ...more } })).authenticatorId;
   await page.addInitScript(() => {
     if (!navigator.credentials) return;
     const get = navigator.credentials.get.bind(navigator.credentials);
@@ -59,21 +42,7 @@ async function visitWith(device = {}, options = {}) {
       return asked;
     };
   });
-  let authenticatorId = await attach(device);
-  const set = (what, how) => session.send(`WebAuthn.${what}`, { authenticatorId, ...how });
-  return {
-    context,
-    page,
-    troubles,
-    session,
-    present: (enabled) => set("setAutomaticPresenceSimulation", { enabled }),
-    verified: (isUserVerified) => set("setUserVerified", { isUserVerified }),
-    credentials: async () => (await set("getCredentials", {})).credentials,
-    exchange: async (other) => {
-      await set("removeVirtualAuthenticator", {});
-      authenticatorId = await attach(other);
-    },
-  };
+  return { context, page, troubles, ...(await attachDevice(context, page, device)) };
 }
 
 /** Signs in with the password and leaves the offer, if it is made. */
