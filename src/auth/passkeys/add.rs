@@ -94,7 +94,7 @@ impl Passkeys {
 
     /// Challenge, origin, relying party, presence, verification and algorithm are the library's; the id's length and
     /// unity are ours.
-    fn register(&self, answer: &Value, state: &PasskeyRegistration) -> Result<Added, Refused> {
+    pub(super) fn register(&self, answer: &Value, state: &PasskeyRegistration) -> Result<Added, Refused> {
         let answer: RegisterPublicKeyCredential = checks::read(answer, &self.options.origins)?;
         let library = self.relying_party.finish_passkey_registration(&answer, state)?;
         let credential = Credential::from(library);
@@ -117,7 +117,7 @@ impl Passkeys {
 }
 
 /// What an accepted answer brought.
-struct Added {
+pub(super) struct Added {
     id: CredentialId,
     aaguid: Option<[u8; 16]>,
     transports: Vec<String>,

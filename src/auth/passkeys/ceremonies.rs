@@ -128,7 +128,7 @@ mod tests {
 
     fn bench(capacity: usize) -> (Arc<ManualClock>, Ceremonies<u32>) {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000)));
-        (Arc::clone(&clock), Ceremonies::new(clock, capacity))
+        (Arc::clone(&clock), Ceremonies::with_capacity(clock, capacity))
     }
 
     #[test]

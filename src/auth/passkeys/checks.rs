@@ -101,7 +101,9 @@ pub(super) fn read<A: Answer>(answer: &Value, origins: &[String]) -> Result<A, R
     if data.cross_origin == Some(true) || data.top_origin.is_some() {
         return elsewhere("the ceremony took place in another page's frame");
     }
-    if !origins.contains(&data.origin) {
+    // Browsers write an origin without a path; software authenticators that keep it as a URL end it with a slash.
+    let origin = data.origin.strip_suffix('/').unwrap_or(&data.origin);
+    if origins.iter().all(|ours| ours != origin) {
         return elsewhere("the ceremony took place on another origin");
     }
     Ok(answer)

@@ -177,7 +177,8 @@ impl Passkeys {
         self.record(purpose, &refused, &Value::Null, None)
     }
 
-    /// Writes a refusal down, each with its own reason, and gives back what the caller learns.
+    /// Writes a refusal down, each with its own reason, and gives back what the caller learns. Who asked, and from where,
+    /// the caller knows; a passkey that may have been copied (WAN-07) stands in the audit log by itself.
     fn record(
         &self,
         purpose: &'static str,
@@ -186,16 +187,18 @@ impl Passkeys {
         member: Option<UserId>,
     ) -> Failed {
         let credential = checks::credential_in(answer);
-        // WAN-07: a copied passkey is worth somebody's attention; all else happens every day.
-        let event = if refused.failed == Failed::Counter { "passkey-suspect" } else { "passkey-refused" };
-        tracing::info!(
-            target: "passgate::audit",
-            event,
-            purpose,
-            reason = %refused.reason,
-            credential = credential.as_ref().map(tracing::field::debug),
-            member = member.map(tracing::field::display),
-        );
+        let credential = credential.as_ref().map(tracing::field::debug);
+        let member = member.map(tracing::field::display);
+        let reason = refused.reason.as_ref();
+        if refused.failed == Failed::Counter {
+            tracing::warn!(
+                target: "passgate::audit", event = "passkey-suspect", purpose, reason, credential, member,
+            );
+        } else {
+            tracing::info!(
+                target: "passgate::passkeys", event = "passkey-refused", purpose, reason, credential, member,
+            );
+        }
         refused.failed
     }
 }

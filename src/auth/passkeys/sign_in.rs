@@ -50,7 +50,7 @@ impl Passkeys {
     }
 
     /// Whose passkey the answer says it is. Only ours has sixteen bytes.
-    fn signing_in_as(&self, answer: &Value) -> Result<(UserId, PublicKeyCredential), Refused> {
+    pub(super) fn signing_in_as(&self, answer: &Value) -> Result<(UserId, PublicKeyCredential), Refused> {
         let answer: PublicKeyCredential = checks::read(answer, &self.options.origins)?;
         match self.relying_party.identify_discoverable_authentication(&answer) {
             Ok((owner, _)) => Ok((UserId(owner.into_bytes()), answer)),
