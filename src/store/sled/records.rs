@@ -220,7 +220,7 @@ impl<'de, B: TryFrom<Vec<u8>>> Deserialize<'de> for Text<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{hash, id, link, session, user};
+    use crate::store::contract::{credential, hash, id, link, opened, passkey, session, user};
 
     const USER: &str = concat!(
         "\u{1}",
@@ -232,6 +232,18 @@ mod tests {
         "\u{1}",
         r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","created":1,"last_seen":2,"persistence":"Remembered","#,
         r#""user_agent":"Mozilla/5.0 «x»"}"#,
+    );
+
+    const OPENED: &str = concat!(
+        "\u{1}",
+        r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","created":1,"last_seen":2,"persistence":"Remembered","#,
+        r#""passkey":"BwcHBw","user_agent":"Mozilla/5.0 «x»"}"#,
+    );
+    const PASSKEY: &str = concat!(
+        "\u{1}",
+        r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","rp_id":"example.org","name":"Zoë's «phone»","#,
+        r#""credential":"{\"counter\":2}","aaguid":"AgICAgICAgICAgICAgICAg","#,
+        r#""transports":["internal","hybrid"],"backup":"Possible","created":2,"last_used":null}"#,
     );
 
     fn zoe() -> User {
@@ -249,6 +261,10 @@ mod tests {
         assert_eq!(encode_user(&zoe()), USER.as_bytes());
         assert_eq!(decode_session(hash(2), SESSION.as_bytes()), Ok(session(2, 3)));
         assert_eq!(encode_session(&session(2, 3)), SESSION.as_bytes());
+        assert_eq!(decode_session(hash(2), OPENED.as_bytes()), Ok(opened(2, 3, 4)));
+        assert_eq!(encode_session(&opened(2, 3, 4)), OPENED.as_bytes());
+        assert_eq!(decode_passkey(credential(2), PASSKEY.as_bytes()), Ok(passkey(2, 3)));
+        assert_eq!(encode_passkey(&passkey(2, 3)), PASSKEY.as_bytes());
     }
 
     #[test]
@@ -266,6 +282,16 @@ mod tests {
         for end in 0..USER.len() {
             assert!(decode_user(id(1), &USER.as_bytes()[..end]).is_err(), "{end}");
         }
+        for end in 0..PASSKEY.len() {
+            assert!(decode_passkey(credential(2), &PASSKEY.as_bytes()[..end]).is_err(), "{end}");
+        }
+        let nameless = OPENED.replace("BwcHBw", "");
+        assert!(decode_session(hash(2), nameless.as_bytes()).is_err(), "an id has at least one byte");
         assert!(trailing::<16>(&[1; 15]).is_err());
+        let list = Kind::PasskeyOf.key(&[1; 16]);
+        assert_eq!(credential_after(&list, &passkey_of_key(id(1), &credential(9))), Ok(credential(9)));
+        for wrong in [passkey_of_key(id(2), &credential(9)), list.clone()] {
+            assert!(credential_after(&list, &wrong).is_err());
+        }
     }
 }
