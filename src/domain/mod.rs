@@ -6,6 +6,7 @@
 
 mod clock;
 mod host;
+mod passkey;
 mod path;
 mod pattern;
 mod return_to;
@@ -15,6 +16,7 @@ mod user;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use host::{Host, HostPattern, InvalidHost};
+pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};
 pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};
 pub use return_to::ReturnTo;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Timestamp, TokenHash, UserId};
+use super::{CredentialId, Timestamp, TokenHash, UserId};
 
 /// A session is known by the hash of its token, never by the token.
 pub type SessionId = TokenHash;
@@ -32,6 +32,8 @@ pub struct Session {
     pub last_seen: Timestamp,
     /// How long the browser keeps it.
     pub persistence: Persistence,
+    /// The passkey it was opened with, if it was one. Removing that passkey ends the session.
+    pub passkey: Option<CredentialId>,
     /// What the browser called itself, shortened; shown to the member in the list of sessions.
     pub user_agent: String,
 }
@@ -81,6 +83,7 @@ mod tests {
             created: Timestamp::from_millis(0),
             last_seen: Timestamp::from_millis(0),
             persistence,
+            passkey: None,
             user_agent: String::new(),
         }
     }

@@ -172,7 +172,7 @@ pub struct SetupLink {
 }
 
 /// Trims, composes (NFC) and refuses what can't be seen: it would make two names look alike or break a log line.
-fn printable(text: &str) -> Result<String, InvalidName> {
+pub(super) fn printable(text: &str) -> Result<String, InvalidName> {
     let text: String = text.trim().nfc().collect();
     if text.is_empty() {
         return Err(InvalidName::Empty);

@@ -44,7 +44,7 @@ async fn h2_every_alias_is_dropped_on_guest_public_and_member_routes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hdr_03_no_connection_field_takes_the_identity_away() {
+async fn hdr_03_h5_no_connection_field_takes_the_identity_away() {
     let upstream = recorder().await;
     let gateway = Gateway::with(upstream.address(), GUEST).await;
     let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
@@ -209,4 +209,67 @@ async fn hdr_06_no_other_word_on_addresses_or_schemes_gets_through() {
     let fields: String = names.iter().map(|name| format!("{name}: 10.9.8.7\r\n")).collect();
     exchange(gateway.address, get(&gateway, "/", &fields)).await.unwrap();
     assert!(!upstream.only_head().text().contains("10.9.8.7"), "{}", upstream.only_head().text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_02_no_unusual_form_of_a_field_gets_an_identity_through() {
+    let long = format!("Remote-User: {}evil\r\n", "x".repeat(60_000));
+    let copies = "Remote-User: evil\r\n".repeat(120);
+    let forms = [
+        "Remote-User: evil\r\nremote-user: evil\r\nREMOTE-USER: evil\r\n",
+        "X-Fold: a\r\n Remote-User: evil\r\n",
+        "Remote-User:\r\n evil\r\n",
+        "Remote-User:\tevil\t\r\n",
+        "Remote-User : evil\r\n",
+        " Remote-User: evil\r\n",
+        "Remote-\u{e9}User: evil\r\n",
+        "Remote-User: \u{e9}vil\r\nRemote_User: evil\r\n",
+        "Remote-User;: evil\r\n",
+        &copies,
+        &long,
+    ];
+    let gateways = async |upstream: &Recorder| Gateway::with(upstream.address(), GUEST).await;
+    for form in forms {
+        let upstream = recorder().await;
+        let gateway = gateways(&upstream).await;
+        let cookie = gateway.cookie_of(&gateway.add_member("alice", "wonderland is far", &[]).await).await;
+        for (cookie, user) in
+            [(String::new(), None), (format!("Cookie: {cookie}\r\n"), Some("alice".to_owned()))]
+        {
+            let seen = upstream.request_heads().len();
+            // What is refused outright reaches nobody; so does what the engine can't read.
+            let _ = exchange(gateway.address, get(&gateway, "/", &format!("{form}{cookie}"))).await;
+            if let Some(head) = upstream.request_heads().get(seen) {
+                let shown: String = form.chars().take(60).collect();
+                assert!(!head.text().to_lowercase().contains("evil"), "{shown}: {}", head.text());
+                assert_eq!(head.value("remote-user"), user, "{shown}");
+            }
+        }
+    }
+}
+
+/// Metrics and health answer by their exact path, on their own listener, and let nobody past a rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_health_is_on_its_own_listener_and_opens_nothing_on_the_public_one() {
+    let upstream = recorder().await;
+    let gateway =
+        Gateway::with(upstream.address(), Settings { access: "default = \"login\"", ..GUEST }).await;
+    let admin = gateway.running.admin_address.unwrap();
+    let ask = async |address, path: &str, agent: &str| {
+        let host = gateway.host();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n"
+        );
+        exchange(address, request).await.unwrap().status()
+    };
+    for path in ["/health", "/ready", "/metrics"] {
+        assert_eq!(ask(admin, path, "curl").await, 200, "{path}");
+        for agent in ["kube-probe/1.29", "GoogleHC/1.0", "ELB-HealthChecker/2.0"] {
+            assert_eq!(ask(gateway.address, path, agent).await, 401, "{path} {agent}");
+        }
+    }
+    for path in ["/", "/health/", "/health/x", "/.passgate/login", "//metrics"] {
+        assert_eq!(ask(admin, path, "curl").await, 404, "{path}");
+    }
+    assert!(upstream.request_heads().is_empty());
 }

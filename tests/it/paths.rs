@@ -74,7 +74,7 @@ async fn p1_the_path_that_was_judged_is_the_one_that_is_forwarded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn path_02_query_and_fragment_never_open_anything() {
+async fn path_02_p2_query_and_fragment_never_open_anything() {
     for target in
         ["/x?/public/", "/x?/public/x.css", "/x%3f/public/", "/x?a=/public/../public/", "/public#/x"]
     {

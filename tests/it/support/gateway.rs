@@ -74,7 +74,7 @@ impl Gateway {
     pub(crate) async fn cookie_of(&self, user: &User) -> String {
         let sessions = &self.running.services.sessions;
         let persistence = passgate::domain::Persistence::Browser;
-        let token = sessions.start(user, persistence, "test", vec![]).await.unwrap();
+        let token = sessions.start(user, persistence, None, "test", vec![]).await.unwrap();
         format!("passgate={}", *token.to_text())
     }
 
