@@ -41,7 +41,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 24] = [
+const HOMES: [(&str, &[&str]); 26] = [
     ("argon2", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
     ("clap", &["cli/", "main.rs"]),
@@ -61,11 +61,13 @@ const HOMES: [(&str, &[&str]); 24] = [
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("rpassword", &["cli/"]),
     ("rustls", &["server/"]),
-    ("sha2", &["domain/secret.rs", "sample/", "web/assets.rs"]),
+    ("serde_cbor_2", &["auth/passkeys"]),
+    ("sha2", &["domain/secret.rs", "sample/", "web/assets.rs", "web/passkeys/"]),
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tracing_subscriber", &["config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
+    ("webauthn_rs_proto", &["auth/passkeys"]),
 ];
 
 /// What a part of the source must not name, and why. The last word `*` stands for anything.

@@ -6,7 +6,7 @@ use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
 use super::{BrowserToken, SessionToken};
-use crate::domain::{Persistence, Purpose, Token};
+use crate::domain::{Persistence, Purpose, Timestamp, Token};
 
 /// How browsers reach the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,14 @@ impl Cookies {
         }
     }
 
+    /// The name of the cookie that says until when the offer of a passkey is not wanted. No secret, and nobody's name.
+    pub const fn quiet_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate-quiet",
+            Transport::PlainLoopback => "passgate-quiet",
+        }
+    }
+
     /// A `Set-Cookie` value that hands out a session (SECURITY: SES-01).
     pub fn set_session(&self, token: &SessionToken, persistence: Persistence) -> HeaderValue {
         let mut cookie = self.cookie(self.session_name(), token.to_text().to_string());
@@ -86,6 +94,22 @@ impl Cookies {
     /// A `Set-Cookie` value that hands out a browser token.
     pub fn set_browser(&self, token: &BrowserToken) -> HeaderValue {
         value(&self.cookie(self.browser_name(), token.to_text().to_string()))
+    }
+
+    /// A `Set-Cookie` value that keeps the offer of a passkey away until then, which is `time` from now.
+    pub fn set_quiet(&self, until: Timestamp, time: Duration) -> HeaderValue {
+        let mut cookie = self.cookie(self.quiet_name(), until.as_millis().to_string());
+        cookie.set_max_age(cookie::time::Duration::try_from(time).ok());
+        value(&cookie)
+    }
+
+    /// Until when the offer of a passkey is not wanted, as the browser says.
+    pub fn quiet_until<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Option<Timestamp> {
+        let mut pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
+        let pair = pairs.find(|pair| name_of(pair) == self.quiet_name().as_bytes())?;
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        let millis = std::str::from_utf8(pair[at + 1..].trim_ascii()).ok()?.parse().ok()?;
+        Some(Timestamp::from_millis(millis))
     }
 
     /// The session token among the request's `Cookie` fields.
@@ -121,6 +145,7 @@ impl Cookies {
     fn is_ours(&self, name: &[u8]) -> bool {
         name.eq_ignore_ascii_case(self.session_name().as_bytes())
             || name.eq_ignore_ascii_case(self.browser_name().as_bytes())
+            || name.eq_ignore_ascii_case(self.quiet_name().as_bytes())
     }
 
     fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
@@ -226,6 +251,7 @@ mod tests {
             ("a=1;  __Host-passgate=t;b=\"x;y\"", "a=1;b=\"x;y\""),
             ("__Host-passgate=t; mybb[x]=1; c", "mybb[x]=1; c"),
             ("__Host-passgate-form=t; a=1; __Host-Passgate=u", "a=1"),
+            ("__Host-passgate-quiet=1; a=1", "a=1"),
         ] {
             assert_eq!(without(field).unwrap(), left.as_bytes(), "{field}");
         }

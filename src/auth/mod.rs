@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cookie;
+pub mod passkeys;
 mod passwords;
 mod sessions;
 mod sign_in;

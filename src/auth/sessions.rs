@@ -14,7 +14,8 @@ use dashmap::DashMap;
 
 use super::SessionToken;
 use crate::domain::{
-    Clock, Lifetimes, Persistence, Profile, Session, SessionId, Timestamp, User, UserId, UserState,
+    Clock, CredentialId, Lifetimes, Persistence, Profile, Session, SessionId, Timestamp, User, UserId,
+    UserState,
 };
 use crate::store::{Batch, Change, Store, StoreError};
 
@@ -45,6 +46,11 @@ impl LiveSession {
     /// When the member signed in.
     pub fn signed_in_at(&self) -> Timestamp {
         self.session.created
+    }
+
+    /// The passkey it was opened with, if it was one.
+    pub fn passkey(&self) -> Option<&CredentialId> {
+        self.session.passkey.as_ref()
     }
 
     /// What is known of the member now.
@@ -123,11 +129,13 @@ impl Sessions {
         Some(session)
     }
 
-    /// Signs a member in: a fresh token, never one the browser brought (SECURITY: S1, SES-03).
+    /// Signs a member in: a fresh token, never one the browser brought (SECURITY: S1, SES-03). Who signs in with a passkey
+    /// has [`Change::RevisePasskey`] in `with`, so that no session is opened with one that was removed meanwhile.
     pub async fn start(
         &self,
         user: &User,
         persistence: Persistence,
+        passkey: Option<CredentialId>,
         user_agent: &str,
         with: Batch,
     ) -> Result<SessionToken, StoreError> {
@@ -139,6 +147,7 @@ impl Sessions {
             created: now,
             last_seen: now,
             persistence,
+            passkey,
             user_agent: shortened(user_agent, Self::USER_AGENT_BYTES),
         };
         let mut batch = with;
@@ -173,6 +182,22 @@ impl Sessions {
             stays
         });
         Ok(ended)
+    }
+
+    /// Removes a member's passkey, ends the sessions that were opened with it, and applies `with` in the same breath.
+    /// Returns how many were live.
+    pub async fn end_opened_with(
+        &self,
+        user: UserId,
+        passkey: &CredentialId,
+        with: Batch,
+    ) -> Result<usize, StoreError> {
+        let mut batch = with;
+        batch.push(Change::RemovePasskey(user, passkey.clone()));
+        self.store.apply(batch).await?;
+        let before = self.live.len();
+        self.live.retain(|_, session| session.user() != user || session.passkey() != Some(passkey));
+        Ok(before.saturating_sub(self.live.len()))
     }
 
     /// The live sessions of a member, latest use first.

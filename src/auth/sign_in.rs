@@ -102,7 +102,8 @@ impl SignIn {
                 Verdict::Keep
             }),
         );
-        match self.sessions.start(&user, attempt.persistence, attempt.user_agent, vec![revision]).await {
+        match self.sessions.start(&user, attempt.persistence, None, attempt.user_agent, vec![revision]).await
+        {
             Ok(token) => Ok(Some(SignInOutcome::SignedIn(token, Arc::new(user.profile)))),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(None),
             Err(error) => Err(error),

@@ -21,9 +21,13 @@ pub enum LogError {
     Thread(#[from] std::io::Error),
 }
 
+/// The library that checks passkeys writes whole ceremonies down at the finer levels, and an error for each broken answer
+/// that a stranger sends; what matters of them is in our own events. `log.level` may still name it.
+const QUIET: &str = "webauthn_rs=off,webauthn_rs_core=off";
+
 /// Starts writing events; to be called once. A second call changes nothing. All is written when the guard has gone.
 pub fn start_log(options: &LogOptions) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::try_new(&options.level).map_err(|error| LogError::BadLevel(error.to_string()))?;
+    let filter = filter(&options.level)?;
     let is_terminal = std::io::stderr().is_terminal();
     let (writer, guard) = LogWriter::start()?;
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
@@ -38,4 +42,26 @@ pub fn start_log(options: &LogOptions) -> Result<LogGuard, LogError> {
         false => events.with_ansi(is_terminal).try_init(),
     };
     Ok(guard)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| LogError::BadLevel(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g15_no_level_of_ours_makes_the_passkey_library_write_ceremonies_down() {
+        let directives = |level: &str| {
+            let mut all: Vec<_> = filter(level).unwrap().to_string().split(',').map(str::to_owned).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(directives("trace"), ["trace", "webauthn_rs=off", "webauthn_rs_core=off"]);
+        let named = directives("info,webauthn_rs_core=debug");
+        assert_eq!(named, ["info", "webauthn_rs=off", "webauthn_rs_core=debug"]);
+        assert!(filter("passgate=loud").is_err());
+    }
 }

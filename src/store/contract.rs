@@ -2,6 +2,10 @@
 //!
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
+mod passkeys;
+
+pub(super) use self::passkeys::*;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -40,6 +44,21 @@ macro_rules! contract_of {
             batches_take_effect_in_order_even_if_nobody_waits,
             concurrent_revisions_lose_nothing,
             no_read_sees_half_a_batch,
+            a_passkey_is_found_in_every_way,
+            passkeys_are_told_oldest_first,
+            a_visit_to_passkeys_stops_when_told_to,
+            a_passkey_needs_its_account,
+            a_credential_is_one_accounts_alone,
+            a_credential_added_by_many_at_once_becomes_ones,
+            an_account_has_no_more_passkeys_than_it_may,
+            the_limit_holds_for_many_at_once,
+            changes_of_passkeys_happen_with_their_batch_or_not_at_all,
+            a_batch_sees_its_own_passkeys,
+            a_passkey_can_change_but_not_whose_it_is,
+            a_change_of_a_passkey_can_say_no,
+            a_removed_passkey_takes_its_sessions_along_and_no_others,
+            nobody_removes_anothers_passkey,
+            a_deleted_account_takes_its_passkeys_along,
         );
     };
     ($fresh:expr; $($case:ident),* $(,)?) => {
@@ -95,6 +114,7 @@ pub(super) fn session(n: u8, of: u8) -> Session {
         created: Timestamp::from_millis(1),
         last_seen: Timestamp::from_millis(2),
         persistence: Persistence::Remembered,
+        passkey: None,
         user_agent: "Mozilla/5.0 «x»".to_owned(),
     }
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Batch, Change, Commit, Store, StoreError, revised};
-use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+use super::{Batch, Change, Commit, Store, StoreError, oldest_first, revised_passkey, revised_user};
+use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
 
-/// Accounts and sessions in memory.
+/// Accounts, passkeys and sessions in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: RwLock<State>,
@@ -20,6 +20,7 @@ pub struct MemoryStore {
 #[derive(Clone, Debug, Default)]
 struct State {
     users: BTreeMap<UserId, Arc<User>>,
+    passkeys: BTreeMap<CredentialId, Arc<Passkey>>,
     sessions: BTreeMap<SessionId, Arc<Session>>,
 }
 
@@ -60,6 +61,22 @@ impl Store for MemoryStore {
         Ok(self.read().sessions.get(&id).map(|session| Session::clone(session)))
     }
 
+    fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
+        Ok(self.read().passkeys.get(id).map(|passkey| Passkey::clone(passkey)))
+    }
+
+    fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
+        let state = self.read();
+        let own = state.passkeys.values().filter(|passkey| passkey.user == user);
+        Ok(oldest_first(own.map(|passkey| Passkey::clone(passkey)).collect()))
+    }
+
+    fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let passkeys: Vec<_> = self.read().passkeys.values().cloned().collect();
+        let _stopped = passkeys.iter().try_for_each(|passkey| visit(Passkey::clone(passkey)));
+        Ok(())
+    }
+
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut users: Vec<_> = self.read().users.values().cloned().collect();
         users.sort_by(|a, b| a.profile.name.key().cmp(b.profile.name.key()));
@@ -89,6 +106,7 @@ impl State {
 
     fn make(&mut self, change: Change) -> Result<(), StoreError> {
         match change {
+            Change::AddPasskey { passkey, limit } => self.add_passkey(passkey, limit)?,
             Change::AddUser(user) => {
                 if self.users.contains_key(&user.profile.id) {
                     return Err(StoreError::NameTaken);
@@ -97,6 +115,7 @@ impl State {
             }
             Change::DeleteUser(id) => {
                 self.users.remove(&id);
+                self.passkeys.retain(|_, passkey| passkey.user != id);
                 self.sessions.retain(|_, session| session.user != id);
             }
             Change::EndSession(id) => drop(self.sessions.remove(&id)),
@@ -109,9 +128,19 @@ impl State {
                 }
                 self.sessions.insert(session.id, Arc::new(session));
             }
+            Change::RemovePasskey(user, id) => {
+                self.passkeys.retain(|_, passkey| passkey.user != user || passkey.id != id);
+                self.sessions
+                    .retain(|_, session| session.user != user || session.passkey.as_ref() != Some(&id));
+            }
+            Change::RevisePasskey(user, id, revision) => {
+                let own = self.passkeys.get_mut(&id).filter(|passkey| passkey.user == user);
+                let passkey = own.ok_or(StoreError::NoSuchPasskey)?;
+                *passkey = Arc::new(revised_passkey(passkey, revision)?);
+            }
             Change::ReviseUser(id, revision) => {
                 let user = self.users.get(&id).ok_or(StoreError::NoSuchUser)?;
-                self.put_user(revised(user, revision)?)?;
+                self.put_user(revised_user(user, revision)?)?;
             }
             Change::TouchSession(id, at) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
@@ -119,6 +148,20 @@ impl State {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn add_passkey(&mut self, passkey: Passkey, limit: usize) -> Result<(), StoreError> {
+        if !self.users.contains_key(&passkey.user) {
+            return Err(StoreError::NoSuchUser);
+        }
+        if self.passkeys.contains_key(&passkey.id) {
+            return Err(StoreError::CredentialTaken);
+        }
+        if self.passkeys.values().filter(|other| other.user == passkey.user).count() >= limit {
+            return Err(StoreError::LimitReached);
+        }
+        self.passkeys.insert(passkey.id.clone(), Arc::new(passkey));
         Ok(())
     }
 

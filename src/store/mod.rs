@@ -22,9 +22,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use crate::domain::{Session, SessionId, Timestamp, TokenHash, User, UserId};
+use crate::domain::{CredentialId, Passkey, Session, SessionId, Timestamp, TokenHash, User, UserId};
 
-/// Accounts and sessions, durably.
+/// Accounts, passkeys and sessions, durably.
 pub trait Store: Send + Sync {
     /// The account with this id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
@@ -37,6 +37,16 @@ pub trait Store: Send + Sync {
 
     /// The session with this id.
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// The passkey with this credential id, whosever it is.
+    fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError>;
+
+    /// All passkeys of an account, oldest first, as one consistent read: what it leaves out is not there.
+    fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError>;
+
+    /// Visits every passkey, in no particular order, until told to stop; as with accounts, changes made meanwhile may or
+    /// may not be seen.
+    fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError>;
 
     /// Visits every account, ordered by name key, until told to stop. No lock is held meanwhile: the visitor may use the
     /// store, and a change made during the visit may or may not be seen.
@@ -62,9 +72,18 @@ pub type Batch = Vec<Change>;
 
 /// One change.
 pub enum Change {
+    /// Adds a passkey, if its account has fewer than `limit` then. Fails with [`StoreError::NoSuchUser`] if the account is
+    /// gone, else with [`StoreError::CredentialTaken`] if any account has one of this id, else with
+    /// [`StoreError::LimitReached`] if the account has enough.
+    AddPasskey {
+        /// The passkey.
+        passkey: Passkey,
+        /// How many the account may have with it.
+        limit: usize,
+    },
     /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
-    /// Removes an account and all its sessions; no error if it is gone already.
+    /// Removes an account, its passkeys and all its sessions; no error if it is gone already.
     DeleteUser(UserId),
     /// Ends a session; no error if it has ended already.
     EndSession(SessionId),
@@ -72,6 +91,13 @@ pub enum Change {
     EndSessions(UserId, Option<SessionId>),
     /// Keeps a session, new or changed. Fails with [`StoreError::NoSuchUser`] if its account is gone.
     PutSession(Session),
+    /// Removes a passkey of this account and ends its sessions that were opened with it; no error if the account has no
+    /// such passkey.
+    RemovePasskey(UserId, CredentialId),
+    /// Changes a passkey of this account as it is at that moment; id, account and relying party stay what they are.
+    /// Otherwise like [`Change::ReviseUser`]. Fails with [`StoreError::NoSuchPasskey`] if the account has no such passkey,
+    /// so whoever opens a session with one revises it in the same batch.
+    RevisePasskey(UserId, CredentialId, PasskeyRevision),
     /// Changes an account as it is at that moment; no other write comes between reading and writing. Returning
     /// [`Verdict::Abandon`], or panicking, makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
     /// [`StoreError::NoSuchUser`], or [`StoreError::NameTaken`] after a change of name. The id can't be changed.
@@ -83,7 +109,10 @@ pub enum Change {
 /// How to change an account.
 pub type Revision = Box<dyn FnOnce(&mut User) -> Verdict + Send>;
 
-/// Whether a [`Revision`] stands.
+/// How to change a passkey.
+pub type PasskeyRevision = Box<dyn FnOnce(&mut Passkey) -> Verdict + Send>;
+
+/// Whether a [`Revision`] or [`PasskeyRevision`] stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It does not; nothing of its batch happens.
@@ -95,9 +124,12 @@ pub enum Verdict {
 /// Why the store could not do as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// A [`Revision`] said no.
+    /// A [`Revision`] or [`PasskeyRevision`] said no.
     #[error("the change no longer applies")]
     Abandoned,
+    /// The credential id belongs to a passkey already, of whichever account.
+    #[error("the passkey is registered already")]
+    CredentialTaken,
     /// What lies there is not what was written, or from a newer version.
     #[error("the store in {path} can't be read: {reason}", path = path.display())]
     Damaged {
@@ -115,24 +147,48 @@ pub enum StoreError {
         /// Where it lies.
         path: PathBuf,
     },
+    /// The account has as many passkeys as it may.
+    #[error("the account has as many passkeys as it may")]
+    LimitReached,
     /// The name's key belongs to another account.
     #[error("the name is taken")]
     NameTaken,
+    /// The passkey is gone, or is another account's.
+    #[error("there is no such passkey")]
+    NoSuchPasskey,
     /// The account is gone.
     #[error("there is no such account")]
     NoSuchUser,
 }
 
-/// The account as `revision` leaves it. It runs among the store's own things, so its panic stays its own.
-fn revised(user: &User, revision: Revision) -> Result<User, StoreError> {
+/// The account as `revision` leaves it.
+fn revised_user(user: &User, revision: Revision) -> Result<User, StoreError> {
+    let mut next = revised(user, revision)?;
+    next.profile.id = user.profile.id;
+    Ok(next)
+}
+
+/// The passkey as `revision` leaves it.
+fn revised_passkey(passkey: &Passkey, revision: PasskeyRevision) -> Result<Passkey, StoreError> {
+    let next = revised(passkey, revision)?;
+    Ok(Passkey { id: passkey.id.clone(), user: passkey.user, rp_id: passkey.rp_id.clone(), ..next })
+}
+
+/// A revision runs among the store's own things, so its panic stays its own.
+fn revised<T: Clone>(before: &T, revision: impl FnOnce(&mut T) -> Verdict) -> Result<T, StoreError> {
     let revise = AssertUnwindSafe(|| {
-        let mut next = user.clone();
+        let mut next = before.clone();
         let verdict = revision(&mut next);
-        next.profile.id = user.profile.id;
         (next, verdict)
     });
     match catch_unwind(revise) {
         Ok((next, Verdict::Keep)) => Ok(next),
         Ok((_, Verdict::Abandon)) | Err(_) => Err(StoreError::Abandoned),
     }
+}
+
+/// The order in which an account's passkeys are told.
+fn oldest_first(mut passkeys: Vec<Passkey>) -> Vec<Passkey> {
+    passkeys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    passkeys
 }

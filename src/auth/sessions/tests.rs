@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{ManualClock, UserName};
+use crate::domain::{Backup, ManualClock, Passkey, PasskeyName, UserName};
 use crate::store::{MemoryStore, Verdict};
 
 const LIFETIMES: Lifetimes = Lifetimes {
@@ -45,7 +45,25 @@ fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Sessions {
 
 impl Bench {
     async fn start(&self, persistence: Persistence) -> SessionToken {
-        self.sessions.start(&self.alice, persistence, "Firefox", vec![]).await.unwrap()
+        self.sessions.start(&self.alice, persistence, None, "Firefox", vec![]).await.unwrap()
+    }
+
+    /// Adds a passkey named so and signs in with it.
+    async fn start_with(&self, passkey: &CredentialId) -> SessionToken {
+        let passkey = Passkey {
+            id: passkey.clone(),
+            user: self.alice.profile.id,
+            rp_id: "example.org".to_owned(),
+            name: PasskeyName::parse("Phone").unwrap(),
+            credential: "{}".to_owned(),
+            aaguid: None,
+            transports: vec![],
+            backup: Backup::Done,
+            created: self.clock.now(),
+            last_used: None,
+        };
+        let (id, add) = (passkey.id.clone(), Change::AddPasskey { passkey, limit: 10 });
+        self.sessions.start(&self.alice, Persistence::Browser, Some(id), "Firefox", vec![add]).await.unwrap()
     }
 
     fn is_live(&self, token: &SessionToken) -> bool {
@@ -99,6 +117,27 @@ async fn s6_ending_all_but_one_leaves_just_that_one() {
     assert_eq!(bench.sessions.of(bench.alice.profile.id).len(), 1);
 }
 
+#[tokio::test]
+async fn a_removed_passkeys_sessions_are_gone_at_once_and_after_a_restart() {
+    let bench = bench().await;
+    let (lost, kept) = (CredentialId::new(b"lost").unwrap(), CredentialId::new(b"kept").unwrap());
+    let with_lost = bench.start_with(&lost).await;
+    let others = [bench.start_with(&kept).await, bench.start(Persistence::Browser).await];
+    assert_eq!(bench.sessions.check(&with_lost).unwrap().passkey(), Some(&lost));
+    let alice = bench.alice.profile.id;
+    assert_eq!(bench.sessions.end_opened_with(UserId::generate(), &lost, vec![]).await, Ok(0));
+    assert!(bench.is_live(&with_lost), "another member ends nothing");
+    let refused = Change::ReviseUser(alice, Box::new(|_| Verdict::Abandon));
+    let abandoned = bench.sessions.end_opened_with(alice, &lost, vec![refused]).await;
+    assert_eq!(abandoned, Err(StoreError::Abandoned));
+    assert!(bench.is_live(&with_lost), "nothing happens in part");
+    assert_eq!(bench.sessions.end_opened_with(alice, &lost, vec![]).await, Ok(1));
+    assert_eq!((bench.store.passkey(&lost), bench.is_live(&with_lost)), (Ok(None), false));
+    let reopened = open(&bench.store, &bench.clock);
+    assert!(reopened.check(&with_lost).is_none());
+    assert!(others.iter().all(|token| bench.is_live(token) && reopened.check(token).is_some()));
+}
+
 /// The sign-in writes its session, then the account's sessions are ended before that session is in the map.
 #[tokio::test]
 async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
@@ -112,6 +151,7 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
         created: bench.clock.now(),
         last_seen: bench.clock.now(),
         persistence: Persistence::Browser,
+        passkey: None,
         user_agent: String::new(),
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
@@ -156,7 +196,7 @@ async fn the_sweep_drops_what_expired_and_writes_down_use() {
 async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
     let bench = bench().await;
     let name = format!("evil\r\n{}", "ü".repeat(300));
-    let token = bench.sessions.start(&bench.alice, Persistence::Browser, &name, vec![]).await.unwrap();
+    let token = bench.sessions.start(&bench.alice, Persistence::Browser, None, &name, vec![]).await.unwrap();
     let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
     assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
 }

@@ -52,7 +52,7 @@ async fn refused(control: &Control, command: Command) -> String {
 
 async fn signed_in(control: &Control, name: &str) -> SessionId {
     let user = control.named(name).unwrap();
-    control.sessions.start(&user, Persistence::Browser, "Firefox", Vec::new()).await.unwrap().hash()
+    control.sessions.start(&user, Persistence::Browser, None, "Firefox", Vec::new()).await.unwrap().hash()
 }
 
 #[tokio::test]

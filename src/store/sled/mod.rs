@@ -30,13 +30,13 @@ use std::sync::Arc;
 use sled::IVec;
 
 use self::files::{Folder, unreadable};
-use self::records::{Kind, decode_session, decode_user, trailing};
+use self::records::{Kind, credential_after, decode_passkey, decode_session, decode_user, trailing};
 use self::table::Table;
 use self::writer::{DiskSync, Writer};
-use super::{Batch, Commit, Store, StoreError};
-use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+use super::{Batch, Commit, Store, StoreError, oldest_first};
+use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
 
-/// Accounts and sessions on the disk.
+/// Accounts, passkeys and sessions on the disk.
 ///
 /// After [`StoreError::Failed`] it reads as before, which may include what was not made durable, and writes nothing more.
 /// An empty batch goes the whole way to the disk, so it tells whether that works.
@@ -91,6 +91,18 @@ impl SledStore {
         let record =
             self.table.sound(record.ok_or_else(|| format!("the record of account {id} is missing")))?;
         self.table.sound(decode_user(id, &record))
+    }
+
+    fn stored_passkey(&self, db: &sled::Db, id: CredentialId) -> Result<Option<Passkey>, StoreError> {
+        let record = self.table.sound(db.get(Kind::Passkey.key(id.as_bytes())))?;
+        record.map(|record| self.table.sound(decode_passkey(id, &record))).transpose()
+    }
+
+    /// The passkey to which a key of an account's list points.
+    fn listed_passkey(&self, db: &sled::Db, list: &[u8], key: &[u8]) -> Result<Passkey, StoreError> {
+        let id = self.table.sound(credential_after(list, key))?;
+        let passkey = self.stored_passkey(db, id)?;
+        self.table.sound(passkey.ok_or("the record of a passkey is missing"))
     }
 
     /// Visits all entries of a kind, a page at a time; no lock is held while visiting.
@@ -155,6 +167,27 @@ impl Store for SledStore {
             let record = self.table.sound(db.get(Kind::Session.key(&id.0)))?;
             record.map(|record| self.table.sound(decode_session(id, &record))).transpose()
         })
+    }
+
+    fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
+        self.table.read(|db| self.stored_passkey(db, id.clone()))
+    }
+
+    fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
+        let list = Kind::PasskeyOf.key(&user.0);
+        let read = |db: &sled::Db| {
+            let keys = db.scan_prefix(&list).keys();
+            keys.map(|key| self.listed_passkey(db, &list, &self.table.sound(key)?)).collect()
+        };
+        self.table.read(read).map(oldest_first)
+    }
+
+    fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
+            let id = self.table.sound(credential_after(&Kind::Passkey.key(&[]), key))?;
+            self.table.sound(decode_passkey(id, record))
+        };
+        self.each(Kind::Passkey, read, visit)
     }
 
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {

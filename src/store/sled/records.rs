@@ -10,17 +10,21 @@
 //! | `l` link hash | the id of the account with that set-up link |
 //! | `s` session id | a [`Session`] |
 //! | `i` user id, session id | nothing; lists the sessions of an account |
+//! | `p` credential id | a [`Passkey`] |
+//! | `k` user id, credential id | nothing; lists the passkeys of an account |
 //!
 //! A record is a version byte and JSON. Its shape is declared here, apart from the domain, so that a new name there
 //! changes nothing on the disk. An unknown version or field is refused rather than lost at the next write. There is no
 //! checksum: sled keeps one for each message of its log, and verifies it whenever it reads one.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    Group, Persistence, Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
-    UserState,
+    Backup, CredentialId, Group, Passkey, PasskeyName, Persistence, Profile, Session, SessionId, SetupLink,
+    Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 
 /// The version of the records written.
@@ -33,6 +37,8 @@ pub(super) enum Kind {
     Count = b'c',
     Link = b'l',
     Name = b'n',
+    Passkey = b'p',
+    PasskeyOf = b'k',
     Session = b's',
     SessionOf = b'i',
     User = b'u',
@@ -60,6 +66,19 @@ pub(super) fn session_of_key(user: UserId, session: SessionId) -> Vec<u8> {
     key
 }
 
+/// The key that lists `passkey` below `user`.
+pub(super) fn passkey_of_key(user: UserId, passkey: &CredentialId) -> Vec<u8> {
+    let mut key = Kind::PasskeyOf.key(&user.0);
+    key.extend_from_slice(passkey.as_bytes());
+    key
+}
+
+/// The credential id in a key, after what goes `before` it.
+pub(super) fn credential_after(before: &[u8], key: &[u8]) -> Result<CredentialId, String> {
+    let id = key.strip_prefix(before).and_then(CredentialId::new);
+    id.ok_or_else(|| format!("a key of {} bytes holds no credential id", key.len()))
+}
+
 /// The id at the end of a key or in an index entry.
 pub(super) fn trailing<const N: usize>(bytes: &[u8]) -> Result<[u8; N], String> {
     bytes.last_chunk().copied().ok_or_else(|| format!("an id of {} bytes is too short", bytes.len()))
@@ -82,20 +101,34 @@ struct UserRecord {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LinkRecord {
-    #[serde(with = "text")]
-    hash: [u8; 32],
+    hash: Text<[u8; 32]>,
     expires: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SessionRecord {
-    #[serde(with = "text")]
-    user: [u8; 16],
+    user: Text<[u8; 16]>,
     created: Timestamp,
     last_seen: Timestamp,
     persistence: Persistence,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passkey: Option<Text<Vec<u8>>>,
     user_agent: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PasskeyRecord {
+    user: Text<[u8; 16]>,
+    rp_id: String,
+    name: PasskeyName,
+    credential: String,
+    aaguid: Option<Text<[u8; 16]>>,
+    transports: Vec<String>,
+    backup: Backup,
+    created: Timestamp,
+    last_used: Option<Timestamp>,
 }
 
 /// The record of an account; its id is in the key.
@@ -110,7 +143,7 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         password,
         created,
         last_sign_in,
-        setup: setup.map(|link| LinkRecord { hash: link.hash.0, expires: link.expires }),
+        setup: setup.map(|link| LinkRecord { hash: Text(link.hash.0), expires: link.expires }),
     })
 }
 
@@ -118,21 +151,39 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
 pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
     let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, setup } =
         decode(bytes)?;
-    let setup = setup.map(|link| SetupLink { hash: TokenHash(link.hash), expires: link.expires });
+    let setup = setup.map(|link| SetupLink { hash: TokenHash(link.hash.0), expires: link.expires });
     let profile = Profile { id, name, full_name, email, groups };
     Ok(User { profile, state, password, created, last_sign_in, setup })
 }
 
 /// The record of a session; its id is in the key.
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    let Session { id: _, user, created, last_seen, persistence, user_agent } = session.clone();
-    encode(&SessionRecord { user: user.0, created, last_seen, persistence, user_agent })
+    let Session { id: _, user, created, last_seen, persistence, passkey, user_agent } = session.clone();
+    let passkey = passkey.map(|passkey| Text(passkey.as_bytes().to_vec()));
+    encode(&SessionRecord { user: Text(user.0), created, last_seen, persistence, passkey, user_agent })
 }
 
 /// The session in a record, or what is wrong with it.
 pub(super) fn decode_session(id: SessionId, bytes: &[u8]) -> Result<Session, String> {
-    let SessionRecord { user, created, last_seen, persistence, user_agent } = decode(bytes)?;
-    Ok(Session { id, user: UserId(user), created, last_seen, persistence, user_agent })
+    let SessionRecord { user, created, last_seen, persistence, passkey, user_agent } = decode(bytes)?;
+    let passkey = passkey.map(|Text(passkey)| credential_after(&[], &passkey)).transpose()?;
+    Ok(Session { id, user: UserId(user.0), created, last_seen, persistence, passkey, user_agent })
+}
+
+/// The record of a passkey; its id is in the key.
+pub(super) fn encode_passkey(passkey: &Passkey) -> Vec<u8> {
+    let Passkey { id: _, user, rp_id, name, credential, aaguid, transports, backup, created, last_used } =
+        passkey.clone();
+    let (user, aaguid) = (Text(user.0), aaguid.map(Text));
+    encode(&PasskeyRecord { user, rp_id, name, credential, aaguid, transports, backup, created, last_used })
+}
+
+/// The passkey in a record, or what is wrong with it.
+pub(super) fn decode_passkey(id: CredentialId, bytes: &[u8]) -> Result<Passkey, String> {
+    let PasskeyRecord { user, rp_id, name, credential, aaguid, transports, backup, created, last_used } =
+        decode(bytes)?;
+    let (user, aaguid) = (UserId(user.0), aaguid.map(|aaguid| aaguid.0));
+    Ok(Passkey { id, user, rp_id, name, credential, aaguid, transports, backup, created, last_used })
 }
 
 fn encode(record: &impl Serialize) -> Vec<u8> {
@@ -151,28 +202,25 @@ fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, String> {
 }
 
 /// Bytes as base64url, a third of the room that JSON's list of numbers takes.
-mod text {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
+struct Text<B>(B);
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+impl<B: AsRef<[u8]>> Serialize for Text<B> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&URL_SAFE_NO_PAD.encode(&self.0))
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
-        from: D,
-    ) -> Result<[u8; N], D::Error> {
+impl<'de, B: TryFrom<Vec<u8>>> Deserialize<'de> for Text<B> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let bytes = URL_SAFE_NO_PAD.decode(String::deserialize(from)?).map_err(D::Error::custom)?;
-        bytes.try_into().map_err(|_| D::Error::custom("wrong number of bytes"))
+        B::try_from(bytes).map(Self).map_err(|_| D::Error::custom("wrong number of bytes"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{hash, id, link, session, user};
+    use crate::store::contract::{credential, hash, id, link, opened, passkey, session, user};
 
     const USER: &str = concat!(
         "\u{1}",
@@ -184,6 +232,18 @@ mod tests {
         "\u{1}",
         r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","created":1,"last_seen":2,"persistence":"Remembered","#,
         r#""user_agent":"Mozilla/5.0 «x»"}"#,
+    );
+
+    const OPENED: &str = concat!(
+        "\u{1}",
+        r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","created":1,"last_seen":2,"persistence":"Remembered","#,
+        r#""passkey":"BwcHBw","user_agent":"Mozilla/5.0 «x»"}"#,
+    );
+    const PASSKEY: &str = concat!(
+        "\u{1}",
+        r#"{"user":"AwMDAwMDAwMDAwMDAwMDAw","rp_id":"example.org","name":"Zoë's «phone»","#,
+        r#""credential":"{\"counter\":2}","aaguid":"AgICAgICAgICAgICAgICAg","#,
+        r#""transports":["internal","hybrid"],"backup":"Possible","created":2,"last_used":null}"#,
     );
 
     fn zoe() -> User {
@@ -201,6 +261,10 @@ mod tests {
         assert_eq!(encode_user(&zoe()), USER.as_bytes());
         assert_eq!(decode_session(hash(2), SESSION.as_bytes()), Ok(session(2, 3)));
         assert_eq!(encode_session(&session(2, 3)), SESSION.as_bytes());
+        assert_eq!(decode_session(hash(2), OPENED.as_bytes()), Ok(opened(2, 3, 4)));
+        assert_eq!(encode_session(&opened(2, 3, 4)), OPENED.as_bytes());
+        assert_eq!(decode_passkey(credential(2), PASSKEY.as_bytes()), Ok(passkey(2, 3)));
+        assert_eq!(encode_passkey(&passkey(2, 3)), PASSKEY.as_bytes());
     }
 
     #[test]
@@ -218,6 +282,16 @@ mod tests {
         for end in 0..USER.len() {
             assert!(decode_user(id(1), &USER.as_bytes()[..end]).is_err(), "{end}");
         }
+        for end in 0..PASSKEY.len() {
+            assert!(decode_passkey(credential(2), &PASSKEY.as_bytes()[..end]).is_err(), "{end}");
+        }
+        let nameless = OPENED.replace("BwcHBw", "");
+        assert!(decode_session(hash(2), nameless.as_bytes()).is_err(), "an id has at least one byte");
         assert!(trailing::<16>(&[1; 15]).is_err());
+        let list = Kind::PasskeyOf.key(&[1; 16]);
+        assert_eq!(credential_after(&list, &passkey_of_key(id(1), &credential(9))), Ok(credential(9)));
+        for wrong in [passkey_of_key(id(2), &credential(9)), list.clone()] {
+            assert!(credential_after(&list, &wrong).is_err());
+        }
     }
 }

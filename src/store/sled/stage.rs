@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sled::IVec;
 
 use super::records::{
-    Kind, decode_session, decode_user, encode_session, encode_user, session_of_key, trailing,
+    Kind, credential_after, decode_passkey, decode_session, decode_user, encode_passkey, encode_session,
+    encode_user, passkey_of_key, session_of_key, trailing,
 };
 use super::table::Table;
-use crate::domain::{Session, SessionId, TokenHash, User, UserId};
-use crate::store::{Batch, Change, StoreError, revised};
+use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::store::{Batch, Change, PasskeyRevision, StoreError, revised_passkey, revised_user};
 
 /// `None` removes the entry.
 type Writes = BTreeMap<Vec<u8>, Option<IVec>>;
@@ -54,6 +55,7 @@ impl<'t> Stage<'t> {
 
     fn make(&mut self, change: Change) -> Result<(), StoreError> {
         match change {
+            Change::AddPasskey { passkey, limit } => self.add_passkey(&passkey, limit),
             Change::AddUser(user) => match self.user(user.profile.id)? {
                 Some(_) => Err(StoreError::NameTaken),
                 None => self.put_user(None, &user),
@@ -62,9 +64,11 @@ impl<'t> Stage<'t> {
             Change::EndSession(id) => self.end_session(id),
             Change::EndSessions(user, but) => self.end_sessions(user, but),
             Change::PutSession(session) => self.put_session(&session),
+            Change::RemovePasskey(user, id) => self.remove_passkey(user, &id),
+            Change::RevisePasskey(user, id, revision) => self.revise_passkey(user, &id, revision),
             Change::ReviseUser(id, revision) => {
                 let before = self.user(id)?.ok_or(StoreError::NoSuchUser)?;
-                let after = revised(&before, revision)?;
+                let after = revised_user(&before, revision)?;
                 self.put_user(Some(&before), &after)
             }
             Change::TouchSession(id, at) => {
@@ -98,6 +102,9 @@ impl<'t> Stage<'t> {
         let Some(user) = self.user(id)? else { return Ok(()) };
         self.forget_name_and_link(&user)?;
         self.end_sessions(id, None)?;
+        for passkey in self.passkeys_of(id)? {
+            self.forget_passkey(id, &passkey);
+        }
         self.remove(Kind::User.key(&id.0));
         Ok(())
     }
@@ -111,6 +118,51 @@ impl<'t> Stage<'t> {
             }
         }
         Ok(())
+    }
+
+    fn add_passkey(&mut self, passkey: &Passkey, limit: usize) -> Result<(), StoreError> {
+        let (user, key) = (passkey.user, Kind::Passkey.key(passkey.id.as_bytes()));
+        if self.get(&Kind::User.key(&user.0))?.is_none() {
+            return Err(StoreError::NoSuchUser);
+        }
+        if self.get(&key)?.is_some() {
+            return Err(StoreError::CredentialTaken);
+        }
+        if self.passkeys_of(user)?.len() >= limit {
+            return Err(StoreError::LimitReached);
+        }
+        self.set(passkey_of_key(user, &passkey.id), &[]);
+        self.set(key, encode_passkey(passkey));
+        Ok(())
+    }
+
+    fn revise_passkey(
+        &mut self,
+        user: UserId,
+        id: &CredentialId,
+        revision: PasskeyRevision,
+    ) -> Result<(), StoreError> {
+        let before = self.passkey(user, id)?.ok_or(StoreError::NoSuchPasskey)?;
+        let after = revised_passkey(&before, revision)?;
+        self.set(Kind::Passkey.key(id.as_bytes()), encode_passkey(&after));
+        Ok(())
+    }
+
+    fn remove_passkey(&mut self, user: UserId, id: &CredentialId) -> Result<(), StoreError> {
+        if self.passkey(user, id)?.is_some() {
+            self.forget_passkey(user, id);
+        }
+        for session in self.sessions_of(user)? {
+            if self.session(session)?.is_some_and(|session| session.passkey.as_ref() == Some(id)) {
+                self.end_session(session)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_passkey(&mut self, user: UserId, id: &CredentialId) {
+        self.remove(passkey_of_key(user, id));
+        self.remove(Kind::Passkey.key(id.as_bytes()));
     }
 
     fn put_session(&mut self, session: &Session) -> Result<(), StoreError> {
@@ -151,14 +203,32 @@ impl<'t> Stage<'t> {
         record.map(|record| self.table.sound(decode_session(id, &record))).transpose()
     }
 
+    /// The passkey of this id, if it is this account's.
+    fn passkey(&self, user: UserId, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
+        let Some(record) = self.get(&Kind::Passkey.key(id.as_bytes()))? else { return Ok(None) };
+        let passkey = self.table.sound(decode_passkey(id.clone(), &record))?;
+        Ok(Some(passkey).filter(|passkey| passkey.user == user))
+    }
+
+    fn passkeys_of(&self, user: UserId) -> Result<Vec<CredentialId>, StoreError> {
+        let prefix = Kind::PasskeyOf.key(&user.0);
+        let keys = self.keys(&prefix)?;
+        keys.iter().map(|key| self.table.sound(credential_after(&prefix, key))).collect()
+    }
+
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
-        let prefix = Kind::SessionOf.key(&user.0);
+        let keys = self.keys(&Kind::SessionOf.key(&user.0))?;
+        keys.iter().map(|key| self.table.sound(trailing(key).map(TokenHash))).collect()
+    }
+
+    /// All keys that begin so.
+    fn keys(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for key in self.table.db().scan_prefix(&prefix).keys() {
+        for key in self.table.db().scan_prefix(prefix).keys() {
             keys.insert(self.table.sound(key)?.to_vec());
         }
         for writes in [&self.kept, &self.pending] {
-            for (key, value) in writes.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix))
+            for (key, value) in writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
             {
                 match value {
                     Some(_) => drop(keys.insert(key.clone())),
@@ -166,7 +236,7 @@ impl<'t> Stage<'t> {
                 }
             }
         }
-        keys.iter().map(|key| self.table.sound(trailing(key).map(TokenHash))).collect()
+        Ok(keys)
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {

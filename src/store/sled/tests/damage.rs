@@ -13,7 +13,8 @@ fn filled() -> TempDir {
     let Temporary { store, folder } = Temporary::new();
     // One at a time, so that the log has many groups.
     for n in 1..=40 {
-        commit(&store, vec![Change::AddUser(member(n)), Change::PutSession(session(n, n))]).unwrap();
+        let member = [Change::AddUser(member(n)), add(passkey(n, n)), Change::PutSession(opened(n, n, n))];
+        commit(&store, Vec::from(member)).unwrap();
     }
     drop(store);
     folder
@@ -26,7 +27,11 @@ fn check(path: &Path) {
         let right = |found: Result<_, _>| found.is_err() || found == Ok(Some(member(n)));
         assert!(right(store.user(id(n))) && right(store.user_by_name(&format!("m{n}"))), "account {n}");
         let found = store.session(hash(n));
-        assert!(found.is_err() || found == Ok(Some(session(n, n))), "session {n}");
+        assert!(found.is_err() || found == Ok(Some(opened(n, n, n))), "session {n}");
+        let found = store.passkey(&credential(n));
+        assert!(found.is_err() || found == Ok(Some(passkey(n, n))), "passkey {n}");
+        let found = store.passkeys_of(id(n));
+        assert!(found.is_err() || found == Ok(vec![passkey(n, n)]), "passkeys of account {n}");
     }
 }
 

@@ -16,7 +16,10 @@ use std::{env, fs};
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::contract::{commit, hash, id, link, rename, session, sessions, user, users};
+use crate::store::contract::{
+    add, commit, credential, hash, id, link, opened, passkey, passkeys, remove, rename, session, sessions,
+    used, user, users,
+};
 use crate::store::{Change, Verdict};
 
 mod contract {
@@ -87,6 +90,41 @@ fn all_is_there_after_reopening() {
     let store = store.reopened();
     assert_eq!(store.user_by_name("alice"), Ok(None));
     assert_eq!((users(&*store).len(), sessions(&*store).len()), (1, 0));
+}
+
+#[test]
+fn passkeys_are_there_after_reopening_and_removed_ones_are_not() {
+    let store = Temporary::new();
+    let batch = vec![
+        Change::AddUser(user(1, "alice")),
+        Change::AddUser(user(2, "bob")),
+        add(passkey(1, 1)),
+        add(passkey(2, 1)),
+        add(passkey(3, 2)),
+        Change::PutSession(opened(1, 1, 1)),
+        Change::PutSession(opened(2, 1, 2)),
+    ];
+    commit(&*store, batch).unwrap();
+    let store = store.reopened();
+    assert_eq!(passkeys(&*store), [passkey(1, 1), passkey(2, 1), passkey(3, 2)]);
+    assert_eq!(sessions(&*store), [opened(1, 1, 1), opened(2, 1, 2)]);
+    assert_eq!(commit(&*store, vec![add(passkey(1, 2))]), Err(StoreError::CredentialTaken));
+    let full = Change::AddPasskey { passkey: passkey(4, 1), limit: 2 };
+    assert_eq!(commit(&*store, vec![full]), Err(StoreError::LimitReached));
+    commit(&*store, vec![used(2, 1, 50), remove(1, 1), Change::DeleteUser(id(2))]).unwrap();
+    let store = store.reopened();
+    let left = Passkey { last_used: Some(crate::domain::Timestamp::from_millis(50)), ..passkey(2, 1) };
+    assert_eq!((passkeys(&*store), store.passkeys_of(id(1))), (vec![left.clone()], Ok(vec![left])));
+    assert_eq!((sessions(&*store), store.passkeys_of(id(2))), (vec![opened(2, 1, 2)], Ok(vec![])));
+}
+
+/// A list that names what is not there would show a member fewer passkeys than sign them in.
+#[test]
+fn sto_07_a_listed_passkey_without_its_record_is_an_error() {
+    let store = Temporary::new();
+    commit(&*store, vec![Change::AddUser(user(1, "alice")), add(passkey(1, 1)), add(passkey(2, 1))]).unwrap();
+    store.table.db().remove(Kind::Passkey.key(credential(1).as_bytes())).unwrap();
+    assert!(matches!(store.passkeys_of(id(1)), Err(StoreError::Damaged { .. })));
 }
 
 #[test]

@@ -6,20 +6,25 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Timestamp;
 use crate::store::MemoryStore;
-use crate::store::contract::{revise, set_link};
+use crate::store::contract::{revise, revise_passkey, set_link};
 
 /// A [`Change`] that can be made twice.
 #[derive(Clone, Debug)]
 enum Step {
     Add(u8, u8),
+    AddPasskey(u8, u8),
     Delete(u8),
     End(u8),
     EndAll(u8, Option<u8>),
     Link(u8, Option<u8>),
+    Open(u8, u8, u8),
     Put(u8, u8),
     Refuse(u8),
+    RefuseUse(u8, u8),
+    Remove(u8, u8),
     Rename(u8, u8),
     Touch(u8, u64),
+    Use(u8, u8, u64),
 }
 
 #[derive(Clone, Debug)]
@@ -34,28 +39,38 @@ const NAMES: [&str; 6] = ["a", "A", "ab", "abc", "b", "ｂ"];
 fn change(step: &Step) -> Change {
     match *step {
         Step::Add(n, name) => Change::AddUser(user(n, NAMES[usize::from(name)])),
+        Step::AddPasskey(p, n) => Change::AddPasskey { passkey: passkey(p, n), limit: 2 },
         Step::Delete(n) => Change::DeleteUser(id(n)),
         Step::End(s) => Change::EndSession(hash(s)),
         Step::EndAll(n, but) => Change::EndSessions(id(n), but.map(hash)),
         // No two accounts ever share a link: its hash is random.
         Step::Link(n, which) => set_link(n, which.map(|which| link(10 * n + which))),
+        Step::Open(s, n, p) => Change::PutSession(opened(s, n, p)),
         Step::Put(s, n) => Change::PutSession(session(s, n)),
         Step::Refuse(n) => revise(n, |_| Verdict::Abandon),
+        Step::RefuseUse(p, n) => revise_passkey(p, n, |_| Verdict::Abandon),
+        Step::Remove(p, n) => remove(p, n),
         Step::Rename(n, name) => rename(n, NAMES[usize::from(name)]),
         Step::Touch(s, at) => Change::TouchSession(hash(s), Timestamp::from_millis(at)),
+        Step::Use(p, n, at) => used(p, n, at),
     }
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let (user, session, name) = (1..5u8, 1..7u8, 0..6u8);
+    let (user, session, name, passkey) = (1..5u8, 1..7u8, 0..6u8, 1..7u8);
     prop_oneof![
         4 => (user.clone(), name.clone()).prop_map(|(n, name)| Step::Add(n, name)),
+        4 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::AddPasskey(p, n)),
         1 => user.clone().prop_map(Step::Delete),
         1 => session.clone().prop_map(Step::End),
         1 => (user.clone(), proptest::option::of(session.clone())).prop_map(|(n, but)| Step::EndAll(n, but)),
         2 => (user.clone(), proptest::option::of(0..3u8)).prop_map(|(n, which)| Step::Link(n, which)),
-        4 => (session.clone(), user.clone()).prop_map(|(s, n)| Step::Put(s, n)),
+        3 => (session.clone(), user.clone(), passkey.clone()).prop_map(|(s, n, p)| Step::Open(s, n, p)),
+        3 => (session.clone(), user.clone()).prop_map(|(s, n)| Step::Put(s, n)),
         1 => user.clone().prop_map(Step::Refuse),
+        1 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::RefuseUse(p, n)),
+        2 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::Remove(p, n)),
+        2 => (passkey, user.clone(), 3..99u64).prop_map(|(p, n, at)| Step::Use(p, n, at)),
         2 => (user, name).prop_map(|(n, name)| Step::Rename(n, name)),
         2 => (session, 3..99u64).prop_map(|(s, at)| Step::Touch(s, at)),
     ]
@@ -69,12 +84,17 @@ fn history() -> impl Strategy<Value = Vec<Act>> {
 fn check_equal(store: &dyn Store, model: &dyn Store) {
     assert_eq!(users(store), users(model));
     assert_eq!(sessions(store), sessions(model));
+    assert_eq!(passkeys(store), passkeys(model));
+    for n in 1..7 {
+        assert_eq!(store.passkey(&credential(n)), model.passkey(&credential(n)), "{n}");
+    }
     for name in ["a", "ab", "abc", "b"] {
         assert_eq!(store.user_by_name(name), model.user_by_name(name), "{name}");
     }
     for n in 0..60 {
         assert_eq!(store.user_by_setup(&hash(n)), model.user_by_setup(&hash(n)), "{n}");
         assert_eq!(store.session(hash(n)), model.session(hash(n)), "{n}");
+        assert_eq!(store.passkeys_of(id(n)), model.passkeys_of(id(n)), "{n}");
         assert_eq!(store.user(id(n)), model.user(id(n)), "{n}");
     }
 }

@@ -1,0 +1,139 @@
+//! Adding a passkey to the account of a session.
+//!
+//! SECURITY: W4, WAN-09, BP-11 … BP-16, BP-63. Refused before any device prompt if it can't work; the limit and the
+//! uniqueness of the credential are decided once more in the store, in the batch that adds it.
+
+use serde_json::Value;
+use webauthn_rs::prelude::{
+    Credential, CredentialID, PasskeyRegistration, RegisterPublicKeyCredential, Uuid, WebauthnResult,
+};
+use webauthn_rs_proto::AuthenticatorTransport;
+
+use super::assertion::{backup, to_text};
+use super::checks::{self, Refused};
+use super::options::refine;
+use super::provider::suggested_name;
+use super::{AddRefused, Challenge, Failed, Passkeys, Place};
+use crate::auth::LiveSession;
+use crate::domain::{CredentialId, Passkey, PasskeyName};
+use crate::store::{Change, StoreError};
+
+impl Passkeys {
+    /// Begins adding a passkey for the member of this session; refused before any device prompt if it can't work.
+    pub fn begin_add(
+        &self,
+        session: &LiveSession,
+        place: Place,
+    ) -> Result<Result<Challenge, AddRefused>, StoreError> {
+        let profile = session.profile();
+        if !self.are_offered_to(&profile) {
+            return Ok(Err(AddRefused::NotOffered));
+        }
+        if !self.is_fresh(session) {
+            return Ok(Err(AddRefused::StepUpFirst));
+        }
+        let existing = self.store.passkeys_of(session.user())?;
+        if existing.len() >= self.options.max_per_user {
+            return Ok(Err(AddRefused::LimitReached(self.options.max_per_user)));
+        }
+        let (name, handle) = (profile.name.as_str(), Uuid::from_bytes(session.user().0));
+        // What is there already is named in the options alone; the store decides about it at the end.
+        let begun: WebauthnResult<_> =
+            self.relying_party.start_passkey_registration(handle, name, name, None::<Vec<CredentialID>>);
+        let (mut challenge, state) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                let failed = self.record("add", &error.into(), &Value::Null, Some(session.user()));
+                return Ok(Err(AddRefused::Failed(failed)));
+            }
+        };
+        refine(&mut challenge, place, self.options.resident_key, &existing);
+        Ok(Ok(self.challenge(self.adding.begin(session.id(), state), &challenge.public_key)))
+    }
+
+    /// Ends adding. `name` is what the member chose; none for the provider's name, or "Passkey on Firefox".
+    pub async fn finish_add(
+        &self,
+        session: &LiveSession,
+        ceremony: &str,
+        answer: &Value,
+        name: Option<PasskeyName>,
+        user_agent: &str,
+    ) -> Result<Result<Passkey, AddRefused>, StoreError> {
+        let Some(state) = self.adding.take(session.id(), ceremony) else {
+            return Ok(Err(AddRefused::Failed(self.no_ceremony("add"))));
+        };
+        let added = match self.register(answer, &state) {
+            Ok(added) => added,
+            Err(refused) => {
+                let failed = self.record("add", &refused, answer, Some(session.user()));
+                return Ok(Err(AddRefused::Failed(failed)));
+            }
+        };
+        let others = self.store.passkeys_of(session.user())?;
+        let passkey = Passkey {
+            name: name.unwrap_or_else(|| suggested_name(added.aaguid, user_agent, &others)),
+            id: added.id,
+            user: session.user(),
+            rp_id: self.options.rp_id.clone(),
+            backup: backup(&added.credential),
+            credential: to_text(added.credential).ok_or(StoreError::Abandoned)?,
+            aaguid: added.aaguid,
+            transports: added.transports,
+            created: self.clock.now(),
+            last_used: None,
+        };
+        let limit = self.options.max_per_user;
+        match self.store.apply(vec![Change::AddPasskey { passkey: passkey.clone(), limit }]).await {
+            Ok(()) => Ok(Ok(passkey)),
+            Err(StoreError::CredentialTaken) => Ok(Err(AddRefused::AlreadyThere)),
+            Err(StoreError::LimitReached) => Ok(Err(AddRefused::LimitReached(limit))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Challenge, origin, relying party, presence, verification and algorithm are the library's; the id's length and
+    /// unity are ours.
+    pub(super) fn register(&self, answer: &Value, state: &PasskeyRegistration) -> Result<Added, Refused> {
+        let answer: RegisterPublicKeyCredential = checks::read(answer, &self.options.origins)?;
+        let library = self.relying_party.finish_passkey_registration(&answer, state)?;
+        let credential = Credential::from(library);
+        if credential.cred_id != answer.raw_id {
+            return Err(Refused::new(Failed::NotProven, "the answer names two credentials"));
+        }
+        if !credential.user_verified {
+            return Err(Refused::new(Failed::NotVerified, "the authenticator did not verify its user"));
+        }
+        let id = CredentialId::new(&credential.cred_id)
+            .ok_or(Refused::new(Failed::NotProven, "the credential's id is empty or too long"))?;
+        let transports = answer.response.transports.as_deref().unwrap_or_default();
+        Ok(Added {
+            id,
+            aaguid: checks::aaguid(&answer.response.attestation_object),
+            transports: known(transports),
+            credential,
+        })
+    }
+}
+
+/// What an accepted answer brought.
+pub(super) struct Added {
+    id: CredentialId,
+    aaguid: Option<[u8; 16]>,
+    transports: Vec<String>,
+    credential: Credential,
+}
+
+/// Each transport we know, once.
+fn known(transports: &[AuthenticatorTransport]) -> Vec<String> {
+    let mut names: Vec<String> = transports
+        .iter()
+        .filter(|transport| {
+            !matches!(transport, AuthenticatorTransport::Unknown | AuthenticatorTransport::Test)
+        })
+        .map(ToString::to_string)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
