@@ -26,13 +26,15 @@ for (const box of document.querySelectorAll(".reveal")) {
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);
   if (!Number.isNaN(moment.getTime())) {
-    time.textContent = moment.toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
+    const timeStyle = time.classList.contains("day") ? undefined : "short";
+    time.textContent = moment.toLocaleString(undefined, { dateStyle: "long", timeStyle });
   }
 }
 
 // One click sends a form once. Coming back to the page with the back button makes it ready again.
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });

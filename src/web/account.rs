@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
+use super::passkeys::PasskeyList;
 use super::request::in_query;
 use super::response::Reply;
 use super::wording::{ago, browser, date};
@@ -21,6 +22,7 @@ pub(super) struct AccountPage {
     email: Option<String>,
     groups: Vec<String>,
     since: Moment,
+    passkeys: Option<PasskeyList>,
     sessions: Vec<SessionLine>,
     csrf: String,
     notice: Option<Notice>,
@@ -28,7 +30,7 @@ pub(super) struct AccountPage {
 
 /// A moment for people, and for a script that writes it in their own time zone.
 #[derive(Default, Serialize)]
-struct Moment {
+pub(super) struct Moment {
     text: String,
     rfc3339: String,
 }
@@ -46,6 +48,9 @@ struct SessionLine {
 #[serde(rename_all = "kebab-case")]
 enum Notice {
     OtherSessionsEnded,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasskeyRenamed,
     SessionEnded,
 }
 
@@ -62,7 +67,14 @@ impl Page for AccountPage {
             notice: Some(Notice::OtherSessionsEnded),
             ..Self::default()
         };
-        vec![Self::default(), full, Self { notice: Some(Notice::SessionEnded), ..Self::default() }]
+        let notices =
+            [Notice::PasskeyAdded, Notice::PasskeyRemoved, Notice::PasskeyRenamed, Notice::SessionEnded];
+        let mut samples = vec![Self::default(), full];
+        samples.extend(notices.map(|notice| Self { notice: Some(notice), ..Self::default() }));
+        samples.extend(
+            PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
+        );
+        samples
     }
 }
 
@@ -86,10 +98,14 @@ impl Web {
             email: profile.email.clone(),
             groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
             since: Moment::from(member.session.signed_in_at()),
+            passkeys: self.passkey_list(&member, visit)?,
             sessions,
             csrf: member.proof().to_text(),
             notice: match &*in_query(request, "notice") {
                 "other-sessions-ended" => Some(Notice::OtherSessionsEnded),
+                "passkey-added" => Some(Notice::PasskeyAdded),
+                "passkey-removed" => Some(Notice::PasskeyRemoved),
+                "passkey-renamed" => Some(Notice::PasskeyRenamed),
                 "session-ended" => Some(Notice::SessionEnded),
                 _ => None,
             },
@@ -128,7 +144,7 @@ impl Web {
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)
     }
 
-    fn to_sign_in(&self) -> http::Response<Bytes> {
+    pub(super) fn to_sign_in(&self) -> http::Response<Bytes> {
         let account = ReturnTo::parse(&self.ours("/account"), &self.parts.prefix);
         let address = self.login_address(&account, SignInReason::NoSession);
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)

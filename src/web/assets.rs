@@ -10,11 +10,14 @@ use super::{Problem, Web};
 
 const STYLE: &str = include_str!("../../assets/passgate.css");
 const SCRIPT: &str = include_str!("../../assets/passgate.js");
+const PASSKEYS: &str = include_str!("../../assets/passkeys.js");
 const MARK: &str = include_str!("../../assets/mark.svg");
+
+const JAVASCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 
 /// The files, ready to be sent.
 pub(super) struct Assets {
-    files: [Asset; 3],
+    files: [Asset; 4],
 }
 
 struct Asset {
@@ -31,31 +34,34 @@ impl Assets {
         Self {
             files: [
                 Asset::new(
+                    "passgate",
                     "css",
                     const { HeaderValue::from_static("text/css; charset=utf-8") },
                     style.into(),
                 ),
+                Asset::new("passgate", "js", JAVASCRIPT, SCRIPT.into()),
+                Asset::new("passkeys", "js", JAVASCRIPT, PASSKEYS.into()),
                 Asset::new(
-                    "js",
-                    const { HeaderValue::from_static("text/javascript; charset=utf-8") },
-                    SCRIPT.into(),
+                    "passgate",
+                    "svg",
+                    const { HeaderValue::from_static("image/svg+xml") },
+                    mark.into(),
                 ),
-                Asset::new("svg", const { HeaderValue::from_static("image/svg+xml") }, mark.into()),
             ],
         }
     }
 
-    /// The names of the style sheet, the script and the mark.
-    pub(super) fn names(&self) -> [&str; 3] {
+    /// The names of the style sheet, the two scripts and the mark.
+    pub(super) fn names(&self) -> [&str; 4] {
         self.files.each_ref().map(|asset| asset.name.as_str())
     }
 }
 
 impl Asset {
-    fn new(extension: &str, content_type: HeaderValue, content: Bytes) -> Self {
+    fn new(stem: &str, extension: &str, content_type: HeaderValue, content: Bytes) -> Self {
         let hash = Sha256::digest(&content);
         let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("passgate.{hash}.{extension}"), content_type, content }
+        Self { name: format!("{stem}.{hash}.{extension}"), content_type, content }
     }
 }
 

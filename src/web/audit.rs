@@ -9,29 +9,59 @@ use super::Visit;
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// A member confirmed with a passkey who they are.
+    Confirmed,
     /// A member ended all their other sessions; so many were live.
     OtherSessionsEnded(usize),
     /// A member ended one of their other sessions.
     SessionEnded,
+    /// A member added a passkey.
+    PasskeyAdded,
+    /// A ceremony came to nothing, for the reason of this code.
+    PasskeyRefused {
+        /// What it was for.
+        purpose: &'static str,
+        /// What the browser was told.
+        code: &'static str,
+    },
+    /// A member removed a passkey; so many sessions it had opened were live.
+    PasskeyRemoved(usize),
+    /// A member gave a passkey another name.
+    PasskeyRenamed,
     /// A password was set through a one-time link.
     SetUp,
     /// A member signed in.
     SignedIn,
+    /// A member signed in with a passkey.
+    SignedInByPasskey,
     /// A member signed out.
     SignedOut,
     /// An attempt to sign in was refused.
     SignInRefused(RefusedBecause),
+    /// A passkey did not work, says a member's browser.
+    TroubleInBrowser {
+        /// What it was for.
+        purpose: &'static str,
+        /// What the browser calls it.
+        error: &'static str,
+    },
 }
 
 impl Event {
     const fn name(self) -> &'static str {
         match self {
+            Self::Confirmed => "confirmed",
             Self::OtherSessionsEnded(_) => "other-sessions-ended",
             Self::SessionEnded => "session-ended",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRefused { .. } => "passkey-refused",
+            Self::PasskeyRemoved(_) => "passkey-removed",
+            Self::PasskeyRenamed => "passkey-renamed",
             Self::SetUp => "set-up",
-            Self::SignedIn => "signed-in",
+            Self::SignedIn | Self::SignedInByPasskey => "signed-in",
             Self::SignedOut => "signed-out",
             Self::SignInRefused(_) => "sign-in-refused",
+            Self::TroubleInBrowser { .. } => "passkey-trouble",
         }
     }
 
@@ -40,6 +70,18 @@ impl Event {
             Self::SignInRefused(RefusedBecause::Disabled) => Some("disabled"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
+            Self::PasskeyRefused { code, .. } => Some(code),
+            Self::TroubleInBrowser { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What a passkey was used for.
+    const fn passkey(self) -> Option<&'static str> {
+        match self {
+            Self::Confirmed => Some("step-up"),
+            Self::PasskeyRefused { purpose, .. } | Self::TroubleInBrowser { purpose, .. } => Some(purpose),
+            Self::SignedInByPasskey => Some("sign-in"),
             _ => None,
         }
     }
@@ -48,13 +90,14 @@ impl Event {
 /// Writes the event down. `member` is none where no account is concerned.
 pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
     let sessions = match event {
-        Event::OtherSessionsEnded(count) => Some(count),
+        Event::OtherSessionsEnded(count) | Event::PasskeyRemoved(count) => Some(count),
         _ => None,
     };
     tracing::info!(
         target: "passgate::audit",
         event = event.name(),
         reason = event.reason(),
+        passkey = event.passkey(),
         sessions,
         member = member.map(tracing::field::display),
         request_id = visit.request_id,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
+use super::passkeys::PlatformAuthenticator;
 use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
@@ -27,6 +28,8 @@ pub(super) struct LoginPage {
     again: bool,
     /// What was typed, or the member's name.
     username: String,
+    /// Whether it can be done with a passkey, too.
+    passkeys: bool,
     /// Whether "stay signed in" is ticked.
     remember: bool,
     notice: Option<Notice>,
@@ -37,6 +40,7 @@ pub(super) struct LoginPage {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Notice {
+    PasskeyRemoved,
     PasswordSet,
     SignedOut,
 }
@@ -59,6 +63,9 @@ impl Page for LoginPage {
         vec![
             Self::default(),
             Self { again: true, remember: true, return_to: "/".to_owned(), ..Self::default() },
+            Self { again: true, passkeys: true, ..Self::default() },
+            Self { passkeys: true, ..Self::default() },
+            notice(Notice::PasskeyRemoved),
             notice(Notice::PasswordSet),
             notice(Notice::SignedOut),
             trouble(Trouble::Busy),
@@ -93,13 +100,18 @@ impl Web {
                 .map(|member| member.session.profile().name.to_string())
                 .unwrap_or_default(),
             notice: match &*in_query(request, "notice") {
+                "passkey-removed" => Some(Notice::PasskeyRemoved),
                 "password-set" => Some(Notice::PasswordSet),
                 "signed-out" => Some(Notice::SignedOut),
                 _ => None,
             },
             ..LoginPage::default()
         };
-        Ok(self.show_login(StatusCode::OK, page, request.headers(), visit))
+        let mut response = self.show_login(StatusCode::OK, page, request.headers(), visit);
+        if let Some(cookie) = self.quiet_again(request) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(response)
     }
 
     pub(super) async fn log_in(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
@@ -136,7 +148,9 @@ impl Web {
             SignInOutcome::SignedIn(token, profile) => {
                 audit::record(Event::SignedIn, Some(profile.id), visit);
                 self.end_replaced(visit).await;
-                Ok(self.signed_in(&token, persistence, &return_to))
+                let platform = PlatformAuthenticator::from(form.is_ticked("passkey_ready") && !page.again);
+                let next = self.after_password(&profile, &return_to, platform, headers);
+                Ok(self.signed_in(&token, persistence, &next))
             }
         }
     }
@@ -158,19 +172,14 @@ impl Web {
         self.show_login(status, LoginPage { trouble: Some(trouble), ..page }, headers, visit)
     }
 
-    fn signed_in(
-        &self,
-        token: &SessionToken,
-        persistence: Persistence,
-        return_to: &ReturnTo,
-    ) -> Response<Bytes> {
-        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str());
+    fn signed_in(&self, token: &SessionToken, persistence: Persistence, next: &str) -> Response<Bytes> {
+        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, next);
         response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_session(token, persistence));
         response
     }
 
     /// SECURITY: S1. The session this browser had is over once it has another; the member is signed in either way.
-    async fn end_replaced(&self, visit: &Visit<'_>) {
+    pub(super) async fn end_replaced(&self, visit: &Visit<'_>) {
         let Some(member) = visit.member else { return };
         if let Err(error) = self.parts.sessions.end(member.session.id()).await {
             let _ = self.store_failed(&error, visit);
@@ -189,6 +198,7 @@ impl Web {
         let is_new = known.is_none();
         let browser = known.unwrap_or_else(BrowserToken::generate);
         page.csrf = sign_in_proof(&browser).to_text();
+        page.passkeys = self.can_use_passkeys(&page, visit);
         let mut response = self.page(status, &page, visit);
         let fields = response.headers_mut();
         if is_new {
@@ -203,8 +213,20 @@ impl Web {
         response
     }
 
-    fn browser(&self, headers: &HeaderMap) -> Option<BrowserToken> {
+    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserToken> {
         self.parts.cookies.browser(Self::cookie_fields(headers)).token()
+    }
+
+    /// Everyone who signs in is shown the same; who they say they are plays no part (SECURITY: D3, BP-50, BP-51). A member
+    /// who confirms is shown it if they have one.
+    fn can_use_passkeys(&self, page: &LoginPage, visit: &Visit<'_>) -> bool {
+        match (self.parts.passkeys.as_deref(), visit.member) {
+            (None, _) => false,
+            (Some(passkeys), Some(member)) if page.again => {
+                passkeys.of(member.session.user()).is_ok_and(|all| !all.is_empty())
+            }
+            (Some(_), _) => true,
+        }
     }
 
     /// SECURITY: S1. Whether the browser holds a session cookie that is good for nothing.

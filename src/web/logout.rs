@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{HeaderName, SET_COOKIE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 
 use super::audit::{self, Event};
@@ -43,7 +43,8 @@ impl Web {
             // Nothing to end. Cookies go if the form is ours, or if there is a dead one: another site's form, which
             // comes without cookies, must not make the browser forget anything.
             let is_ours = form.provenance() == Provenance::Ours;
-            return Ok(self.signed_out(is_ours, is_ours || self.is_stale(request.headers(), visit)));
+            let clear = is_ours || self.is_stale(request.headers(), visit);
+            return Ok(self.signed_out(request.headers(), is_ours, clear));
         };
         if !form.proves(&member.proof()) {
             return match form.provenance() {
@@ -55,12 +56,15 @@ impl Web {
         let ended = self.parts.sessions.end(member.session.id()).await;
         ended.map_err(|error| self.store_failed(&error, visit))?;
         audit::record(Event::SignedOut, Some(member.session.user()), visit);
-        Ok(self.signed_out(true, true))
+        Ok(self.signed_out(request.headers(), true, true))
     }
 
-    fn signed_out(&self, forget: bool, clear: bool) -> Response<Bytes> {
-        let mut response =
-            self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/login?notice=signed-out"));
+    fn signed_out(&self, headers: &HeaderMap, forget: bool, clear: bool) -> Response<Bytes> {
+        let mut address = self.ours("/login?notice=signed-out");
+        if let Some(until) = self.quiet_until(headers) {
+            address.push_str(&format!("&quiet={}", until.as_millis()));
+        }
+        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, &address);
         let headers = response.headers_mut();
         if forget {
             headers.insert(CLEAR_SITE_DATA, FORGET);

@@ -12,17 +12,19 @@ mod logout;
 pub mod options;
 mod pages;
 mod palette;
+mod passkeys;
 mod refusal;
 mod request;
 mod response;
 mod security_headers;
 mod setup;
+mod well_known;
 mod wording;
 
 pub use audience::Audience;
 pub use pages::PagesError;
 pub use refusal::Problem;
-pub use request::MAX_BODY_BYTES;
+pub use request::{MAX_BODY_BYTES, MAX_JSON_BYTES};
 pub use response::without_body;
 pub use security_headers::STRICT_TRANSPORT_SECURITY;
 
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
+use crate::auth::passkeys::Passkeys;
 use crate::auth::{Accounts, Cookies, LiveSession, SessionToken, Sessions, SignIn};
 use crate::domain::{Clock, RequestPath, ReturnTo};
 use crate::policy::SignInReason;
@@ -58,6 +61,8 @@ pub struct WebParts {
     pub accounts: Arc<Accounts>,
     /// Signing out, and a member's own sessions.
     pub sessions: Arc<Sessions>,
+    /// Passkeys; none where they are switched off, and then no page speaks of them.
+    pub passkeys: Option<Arc<Passkeys>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -99,6 +104,7 @@ enum Route<'r> {
     Home,
     Login,
     Logout,
+    Passkeys(passkeys::Route),
     Setup,
 }
 
@@ -113,7 +119,10 @@ impl<'r> Route<'r> {
             "/login" => Self::Login,
             "/logout" => Self::Logout,
             "/setup" => Self::Setup,
-            _ => Self::Asset(rest.strip_prefix("/assets/")?),
+            _ => match rest.strip_prefix("/assets/") {
+                Some(name) => Self::Asset(name),
+                None => Self::Passkeys(passkeys::Route::of(rest)?),
+            },
         })
     }
 
@@ -123,6 +132,7 @@ impl<'r> Route<'r> {
             Self::Account | Self::Asset(_) | Self::Home => "GET, HEAD",
             Self::EndOtherSessions | Self::EndSession => "POST",
             Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
+            Self::Passkeys(route) => route.allow(),
         }
     }
 }
@@ -135,7 +145,8 @@ impl Web {
         Ok(Self { parts, pages, outbound })
     }
 
-    /// Answers a request below the prefix. The body is complete, or cut off somewhere above [`MAX_BODY_BYTES`].
+    /// Answers a request below the prefix, or at a well-known address of ours. The body is complete, or cut off somewhere
+    /// above [`MAX_JSON_BYTES`].
     pub async fn dispatch(&self, request: Request<Bytes>, visit: &Visit<'_>) -> Response<Bytes> {
         let audience = Audience::of(request.headers(), request.method());
         let reply = self.answer(&request, visit).await;
@@ -146,9 +157,13 @@ impl Web {
     async fn answer(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let path = RequestPath::parse(target).map_err(|_| Problem::AmbiguousTarget)?;
+        if let Some(reply) = self.well_known(&path, request) {
+            return reply;
+        }
         let rest = path.below(&self.parts.prefix).ok_or(Problem::NotFound)?;
         let route = Route::of(rest).ok_or(Problem::NotFound)?;
         match (request.method(), route) {
+            (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name),
             (&Method::GET | &Method::HEAD, Route::Home) => {

@@ -18,19 +18,26 @@ use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::options::PageOptions;
 use super::palette::Palette;
+use super::passkeys::{AddPasskeyPage, PasskeyHelpPage, RemovePasskeyPage, RenamePasskeyPage, WelcomePage};
 use super::refusal::ProblemPage;
 use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
+    ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
     ("login.html", include_str!("../../assets/templates/login.html")),
     ("logout.html", include_str!("../../assets/templates/logout.html")),
+    ("passkey-add.html", include_str!("../../assets/templates/passkey-add.html")),
+    ("passkey-remove.html", include_str!("../../assets/templates/passkey-remove.html")),
+    ("passkey-rename.html", include_str!("../../assets/templates/passkey-rename.html")),
+    ("passkey-trouble.html", include_str!("../../assets/templates/passkey-trouble.html")),
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),
+    ("welcome.html", include_str!("../../assets/templates/welcome.html")),
 ];
 
 /// Why there can be no pages. Operators read this at start.
@@ -82,6 +89,7 @@ struct Site<'a> {
     prefix: &'a str,
     style: String,
     script: String,
+    passkeys: String,
     icon: String,
 }
 
@@ -104,9 +112,9 @@ impl Pages {
         );
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let [style, script, icon] = assets.names().map(|name| format!("{prefix}/assets/{name}"));
+        let [style, script, passkeys, icon] = assets.names().map(|name| format!("{prefix}/assets/{name}"));
         let logo = options.logo.as_deref().unwrap_or(&icon).to_owned();
-        let site = Site { name: &options.site_name, logo: &logo, prefix, style, script, icon };
+        let site = Site { name: &options.site_name, logo: &logo, prefix, style, script, passkeys, icon };
         environment.add_global("site", Value::from(Serde(site)));
         for (name, source) in TEMPLATES {
             environment.add_template(name, source).map_err(|error| mistake(&error, name, None))?;
@@ -121,11 +129,16 @@ impl Pages {
 
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         self.try_page::<AccountPage>()?;
+        self.try_page::<AddPasskeyPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LoginPage>()?;
         self.try_page::<LogoutPage>()?;
+        self.try_page::<PasskeyHelpPage>()?;
         self.try_page::<ProblemPage<'_>>()?;
-        self.try_page::<SetupPage>()
+        self.try_page::<RemovePasskeyPage>()?;
+        self.try_page::<RenamePasskeyPage>()?;
+        self.try_page::<SetupPage>()?;
+        self.try_page::<WelcomePage>()
     }
 
     fn try_page<P: Page>(&self) -> Result<(), (minijinja::Error, &'static str)> {

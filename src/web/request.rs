@@ -1,13 +1,14 @@
 //! Reading what a form or an address brings: limits, origin, anti-forgery.
 //!
-//! SECURITY: WEB-01, WEB-02, THR-11. A form is read only by [`Form::read`], which refuses what is too large, of another
-//! format or from another site, before anything is done with it.
+//! SECURITY: WEB-01, WEB-02, THR-11. A form is read only by [`Form::read`], JSON only by [`proven_json`], which refuse what
+//! is too large, of another format or from another site, before anything is done with it.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, Request};
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::{Member, Problem, Web};
@@ -16,11 +17,16 @@ use crate::domain::{Secret, TokenHash};
 
 /// Larger forms are refused with 413. Callers may stop reading a body once it is larger.
 pub const MAX_BODY_BYTES: usize = 4 * 1024;
+/// Larger JSON is refused with 413. Only the answers of authenticators are read up to this.
+pub const MAX_JSON_BYTES: usize = 64 * 1024;
 /// Forms of more fields are refused with 400.
 const MAX_FIELDS: usize = 32;
 
 /// The name of the anti-forgery field.
 pub(super) const CSRF_FIELD: &str = "csrf";
+
+/// The field in which scripts send it.
+const CSRF_HEADER: &str = "x-csrf-token";
 
 /// What the browser says of where a form was sent from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,7 @@ pub(super) struct Form {
 impl Form {
     /// Reads a form, or says why it is refused.
     pub(super) fn read(request: &Request<Bytes>, origins: &[String]) -> Result<Self, Problem> {
-        if !is_form(request.headers()) {
+        if !is_of(request.headers(), "application/x-www-form-urlencoded") {
             return Err(Problem::UnsupportedMediaType);
         }
         if request.body().len() > MAX_BODY_BYTES {
@@ -85,6 +91,28 @@ impl Form {
     }
 }
 
+/// Reads JSON that only our own page in this browser can have sent: the anti-forgery value is in a field that no other
+/// site can set. Values nest 128 deep at most, as `serde_json` reads them.
+pub(super) fn proven_json<T: DeserializeOwned>(
+    request: &Request<Bytes>,
+    origins: &[String],
+    expected: &TokenHash,
+) -> Result<T, Problem> {
+    if !is_of(request.headers(), "application/json") {
+        return Err(Problem::UnsupportedMediaType);
+    }
+    if request.body().len() > MAX_JSON_BYTES {
+        return Err(Problem::PayloadTooLarge);
+    }
+    let is_ours = provenance(request.headers(), origins).is_some();
+    let proof =
+        only(request.headers(), CSRF_HEADER).flatten().and_then(|value| std::str::from_utf8(value).ok());
+    if !is_ours || !proof.is_some_and(|proof| expected.matches_text(proof)) {
+        return Err(Problem::CsrfFailed);
+    }
+    serde_json::from_slice(request.body()).map_err(|_| Problem::BadRequest)
+}
+
 /// The first value of a name in the query; empty if it is missing.
 pub(super) fn in_query<'r>(request: &'r Request<Bytes>, name: &str) -> Cow<'r, str> {
     let query = request.uri().query().unwrap_or_default();
@@ -113,11 +141,11 @@ impl Web {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    media.trim().eq_ignore_ascii_case(media_type)
 }
 
 /// `None` means from elsewhere. `Origin: null`, a field sent twice and a sibling host (`same-site`) are elsewhere.

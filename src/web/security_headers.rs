@@ -16,9 +16,9 @@ pub(super) enum Scheme {
     Https,
 }
 
-/// No inline script or style, nothing from elsewhere, no frame around us. Pictures may come from this origin, for the
+/// No inline script or style, nothing from or to elsewhere, no frame around us. Pictures may come from this origin, for the
 /// site's own logo.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; object-src 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; object-src 'none'; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
     trusted-types 'none'";
 

@@ -89,6 +89,39 @@ export async function visit(browser, demo, options = {}) {
   return { context, page, troubles };
 }
 
+/** A virtual device that can make passkeys and unlocks itself. */
+const DEVICE = {
+  protocol: "ctap2",
+  ctap2Version: "ctap2_1",
+  transport: "internal",
+  hasResidentKey: true,
+  hasUserVerification: true,
+  isUserVerified: true,
+  automaticPresenceSimulation: true,
+  defaultBackupEligibility: true,
+  defaultBackupState: true,
+};
+
+/** Gives a page's browser a device, and resolves with the means to change it; `traits` differ from the ordinary one's. */
+export async function attachDevice(context, page, traits = {}) {
+  const session = await context.newCDPSession(page);
+  await session.send("WebAuthn.enable", { enableUI: false });
+  const attach = async (more) =>
+    (await session.send("WebAuthn.addVirtualAuthenticator", { options: { ...DEVICE, ...more } })).authenticatorId;
+  let authenticatorId = await attach(traits);
+  const set = (what, how) => session.send(`WebAuthn.${what}`, { authenticatorId, ...how });
+  return {
+    present: (enabled) => set("setAutomaticPresenceSimulation", { enabled }),
+    verified: (isUserVerified) => set("setUserVerified", { isUserVerified }),
+    broken: (how) => set("setResponseOverrideBits", how),
+    credentials: async () => (await set("getCredentials", {})).credentials,
+    exchange: async (other) => {
+      await set("removeVirtualAuthenticator", {});
+      authenticatorId = await attach(other);
+    },
+  };
+}
+
 /** Fills in the sign-in form that is open, and sends it. */
 export async function signIn(page, name, password) {
   await page.locator("input[name=username]").fill(name);

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { picture, signIn, startBrowser, startDemo, visit } from "./demo.mjs";
+import { attachDevice, picture, signIn, startBrowser, startDemo, submit, visit } from "./demo.mjs";
 
 let demo, browser;
 
@@ -24,6 +24,19 @@ const PAGES = {
     await page.goto("/index.php");
     await signIn(page, demo.members[0].name, "not the password");
   },
+  "second-step": async (page) => {
+    await page.goto("/index.php");
+    await page.locator("input[name=username]").fill(demo.members[0].name);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Use password" }).waitFor();
+  },
+  "passkey-trouble": async (page) => {
+    await attachDevice(page.context(), page);
+    await page.goto("/index.php");
+    await page.getByRole("button", { name: "Sign in with a passkey" }).click();
+    await page.locator("#passkey-trouble").waitFor();
+  },
+  "passkey-help": async (page) => page.goto("/.passgate/help/passkeys"),
   "not-found": async (page) => page.goto("/.passgate/there-is-no-such-page"),
   account: async (page) => {
     await page.goto("/.passgate/account");
@@ -31,6 +44,35 @@ const PAGES = {
     await page.goto("/.passgate/account");
   },
 };
+
+/** The same for a member with a passkey, one page after the other. */
+const WITH_PASSKEY = {
+  welcome: async (page) => {
+    await page.goto("/index.php");
+    await signIn(page, demo.members[0].name, demo.members[0].password);
+  },
+  "passkey-add-first": async (page) => {
+    await page.goto(ADD);
+    await page.locator("[data-places]").waitFor();
+  },
+  "passkey-added": async (page) => {
+    await page.getByRole("button", { name: /^This device/ }).click();
+    await page.waitForURL(/rename/);
+  },
+  "account-with-passkey": async (page) => page.goto("/.passgate/account"),
+  "passkey-there-already": async (page) => {
+    await page.goto(ADD);
+    await page.getByRole("button", { name: /^This device/ }).click();
+    await page.locator("#passkey-trouble").waitFor();
+  },
+  "step-up": async (page) => page.goto("/.passgate/login?again=1"),
+  "passkey-remove": async (page) => {
+    await page.goto("/.passgate/account");
+    await page.locator("#passkeys li").last().getByRole("link", { name: /^Remove/ }).click();
+  },
+};
+
+const ADD = "/.passgate/account/passkeys/add";
 
 /** Contrast of two colours as `rgb(…)`, after WCAG 2.2, "contrast ratio". */
 function contrast(one, other) {
@@ -53,25 +95,45 @@ const colours = (page) =>
     return { text: body.color, back: [body, html].map((style) => style.backgroundColor).find(seen) ?? "rgb(255, 255, 255)" };
   });
 
-for (const [name, open] of Object.entries(PAGES)) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
+/** Checks the page that is open and takes its picture. */
+async function looksWell(page, name, colorScheme, width) {
+  const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(needed <= width, `${name}: ${needed} pixels are needed`);
+  const { text, back } = await colours(page);
+  assert.ok(contrast(text, back) >= 4.5, `${name}: ${text} on ${back}`);
+  const isDark = contrast(back, "rgb(0, 0, 0)") < contrast(back, "rgb(255, 255, 255)");
+  assert.equal(isDark, colorScheme === "dark", `${name}: the background is ${back}`);
+  assert.ok(await page.title(), "a page has a title");
+  assert.ok(await page.locator("html").getAttribute("lang"), "a page names its language");
+  await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [320, 1280]) {
+    const options = { colorScheme, viewport: { width, height: 800 } };
+    for (const [name, open] of Object.entries(PAGES)) {
       test(`${name}, ${colorScheme}, ${width} pixels wide`, async () => {
-        const { context, page, troubles } = await visit(browser, demo, { colorScheme, viewport: { width, height: 800 } });
+        const { context, page, troubles } = await visit(browser, demo, options);
         await open(page);
-        const needed = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(needed <= width, `${needed} pixels are needed`);
-        const { text, back } = await colours(page);
-        assert.ok(contrast(text, back) >= 4.5, `${text} on ${back}`);
-        const isDark = contrast(back, "rgb(0, 0, 0)") < contrast(back, "rgb(255, 255, 255)");
-        assert.equal(isDark, colorScheme === "dark", `the background is ${back}`);
-        assert.ok(await page.title(), "a page has a title");
-        assert.ok(await page.locator("html").getAttribute("lang"), "a page names its language");
-        await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+        await looksWell(page, name, colorScheme, width);
         assert.deepEqual(troubles, []);
         await context.close();
       });
     }
+
+    test(`with a passkey, ${colorScheme}, ${width} pixels wide`, async () => {
+      const { context, page, troubles } = await visit(browser, demo, options);
+      await attachDevice(context, page);
+      for (const [name, open] of Object.entries(WITH_PASSKEY)) {
+        await open(page);
+        await looksWell(page, name, colorScheme, width);
+      }
+      const last = page.locator("input[name=sure]");
+      if (await last.count()) await last.check();
+      await submit(page, "main form");
+      assert.deepEqual(troubles, []);
+      await context.close();
+    });
   }
 }
 

@@ -1,9 +1,9 @@
-//! A store whose disk can be made to fail.
+//! A store whose disk can be made to fail: writes, and reading passkeys.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
 use crate::store::{Batch, Commit, MemoryStore, Store, StoreError};
 
 #[derive(Default)]
@@ -33,6 +33,21 @@ impl Store for FaultyStore {
 
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.inner.session(id)
+    }
+
+    fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
+        self.inner.passkey(id)
+    }
+
+    fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Failed("can't read".to_owned()));
+        }
+        self.inner.passkeys_of(user)
+    }
+
+    fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.inner.each_passkey(visit)
     }
 
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {

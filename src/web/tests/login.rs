@@ -205,7 +205,7 @@ async fn fill_queue(site: &Site) -> Vec<Pin<Box<dyn Future<Output = ()> + '_>>> 
 #[tokio::test]
 async fn thr_09_too_many_at_once_are_asked_to_try_again_with_what_they_typed() {
     let slow = HashingCost { memory_kib: 64 * 1024, iterations: 16, parallelism: 1 };
-    let site = Site::made(options(), slow).unwrap();
+    let site = Site::made(options(), slow, None).unwrap();
     let new =
         NewUser { name: UserName::parse("alice").unwrap(), full_name: None, email: None, groups: vec![] };
     let user = site.accounts.add(new, None).await.unwrap();

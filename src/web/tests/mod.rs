@@ -7,6 +7,7 @@ mod faulty;
 mod login;
 mod logout;
 mod pages;
+mod passkeys;
 mod refusal;
 mod setup;
 
@@ -22,6 +23,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::options::PageOptions;
 use super::{Member, PagesError, Visit, Web, WebParts};
+use crate::auth::passkeys::{PasskeyOptions, Passkeys};
 use crate::auth::{
     Accounts, Cookies, HashingCost, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions, SignIn,
     Transport,
@@ -32,6 +34,7 @@ use faulty::FaultyStore;
 
 const ORIGIN_OF_SITE: &str = "https://forum.example";
 const PASSWORD: &str = "correct horse battery staple";
+const CHEAP: HashingCost = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A gateway's pages with what is behind them.
@@ -60,10 +63,14 @@ impl Site {
     }
 
     fn with(options: PageOptions) -> Result<Self, PagesError> {
-        Self::made(options, HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 })
+        Self::made(options, CHEAP, None)
     }
 
-    fn made(options: PageOptions, cost: HashingCost) -> Result<Self, PagesError> {
+    fn made(
+        options: PageOptions,
+        cost: HashingCost,
+        passkeys: Option<PasskeyOptions>,
+    ) -> Result<Self, PagesError> {
         let day = Duration::from_secs(86_400);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
@@ -80,6 +87,11 @@ impl Site {
             PasswordPolicy { min_chars: 15 },
         ));
         let sign_in = SignIn::new(store, Arc::clone(&sessions), Arc::clone(&passwords), Arc::clone(&ticking));
+        let passkeys = passkeys.map(|options| {
+            let passkeys =
+                Passkeys::new(options, Arc::clone(&faulty) as _, Arc::clone(&sessions), Arc::clone(&ticking));
+            Arc::new(passkeys.unwrap())
+        });
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
         let web = Web::new(WebParts {
             options,
@@ -90,6 +102,7 @@ impl Site {
             sign_in: Arc::new(sign_in),
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            passkeys,
             clock: ticking,
         })?;
         Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords })

@@ -1,0 +1,79 @@
+//! The page that adds a passkey: what to know first, and where it is to live. The rest is the script's and `api`'s.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Serialize;
+
+use super::super::pages::Page;
+use super::super::request::in_query;
+use super::super::response::Reply;
+use super::super::{Visit, Web};
+use crate::auth::passkeys::Passkeys;
+use crate::domain::ReturnTo;
+use crate::policy::SignInReason;
+
+/// What the page shows.
+#[derive(Default, Serialize)]
+pub(in crate::web) struct AddPasskeyPage {
+    csrf: String,
+    /// Where to go afterwards; empty for the account page.
+    return_to: String,
+    /// Where to confirm who one is, and come back here.
+    confirm_first: String,
+    is_first: bool,
+    full_at: Option<usize>,
+}
+
+impl Page for AddPasskeyPage {
+    const TEMPLATE: &'static str = "passkey-add.html";
+
+    fn samples() -> Vec<Self> {
+        vec![
+            Self { is_first: true, return_to: "/".to_owned(), ..Self::default() },
+            Self::default(),
+            Self { full_at: Some(10), ..Self::default() },
+        ]
+    }
+}
+
+impl Web {
+    pub(super) fn add_passkey_page(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let here = self.return_here(request);
+        let Some(member) = visit.member else {
+            return Ok(self.to_login(&here, SignInReason::NoSession));
+        };
+        let profile = member.session.profile();
+        if !passkeys.are_offered_to(&profile) {
+            return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")));
+        }
+        if !passkeys.is_fresh(member.session) {
+            return Ok(self.to_login(&here, SignInReason::StepUp));
+        }
+        let count = self.passkeys_of(passkeys, profile.id, visit)?.len();
+        let limit = passkeys.options().max_per_user;
+        let page = AddPasskeyPage {
+            csrf: member.proof().to_text(),
+            return_to: self.optional_return(&in_query(request, "return_to")),
+            confirm_first: self.login_address(&here, SignInReason::StepUp),
+            is_first: count == 0,
+            full_at: (count >= limit).then_some(limit),
+        };
+        Ok(self.page(StatusCode::OK, &page, visit))
+    }
+
+    /// This very page, as a return target.
+    pub(super) fn return_here(&self, request: &Request<Bytes>) -> ReturnTo {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        ReturnTo::parse(target, &self.parts.prefix)
+    }
+
+    /// To the sign-in page, and back.
+    pub(super) fn to_login(&self, return_to: &ReturnTo, reason: SignInReason) -> http::Response<Bytes> {
+        self.outbound.redirect(StatusCode::SEE_OTHER, &self.login_address(return_to, reason))
+    }
+}

@@ -1,0 +1,287 @@
+//! The JSON that the script of our pages speaks: two requests a ceremony, and a note of what failed in the browser.
+//!
+//! SECURITY: WEB-01, WEB-02, BP-42. Each request carries the anti-forgery value of its page: the browser's for signing in,
+//! the member's for all else. A ceremony for signing in belongs to the browser that holds the cookie.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
+use http::{Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::audit::{self, Event};
+use super::super::request::{proven_json, sign_in_proof};
+use super::super::response::Reply;
+use super::super::{Member, Problem, Visit, Web};
+use super::refused::Refused;
+use super::signal::Signal;
+use super::welcome::PlatformAuthenticator;
+use super::{Purpose, handle};
+use crate::auth::passkeys::{Challenge, PasskeySignIn, Passkeys, Place};
+use crate::auth::{BrowserToken, SessionToken};
+use crate::domain::{Passkey, Persistence, Profile, ReturnTo};
+
+/// What begins a ceremony.
+#[derive(Deserialize)]
+struct Begin {
+    /// For adding: where it is to live.
+    #[serde(default)]
+    place: PlaceWord,
+}
+
+/// [`Place`] as the script calls it.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PlaceWord {
+    #[default]
+    Any,
+    Phone,
+    SecurityKey,
+    ThisDevice,
+}
+
+impl From<PlaceWord> for Place {
+    fn from(word: PlaceWord) -> Self {
+        match word {
+            PlaceWord::Any => Self::Any,
+            PlaceWord::Phone => Self::Phone,
+            PlaceWord::SecurityKey => Self::SecurityKey,
+            PlaceWord::ThisDevice => Self::ThisDevice,
+        }
+    }
+}
+
+/// What ends one.
+#[derive(Deserialize)]
+struct Finish {
+    ceremony: String,
+    /// The authenticator's answer, as the browser's `toJSON()` writes it.
+    answer: Value,
+    #[serde(default)]
+    remember: bool,
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    passkey_ready: bool,
+}
+
+/// What failed in the browser.
+#[derive(Deserialize)]
+struct Trouble {
+    purpose: String,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Begun<'a> {
+    ceremony: &'a str,
+    options: &'a Value,
+    lifetime_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    location: &'a str,
+    signal: Option<Signal>,
+}
+
+impl Web {
+    pub(super) async fn begin_ceremony(
+        &self,
+        passkeys: &Passkeys,
+        purpose: Purpose,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let origins = &self.parts.origins;
+        if purpose == Purpose::SignIn {
+            let browser = self.browser(request.headers()).ok_or(Problem::CsrfFailed)?;
+            proven_json::<Begin>(request, origins, &sign_in_proof(&browser))?;
+            return Ok(self.begun(&passkeys.begin_sign_in(browser.hash())));
+        }
+        let member = visit.member.ok_or(Problem::SignInRequired)?;
+        let begin: Begin = proven_json(request, origins, &member.proof())?;
+        if purpose == Purpose::StepUp {
+            let challenge = passkeys.begin_step_up(member.session);
+            return challenge
+                .map(|challenge| self.begun(&challenge))
+                .map_err(|error| self.store_failed(&error, visit));
+        }
+        match passkeys.begin_add(member.session, begin.place.into()) {
+            Ok(Ok(challenge)) => Ok(self.begun(&challenge)),
+            Ok(Err(reason)) => Ok(self.not_done(&Refused::adding(&reason), Purpose::Add, visit)),
+            Err(error) => Err(self.store_failed(&error, visit)),
+        }
+    }
+
+    pub(super) async fn finish_ceremony(
+        &self,
+        passkeys: &Passkeys,
+        purpose: Purpose,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let origins = &self.parts.origins;
+        if purpose == Purpose::SignIn {
+            let browser = self.browser(request.headers()).ok_or(Problem::CsrfFailed)?;
+            let finish = proven_json(request, origins, &sign_in_proof(&browser))?;
+            return self.finish_sign_in(passkeys, &browser, finish, request.headers(), visit).await;
+        }
+        let member = visit.member.ok_or(Problem::SignInRequired)?;
+        let finish = proven_json(request, origins, &member.proof())?;
+        match purpose {
+            Purpose::Add => self.finish_add(passkeys, &member, finish, request.headers(), visit).await,
+            _ => self.finish_step_up(passkeys, &member, finish, request.headers(), visit).await,
+        }
+    }
+
+    async fn finish_sign_in(
+        &self,
+        passkeys: &Passkeys,
+        browser: &BrowserToken,
+        finish: Finish,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Finish { ceremony, answer, remember, return_to, passkey_ready } = finish;
+        let persistence = if remember { Persistence::Remembered } else { Persistence::Browser };
+        let agent = user_agent(headers);
+        let ended = passkeys.finish_sign_in(browser.hash(), &ceremony, &answer, persistence, agent).await;
+        match ended.map_err(|error| self.store_failed(&error, visit))? {
+            PasskeySignIn::Failed(reason) => {
+                Ok(self.not_done(&Refused::because(reason), Purpose::SignIn, visit))
+            }
+            PasskeySignIn::SignedIn(token, profile, passkey) => {
+                audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
+                self.end_replaced(visit).await;
+                let return_to = ReturnTo::parse(&return_to, &self.parts.prefix);
+                let platform = PlatformAuthenticator::from(passkey_ready && is_elsewhere(&answer, &passkey));
+                let next = self.after_sign_in(&profile, &return_to, platform, headers);
+                Ok(self.signed_in_by_passkey(passkeys, &token, persistence, &profile, &next))
+            }
+        }
+    }
+
+    async fn finish_step_up(
+        &self,
+        passkeys: &Passkeys,
+        member: &Member<'_>,
+        finish: Finish,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Finish { ceremony, answer, return_to, .. } = finish;
+        let ended = passkeys.finish_step_up(member.session, &ceremony, &answer, user_agent(headers)).await;
+        match ended.map_err(|error| self.store_failed(&error, visit))? {
+            PasskeySignIn::Failed(reason) => {
+                let name = member.session.profile().name.to_string();
+                Ok(self.not_done(&Refused::confirming(reason, &name), Purpose::StepUp, visit))
+            }
+            PasskeySignIn::SignedIn(token, profile, _) => {
+                audit::record(Event::Confirmed, Some(profile.id), visit);
+                let persistence = member.session.snapshot().persistence;
+                let next = ReturnTo::parse(&return_to, &self.parts.prefix);
+                Ok(self.signed_in_by_passkey(passkeys, &token, persistence, &profile, next.as_str()))
+            }
+        }
+    }
+
+    async fn finish_add(
+        &self,
+        passkeys: &Passkeys,
+        member: &Member<'_>,
+        finish: Finish,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Finish { ceremony, answer, return_to, .. } = finish;
+        let ended = passkeys.finish_add(member.session, &ceremony, &answer, None, user_agent(headers)).await;
+        match ended.map_err(|error| self.store_failed(&error, visit))? {
+            Err(reason) => Ok(self.not_done(&Refused::adding(&reason), Purpose::Add, visit)),
+            Ok(passkey) => {
+                audit::record(Event::PasskeyAdded, Some(member.session.user()), visit);
+                let return_to = self.optional_return(&return_to);
+                let location = self.rename_address(&handle(&passkey), &return_to);
+                let signal = Signal::of(passkeys, &member.session.profile());
+                Ok(self.outbound.json(StatusCode::OK, &Done { location: &location, signal }))
+            }
+        }
+    }
+
+    /// Writes down what failed in a member's browser; the answer is the reference to it.
+    pub(super) fn note_trouble(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let expected = match visit.member {
+            Some(member) => member.proof(),
+            None => sign_in_proof(&self.browser(request.headers()).ok_or(Problem::CsrfFailed)?),
+        };
+        let Trouble { purpose, name } = proven_json(request, &self.parts.origins, &expected)?;
+        let known = |list: &[&'static str], word: &str| {
+            list.iter().find(|known| **known == word).copied().unwrap_or("other")
+        };
+        let event =
+            Event::TroubleInBrowser { purpose: known(&PURPOSES, &purpose), error: known(&ERRORS, &name) };
+        audit::record(event, visit.member.map(|member| member.session.user()), visit);
+        Ok(self.outbound.json(StatusCode::OK, &serde_json::json!({ "ref": visit.request_id })))
+    }
+
+    fn begun(&self, challenge: &Challenge) -> Response<Bytes> {
+        let Challenge { ceremony, options, lifetime } = challenge;
+        let begun = Begun { ceremony, options, lifetime_seconds: lifetime.as_secs() };
+        self.outbound.json(StatusCode::OK, &begun)
+    }
+
+    fn not_done(&self, refused: &Refused, purpose: Purpose, visit: &Visit<'_>) -> Response<Bytes> {
+        let member = visit.member.map(|member| member.session.user());
+        audit::record(Event::PasskeyRefused { purpose: purpose.word(), code: refused.code }, member, visit);
+        self.refuse(refused, visit)
+    }
+
+    fn signed_in_by_passkey(
+        &self,
+        passkeys: &Passkeys,
+        token: &SessionToken,
+        persistence: Persistence,
+        profile: &Profile,
+        location: &str,
+    ) -> Response<Bytes> {
+        let done = Done { location, signal: Signal::of(passkeys, profile) };
+        let mut response = self.outbound.json(StatusCode::OK, &done);
+        response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_session(token, persistence));
+        response
+    }
+}
+
+const PURPOSES: [&str; 3] = ["add", "sign-in", "step-up"];
+
+/// What browsers throw (WebAuthn Level 3, §5.1.3.1 and §5.1.4.4). Only these words reach the log.
+const ERRORS: [&str; 9] = [
+    "ConstraintError",
+    "InvalidStateError",
+    "NotAllowedError",
+    "NotReadableError",
+    "NotSupportedError",
+    "OperationError",
+    "SecurityError",
+    "TypeError",
+    "UnknownError",
+];
+
+impl Purpose {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::SignIn => "sign-in",
+            Self::StepUp => "step-up",
+        }
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> &str {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether the passkey is on another device, such as a phone near by (BP-21). A hint of the browser's, for an offer only.
+fn is_elsewhere(answer: &Value, passkey: &Passkey) -> bool {
+    let is_key = passkey.transports.iter().any(|way| way == "usb" || way == "nfc");
+    answer.get("authenticatorAttachment").and_then(Value::as_str) == Some("cross-platform") && !is_key
+}

@@ -1,0 +1,32 @@
+//! The help page for members. Open to everyone, so that it can be linked from anywhere.
+
+use http::StatusCode;
+use serde::Serialize;
+
+use super::super::pages::Page;
+use super::super::response::Reply;
+use super::super::{Visit, Web};
+
+/// What the page shows besides its words.
+#[derive(Default, Serialize)]
+pub(in crate::web) struct PasskeyHelpPage {
+    account_in_query: String,
+}
+
+impl Page for PasskeyHelpPage {
+    const TEMPLATE: &'static str = "help-passkeys.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self::default()]
+    }
+}
+
+impl Web {
+    pub(super) fn passkey_help_page(&self, visit: &Visit<'_>) -> Reply {
+        let account = self.ours("/account");
+        let page = PasskeyHelpPage {
+            account_in_query: form_urlencoded::byte_serialize(account.as_bytes()).collect(),
+        };
+        Ok(self.page(StatusCode::OK, &page, visit))
+    }
+}

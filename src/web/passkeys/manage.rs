@@ -1,0 +1,216 @@
+//! Renaming and removing a passkey, by plain forms. A member's own ones only: another's can't be named here.
+
+use bytes::Bytes;
+use http::header::SET_COOKIE;
+use http::{Request, Response, StatusCode};
+use serde::Serialize;
+
+use super::super::audit::{self, Event};
+use super::super::pages::Page;
+use super::super::request::in_query;
+use super::super::response::Reply;
+use super::super::{Member, Problem, Visit, Web};
+use super::list::opened;
+use super::{handle, signal};
+use crate::auth::passkeys::Passkeys;
+use crate::domain::{Passkey, PasskeyName, ReturnTo};
+use crate::policy::SignInReason;
+use crate::store::StoreError;
+
+/// The page that gives a passkey another name; also the last step of adding one.
+#[derive(Default, Serialize)]
+pub(in crate::web) struct RenamePasskeyPage {
+    csrf: String,
+    handle: String,
+    name: String,
+    max_chars: usize,
+    /// Where to go afterwards; empty for the account page.
+    return_to: String,
+    is_new: bool,
+    is_refused: bool,
+    signal: Option<String>,
+}
+
+impl Page for RenamePasskeyPage {
+    const TEMPLATE: &'static str = "passkey-rename.html";
+
+    fn samples() -> Vec<Self> {
+        let new = Self {
+            is_new: true,
+            return_to: "/".to_owned(),
+            signal: Some("{}".to_owned()),
+            ..Self::default()
+        };
+        vec![new, Self { is_refused: true, ..Self::default() }]
+    }
+}
+
+/// The page that asks whether to remove one.
+#[derive(Default, Serialize)]
+pub(in crate::web) struct RemovePasskeyPage {
+    csrf: String,
+    handle: String,
+    name: String,
+    is_last: bool,
+    is_current: bool,
+}
+
+impl Page for RemovePasskeyPage {
+    const TEMPLATE: &'static str = "passkey-remove.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self { is_last: true, is_current: true, ..Self::default() }, Self::default()]
+    }
+}
+
+/// A member's passkeys, and the one that is meant.
+struct Meant {
+    all: Vec<Passkey>,
+    one: Passkey,
+}
+
+impl Web {
+    pub(super) fn rename_passkey_page(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Some(member) = visit.member else {
+            return Ok(self.to_login(&self.return_here(request), SignInReason::NoSession));
+        };
+        let Meant { all, one } = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
+        let page = RenamePasskeyPage {
+            csrf: member.proof().to_text(),
+            handle: handle(&one),
+            name: one.name.as_str().to_owned(),
+            max_chars: PasskeyName::MAX_CHARS,
+            return_to: self.optional_return(&in_query(request, "return_to")),
+            is_new: in_query(request, "new") == "1",
+            is_refused: false,
+            signal: signal::to_text(passkeys, &member.session.profile(), &all),
+        };
+        Ok(self.page(StatusCode::OK, &page, visit))
+    }
+
+    pub(super) async fn rename_passkey(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let form = self.member_form(request, &member)?;
+        let Meant { one, .. } = self.meant(passkeys, form.text("passkey"), &member, visit)?;
+        let return_to = self.optional_return(form.text("return_to"));
+        let Ok(name) = PasskeyName::parse(form.text("name")) else {
+            let page = RenamePasskeyPage {
+                csrf: member.proof().to_text(),
+                handle: handle(&one),
+                name: form.text("name").to_owned(),
+                max_chars: PasskeyName::MAX_CHARS,
+                return_to,
+                is_new: form.is_ticked("new"),
+                is_refused: true,
+                signal: None,
+            };
+            return Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, &page, visit));
+        };
+        let renamed = passkeys.rename(one.user, &one.id, name).await;
+        renamed.map_err(|error| self.gone_or_failed(&error, visit))?;
+        audit::record(Event::PasskeyRenamed, Some(one.user), visit);
+        let notice = if form.is_ticked("new") { "passkey-added" } else { "passkey-renamed" };
+        Ok(match return_to.as_str() {
+            "" => self.back_to_passkeys(notice),
+            elsewhere => self.outbound.redirect(StatusCode::SEE_OTHER, elsewhere),
+        })
+    }
+
+    pub(super) fn remove_passkey_page(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let here = self.return_here(request);
+        let Some(member) = visit.member else { return Ok(self.to_login(&here, SignInReason::NoSession)) };
+        let meant = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
+        if !passkeys.is_fresh(member.session) {
+            return Ok(self.to_login(&here, SignInReason::StepUp));
+        }
+        Ok(self.ask_to_remove(&meant, &member, visit))
+    }
+
+    /// SECURITY: BP-63. Only after a fresh proof of who asks; a last one takes a tick more.
+    pub(super) async fn remove_passkey(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let form = self.member_form(request, &member)?;
+        let meant = self.meant(passkeys, form.text("passkey"), &member, visit)?;
+        if !passkeys.is_fresh(member.session) {
+            let page = format!("{}?passkey={}", self.ours("/account/passkeys/remove"), handle(&meant.one));
+            return Ok(self.to_login(&ReturnTo::parse(&page, &self.parts.prefix), SignInReason::StepUp));
+        }
+        if meant.all.len() == 1 && !form.is_ticked("sure") {
+            return Ok(self.ask_to_remove(&meant, &member, visit));
+        }
+        let was_current = opened(&meant.one, &member);
+        let removed = passkeys.remove(meant.one.user, &meant.one.id).await;
+        let sessions = removed.map_err(|error| self.gone_or_failed(&error, visit))?;
+        audit::record(Event::PasskeyRemoved(sessions), Some(meant.one.user), visit);
+        if !was_current {
+            return Ok(self.back_to_passkeys("passkey-removed"));
+        }
+        let address = self.ours("/login?notice=passkey-removed");
+        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, &address);
+        response.headers_mut().append(SET_COOKIE, self.parts.cookies.clear_session());
+        Ok(response)
+    }
+
+    /// Where a new passkey gets its name.
+    pub(super) fn rename_address(&self, handle: &str, return_to: &str) -> String {
+        let target: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
+        let address = format!("{}?passkey={handle}&new=1", self.ours("/account/passkeys/rename"));
+        if target.is_empty() { address } else { format!("{address}&return_to={target}") }
+    }
+
+    fn ask_to_remove(&self, meant: &Meant, member: &Member<'_>, visit: &Visit<'_>) -> Response<Bytes> {
+        let page = RemovePasskeyPage {
+            csrf: member.proof().to_text(),
+            handle: handle(&meant.one),
+            name: meant.one.name.as_str().to_owned(),
+            is_last: meant.all.len() == 1,
+            is_current: opened(&meant.one, member),
+        };
+        self.page(StatusCode::OK, &page, visit)
+    }
+
+    fn back_to_passkeys(&self, notice: &str) -> Response<Bytes> {
+        let address = format!("{}?notice={notice}#passkeys", self.ours("/account"));
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+
+    fn meant(
+        &self,
+        passkeys: &Passkeys,
+        named: &str,
+        member: &Member<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<Meant, Problem> {
+        let all = self.passkeys_of(passkeys, member.session.user(), visit)?;
+        let one = all.iter().find(|passkey| handle(passkey) == named).cloned();
+        one.map(|one| Meant { one, all }).ok_or(Problem::NotFound)
+    }
+
+    /// Two tabs may remove the same one.
+    fn gone_or_failed(&self, error: &StoreError, visit: &Visit<'_>) -> Problem {
+        match error {
+            StoreError::NoSuchPasskey => Problem::NotFound,
+            error => self.store_failed(error, visit),
+        }
+    }
+}

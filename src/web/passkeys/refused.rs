@@ -1,0 +1,105 @@
+//! Why a ceremony came to nothing: the one table from a reason to status, code and words for the member (JSON
+//! `{"code","message","ref"}`).
+//!
+//! SECURITY: BP-33. An unknown passkey and one that is another account's are one answer; the log has the reason under the
+//! same reference.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::super::{Visit, Web};
+use crate::auth::passkeys::{AddRefused, Failed};
+
+/// What a script and its member are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    status: StatusCode,
+    /// Stable; the script acts by it.
+    pub(super) code: &'static str,
+    message: String,
+}
+
+impl Refused {
+    fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self { status, code, message: message.to_owned() }
+    }
+
+    /// Signing in, or adding.
+    #[rustfmt::skip]
+    pub(super) fn because(reason: Failed) -> Self {
+        use StatusCode as S;
+        let (status, code, message) = match reason {
+            Failed::Ceremony => (S::GONE, "ceremony_expired",
+                "This took too long. Please try again."),
+            Failed::Counter => (S::FORBIDDEN, "passkey_suspect",
+                "For your safety we didn’t accept this passkey: it may have been copied. Sign in with your password and look at the passkeys in your account."),
+            Failed::Disabled => (S::FORBIDDEN, "account_disabled",
+                "This account is switched off. The people who run this site can tell you why."),
+            Failed::NotProven => (S::UNAUTHORIZED, "passkey_failed",
+                "We couldn’t check this passkey. Please try again, or use your password."),
+            Failed::NotVerified => (S::UNAUTHORIZED, "user_not_verified",
+                "Your passkey didn’t confirm that it’s you. If you use a security key, set a PIN on it and try again."),
+            Failed::Origin => (S::FORBIDDEN, "origin_mismatch",
+                "Passkeys aren’t set up correctly for this address. Please use your password, and tell the people who run this site."),
+            Failed::Unknown => (S::NOT_FOUND, "unknown_credential",
+                "This passkey no longer works here. Sign in with your password; you can delete the old passkey from your password manager."),
+        };
+        Self::new(status, code, message)
+    }
+
+    /// Confirming who is there; `name` is the member's.
+    pub(super) fn confirming(reason: Failed, name: &str) -> Self {
+        match reason {
+            // Not `unknown_credential`: it may be good for the account it belongs to.
+            Failed::Unknown => Self {
+                status: StatusCode::FORBIDDEN,
+                code: "wrong_account",
+                message: format!("That passkey belongs to a different account. Choose the one for {name}."),
+            },
+            reason => Self::because(reason),
+        }
+    }
+
+    /// Adding one.
+    pub(super) fn adding(reason: &AddRefused) -> Self {
+        use StatusCode as S;
+        match reason {
+            AddRefused::AlreadyThere => Self::new(
+                S::CONFLICT,
+                "already_registered",
+                "This device or password manager already has a passkey for your account. You don’t need another one here.",
+            ),
+            AddRefused::Failed(reason) => Self::because(*reason),
+            AddRefused::LimitReached(limit) => Self {
+                status: S::CONFLICT,
+                code: "passkey_limit",
+                message: format!(
+                    "You already have {limit} passkeys, the most an account can have. Remove one you no longer use first."
+                ),
+            },
+            AddRefused::NotOffered => {
+                Self::new(S::FORBIDDEN, "not_enabled", "Passkeys aren’t available for your account yet.")
+            }
+            AddRefused::StepUpFirst => {
+                Self::new(S::FORBIDDEN, "reauth_required", "Please confirm it’s you first.")
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RefusedJson<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+}
+
+impl Web {
+    /// The answer to the script.
+    pub(super) fn refuse(&self, refused: &Refused, visit: &Visit<'_>) -> Response<Bytes> {
+        let Refused { status, code, message } = refused;
+        self.outbound.json(*status, &RefusedJson { code, message, reference: visit.request_id })
+    }
+}
