@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::auth::passkeys::{PasskeyOptions, Passkeys};
 use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -26,6 +27,9 @@ pub enum StartError {
     /// Counters could not be registered.
     #[error("can't register the metrics: {0}")]
     Metrics(String),
+    /// The relying party of `[passkeys]` does not fit.
+    #[error("{0}")]
+    Passkeys(String),
     /// A template of our pages is broken.
     #[error(transparent)]
     Pages(#[from] PagesError),
@@ -70,9 +74,16 @@ impl Services {
         Ok(Self { store, sessions, accounts, sign_in, clock })
     }
 
+    fn passkeys(&self, options: PasskeyOptions) -> Result<Arc<Passkeys>, StartError> {
+        let (store, sessions, clock) = (&self.store, &self.sessions, &self.clock);
+        let passkeys = Passkeys::new(options, Arc::clone(store), Arc::clone(sessions), Arc::clone(clock));
+        passkeys.map(Arc::new).map_err(StartError::Passkeys)
+    }
+
     /// What a reload replaces, from `config`.
-    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), PagesError> {
+    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), StartError> {
         let cookies = Cookies::new(config.transport, config.lifetimes.remember);
+        let passkeys = config.passkeys.clone().map(|options| self.passkeys(options)).transpose()?;
         let web = Web::new(WebParts {
             options: config.pages.clone(),
             prefix: config.prefix.clone(),
@@ -81,6 +92,7 @@ impl Services {
             methods: config.policy.methods().to_vec(),
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
+            passkeys,
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
         })?;
@@ -217,7 +229,7 @@ impl Running {
     /// session lifetimes. Nobody is signed out.
     ///
     /// Returns the keys whose change counts only from the next start on.
-    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, PagesError> {
+    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
         self.reloader().reload(config).await
     }
 
@@ -252,7 +264,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// See [`Running::reload`].
-    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, PagesError> {
+    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
         let (rules, upstream) = self.services.rules(config)?;
         if let Err(error) = upstream.look_up().await {
             tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,

@@ -143,6 +143,7 @@ fn session(of: u64, n: u64) -> Session {
         created: Timestamp::from_millis(n),
         last_seen: Timestamp::from_millis(n),
         persistence: Persistence::Browser,
+        passkey: None,
         user_agent: "x".repeat(usize::try_from(n % 200).unwrap()),
     }
 }

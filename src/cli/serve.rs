@@ -110,6 +110,7 @@ impl From<StartError> for Trouble {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Pages(error) => Self::new(Exit::Configuration, error),
+            StartError::Passkeys(error) => Self::new(Exit::Configuration, error),
             other => Self::unavailable(other),
         }
     }

@@ -132,7 +132,7 @@ fn commands_ask_the_gateway_that_has_the_store_open() {
     let serving = runtime.spawn(socket.serve(Arc::clone(&control), async move { drop(stopped.await) }));
     place.done(&["user", "add", "alice"]);
     let user = control.accounts.all().unwrap().remove(0);
-    let session = control.sessions.start(&user, Persistence::Remembered, "Firefox", Vec::new());
+    let session = control.sessions.start(&user, Persistence::Remembered, None, "Firefox", Vec::new());
     runtime.block_on(session).unwrap();
     let listed = place.done(&["session", "list"]).out;
     assert!(listed.contains("alice") && listed.contains("Firefox"), "{listed}");

@@ -146,7 +146,7 @@ fn methods(
     methods.into_iter().collect()
 }
 
-fn group(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Group> {
+pub(super) fn group(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Group> {
     Group::parse(text).ok().or_else(|| {
         let help = "write a list of names: groups = [\"moderators\", \"admins\"]";
         reader.refuse(&format!("{key}.groups"), quoted(text), "a group's name, without commas", help)

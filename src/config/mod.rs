@@ -9,6 +9,7 @@ mod access;
 mod house;
 mod layers;
 mod limits;
+mod passkeys;
 mod problem;
 mod public;
 mod raw;
@@ -25,6 +26,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
 use crate::domain::{Host, Lifetimes};
 use crate::policy::Policy;
@@ -53,6 +55,8 @@ pub struct Config {
     pub hashing: HashingCost,
     /// How many threads hash; at least one.
     pub hashing_workers: usize,
+    /// Passkeys; none without.
+    pub passkeys: Option<PasskeyOptions>,
     /// Where accounts and sessions are kept.
     pub store: StoreOptions,
     /// How our pages look.

@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) upstream: Upstream,
     pub(super) identity: Identity,
     pub(super) access: Access,
+    pub(super) passkeys: Passkeys,
     pub(super) password: Password,
     pub(super) session: Session,
     pub(super) store: Store,
@@ -146,6 +147,33 @@ impl Default for AccessRule {
             groups: Vec::new(),
             step_up: String::new(),
             authorization: "drop".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Passkeys {
+    pub(super) enabled: bool,
+    pub(super) rollout: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) groups: Vec<String>,
+    pub(super) suggest: String,
+    pub(super) max_per_user: u64,
+    pub(super) rp_id: String,
+    pub(super) resident_key: String,
+}
+
+impl Default for Passkeys {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            rollout: "everyone".into(),
+            groups: Vec::new(),
+            suggest: "after-login".into(),
+            max_per_user: 10,
+            rp_id: String::new(),
+            resident_key: "required".into(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::layers::Layers;
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
-use super::{Config, house, limits, public, server, upstream};
+use super::{Config, house, limits, passkeys, public, server, upstream};
 use crate::proxy::options::ProxyOptions;
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
@@ -37,6 +37,10 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let log = house::log(reader, &raw.log);
     let file = reader.layers().file().cloned();
+    let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
+        let site = passkeys::Site { host: &public.host, origins: &public.origins, name: &pages.site_name };
+        passkeys::read(reader, &raw.passkeys, &site)
+    });
     let (password, hashing, hashing_workers) = password?;
     let public = public?;
     Some(Config {
@@ -47,6 +51,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         password,
         hashing,
         hashing_workers,
+        passkeys: passkeys?,
         store: store?,
         pages: pages?,
         log: log?,

@@ -46,7 +46,7 @@ use self::facts::Parsed;
 use self::forwarded::Trust;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
-use crate::policy::{Decision, Policy, Presence, RequestFacts};
+use crate::policy::{Decision, Policy, Presence, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, Web};
 
 /// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
@@ -159,6 +159,8 @@ impl Gateway {
             .zip(profile.as_ref())
             .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
         match rules.policy.decide(&facts, member, self.clock.now()) {
+            Decision::Refuse(Refusal::UnknownHost) => Judged::Refused(Problem::UnknownHost),
+            _ if rules.web.owns(&path) => Judged::Own(path.target().into_owned()),
             Decision::Forward(permit) => {
                 Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
             }
