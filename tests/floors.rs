@@ -62,7 +62,7 @@ const HOMES: [(&str, &[&str]); 26] = [
     ("rpassword", &["cli/"]),
     ("rustls", &["server/"]),
     ("serde_cbor_2", &["auth/passkeys"]),
-    ("sha2", &["domain/secret.rs", "sample/", "web/assets.rs", "web/passkeys/"]),
+    ("sha2", &["domain/passkey.rs", "domain/secret.rs", "sample/", "web/assets.rs"]),
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tracing_subscriber", &["config/house.rs", "server/"]),

@@ -10,7 +10,7 @@ use super::{Streams, Trouble};
 use crate::config::Config;
 use crate::domain::{Clock, Group, Host, Profile, RequestPath, SystemClock, UserId, UserName, UserState};
 use crate::policy::{Presence, RequestFacts};
-use crate::server::control::{Command, Reply, UserView};
+use crate::server::control::{Command, MemberView, Reply, UserView};
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -67,7 +67,9 @@ fn parts(url: &str, config: &Config) -> Result<(Host, String), Trouble> {
 }
 
 fn profile(config: &Config, name: String, streams: &mut Streams<'_>) -> Result<Arc<Profile>, Trouble> {
-    let Reply::User(user) = carry_out(config, Command::UserShow { name })? else { return Err(unexpected()) };
+    let Reply::User(MemberView { user, .. }) = carry_out(config, Command::UserShow { name })? else {
+        return Err(unexpected());
+    };
     if user.state == UserState::Disabled {
         streams.say(&format!("{} is disabled and could not sign in; this is as if they could", user.name));
     }

@@ -1,11 +1,12 @@
 //! Floor 5: the commands, one file each. Data goes to stdout, human words to stderr.
 //!
-//! A command that is about accounts or sessions asks the running gateway through its admin socket; if none runs, it opens
+//! A command that is about accounts, passkeys or sessions asks the running gateway through its admin socket; if none runs, it opens
 //! the store itself. No command takes or prints a password as an argument.
 
 mod check;
 mod demo;
 mod explain;
+mod passkey;
 mod password;
 mod reach;
 mod reload;
@@ -58,6 +59,9 @@ enum Action {
     },
     /// Tell which rule decides a request, and why
     Explain(explain::Explain),
+    /// List or remove passkeys
+    #[command(subcommand)]
+    Passkey(passkey::Passkey),
     /// Have the running gateway read its configuration again
     Reload,
     /// Run the gateway
@@ -105,6 +109,7 @@ impl Cli {
             Action::Check => check::run(&config, streams),
             Action::Demo { .. } => Ok(()),
             Action::Explain(explain) => explain.run(&config, streams),
+            Action::Passkey(passkey) => passkey.run(&config, streams),
             Action::Reload => reload::run(&config, streams),
             Action::Serve => serve::run(&config, self.config),
             Action::Session(session) => session.run(&config, streams),

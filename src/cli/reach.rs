@@ -58,9 +58,11 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
-    let accounts = Accounts::new(store, Arc::clone(&sessions), passwords, clock, config.password);
+    let accounts =
+        Accounts::new(Arc::clone(&store), Arc::clone(&sessions), passwords, clock, config.password);
     Ok(Control {
         accounts: Arc::new(accounts),
+        store,
         sessions,
         setup_base: config.own_url("/setup?token="),
         reload: Box::new(|| Box::pin(async { Err(vec!["no gateway is running".to_owned()]) })),

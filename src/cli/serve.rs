@@ -49,6 +49,7 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
 fn control(config: &Config, running: &Running, reload: Reload) -> Control {
     Control {
         accounts: Arc::clone(&running.services.accounts),
+        store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
         setup_base: config.own_url("/setup?token="),
         reload: Box::new(move || {

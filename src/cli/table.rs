@@ -21,6 +21,11 @@ pub(super) fn minute(time: Option<&str>) -> String {
     time.and_then(|time| time.get(..16)).map_or_else(|| "never".to_owned(), |time| time.replace('T', " "))
 }
 
+/// The same in a sentence, where no heading says so.
+pub(super) fn moment(time: Option<&str>) -> String {
+    time.map_or_else(|| minute(None), |time| format!("{} UTC", minute(Some(time))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::streams::Input;
 use super::*;
-use crate::domain::Persistence;
+use crate::domain::{Backup, CredentialId, Passkey, PasskeyName, Persistence, Timestamp, UserId};
 use crate::server::control::ControlSocket;
+use crate::store::{Change, SledStore, Store};
 
 /// What a command wrote, and how it ended.
 struct Ran {
@@ -67,6 +68,52 @@ fn a_member_comes_and_goes_without_a_gateway() {
     assert_eq!(place.done(&["user", "list", "--json"]).out, "[]\n");
     assert_eq!(place.done(&["session", "list", "--json"]).out, "[]\n");
     place.done(&["session", "revoke", "--all"]);
+}
+
+fn passkey_of(user: UserId) -> Change {
+    let passkey = Passkey {
+        id: CredentialId::new(b"phone").unwrap(),
+        user,
+        rp_id: "localhost".to_owned(),
+        name: PasskeyName::parse("My phone").unwrap(),
+        credential: String::new(),
+        aaguid: None,
+        transports: Vec::new(),
+        backup: Backup::Possible,
+        created: Timestamp::from_millis(1_795_327_200_000),
+        last_used: None,
+    };
+    Change::AddPasskey { passkey, limit: 10 }
+}
+
+#[test]
+fn passkeys_are_shown_and_removed_without_a_gateway() {
+    let place = Place::new("passkeys.enabled = false");
+    place.done(&["user", "add", "alice"]);
+    assert!(place.done(&["user", "show", "alice"]).out.contains("passkeys         none"));
+    assert!(place.done(&["passkey", "list"]).err.contains("nobody has"));
+    assert!(place.done(&["passkey", "list", "alice"]).err.contains("has no passkeys"));
+    let store = SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap();
+    let alice = store.user_by_name("alice").unwrap().unwrap().profile.id;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.apply(vec![passkey_of(alice)])).unwrap();
+    drop(store);
+    let listed = place.done(&["passkey", "list", "Alice"]).out;
+    assert!(["PASSKEY", "alice", "not yet", "unknown", "My phone"].iter().all(|word| listed.contains(word)));
+    let json: serde_json::Value =
+        serde_json::from_str(&place.done(&["passkey", "list", "--json"]).out).unwrap();
+    assert_eq!((&json[0]["synced"], &json[0]["last_used"]), (&"not_yet".into(), &serde_json::Value::Null));
+    let shown = place.done(&["user", "show", "alice"]).out;
+    let words = "My phone; provider unknown; not synced yet; added 2026-11-22 06:00 UTC; last used never";
+    assert!(shown.contains(words), "{shown}");
+    let shown = place.done(&["user", "show", "alice", "--json"]).out;
+    assert!(shown.contains("\"name\":\"My phone\""), "{shown}");
+    let handle = json[0]["id"].as_str().unwrap();
+    assert!(listed.lines().nth(1).unwrap().starts_with(handle), "{listed}");
+    let removed = place.done(&["passkey", "remove", "alice", handle]);
+    assert!(removed.out.is_empty() && removed.err.contains("is removed"), "{}", removed.err);
+    assert_eq!(place.run(&["passkey", "remove", "alice", handle]).exit, Exit::Data);
+    assert_eq!(place.done(&["passkey", "list", "--json"]).out, "[]\n");
 }
 
 #[test]
@@ -139,6 +186,11 @@ fn commands_ask_the_gateway_that_has_the_store_open() {
     let id = listed.lines().nth(1).unwrap().split(' ').next().unwrap();
     place.done(&["session", "revoke", id]);
     assert_eq!(control.sessions.count(), 0);
+    runtime.block_on(control.store.apply(vec![passkey_of(user.profile.id)])).unwrap();
+    let listed = place.done(&["passkey", "list"]).out;
+    let handle = listed.lines().nth(1).unwrap().split(' ').next().unwrap();
+    place.done(&["passkey", "remove", "alice", handle]);
+    assert_eq!(control.store.passkeys_of(user.profile.id), Ok(Vec::new()));
     let reloaded = place.run(&["reload"]);
     assert!(reloaded.exit == Exit::Configuration && reloaded.err.contains("goes on with what it had"));
     stop.send(()).unwrap();
@@ -192,6 +244,7 @@ fn the_command_line_asks_for_no_password_and_for_exactly_one_kind_of_session() {
         &["passgate"][..],
         &["passgate", "user", "add", "a", "--password", "x"],
         &["passgate", "session", "revoke"],
+        &["passgate", "passkey", "remove", "a"],
         &["passgate", "session", "revoke", "--all", "--user", "a"],
         &["passgate", "explain", "GET"],
     ] {

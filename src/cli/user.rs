@@ -4,12 +4,12 @@ use clap::{Args, Subcommand};
 
 use super::reach::{carry_out, unexpected};
 use super::streams::Input;
-use super::table::{minute, table};
-use super::{Streams, Trouble, password};
+use super::table::{minute, moment, table};
+use super::{Streams, Trouble, passkey, password};
 use crate::auth::Accounts;
 use crate::config::Config;
 use crate::domain::UserState;
-use crate::server::control::{Command, NewAccount, Reply, SetupUrl, UserView};
+use crate::server::control::{Command, MemberView, NewAccount, Reply, SetupUrl, UserView};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -131,10 +131,10 @@ impl Delete {
     fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         let name = self.name;
         if !self.yes && streams.input_kind() == Input::Terminal {
-            let Reply::User(user) = carry_out(config, Command::UserShow { name: name.clone() })? else {
+            let Reply::User(member) = carry_out(config, Command::UserShow { name: name.clone() })? else {
                 return Err(unexpected());
             };
-            if !streams.confirm(&format!("delete {} for good?", user.name)) {
+            if !streams.confirm(&format!("delete {} for good?", member.user.name)) {
                 streams.say("nothing was changed");
                 return Ok(());
             }
@@ -188,32 +188,39 @@ fn has_password(user: &UserView) -> &'static str {
 
 impl Show {
     fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        let Reply::User(user) = carry_out(config, Command::UserShow { name: self.name })? else {
+        let Reply::User(member) = carry_out(config, Command::UserShow { name: self.name })? else {
             return Err(unexpected());
         };
         if self.json {
-            return streams.json(&user);
+            return streams.json(&member);
         }
-        let moment = |time: Option<&str>| match time {
-            Some(time) => format!("{} UTC", minute(Some(time))),
-            None => "never".to_owned(),
-        };
-        let mut lines = vec![
-            ("name", user.name.clone()),
-            ("full name", or_none(user.full_name.as_deref().unwrap_or_default())),
-            ("e-mail", or_none(user.email.as_deref().unwrap_or_default())),
-            ("groups", or_none(&user.groups.join(", "))),
-            ("state", state(&user).to_owned()),
-            ("password", has_password(&user).to_owned()),
-            ("made", moment(Some(&user.created))),
-            ("last sign-in", moment(user.last_sign_in.as_deref())),
-            ("id", user.id.clone()),
-        ];
-        if let Some(expires) = &user.link_expires {
-            lines.push(("open link until", moment(Some(expires))));
-        }
+        let lines = facts(&member).into_iter();
         let lines: Vec<_> =
-            lines.iter().map(|(label, value)| format!("{label:<16} {value}").trim_end().to_owned()).collect();
+            lines.map(|(label, value)| format!("{label:<16} {value}").trim_end().to_owned()).collect();
         streams.data(&lines.join("\n"))
     }
+}
+
+/// What there is to tell of a member, a line each.
+fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
+    let user = &member.user;
+    let mut lines = vec![
+        ("name", user.name.clone()),
+        ("full name", or_none(user.full_name.as_deref().unwrap_or_default())),
+        ("e-mail", or_none(user.email.as_deref().unwrap_or_default())),
+        ("groups", or_none(&user.groups.join(", "))),
+        ("state", state(user).to_owned()),
+        ("password", has_password(user).to_owned()),
+        ("made", moment(Some(&user.created))),
+        ("last sign-in", moment(user.last_sign_in.as_deref())),
+        ("id", user.id.clone()),
+    ];
+    if let Some(expires) = &user.link_expires {
+        lines.push(("open link until", moment(Some(expires))));
+    }
+    if member.passkeys.is_empty() {
+        lines.push(("passkeys", or_none("")));
+    }
+    lines.extend(member.passkeys.iter().map(|passkey| ("passkey", passkey::in_words(passkey))));
+    lines
 }

@@ -1,6 +1,7 @@
 //! A member's [`Passkey`] as it is kept: public matter only, no secret of the member's device.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Timestamp, UserId};
 
@@ -20,6 +21,11 @@ impl CredentialId {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What an address, a form or a listing calls it: short, the same each time, and of no use elsewhere.
+    pub fn handle(&self) -> String {
+        Sha256::digest(&self.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

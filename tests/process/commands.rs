@@ -35,6 +35,10 @@ fn tour(site: &Site) {
     assert!(site.run(&["user", "list"]).assert_code(0).out.contains("bob@forum.example"));
     assert!(site.run(&["user", "show", "alice"]).assert_code(0).out.contains("active"));
 
+    site.run(&["passkey", "list"]).assert_code(0).assert_says("nobody has a passkey yet");
+    assert_eq!(site.run(&["passkey", "list", "bob", "--json"]).assert_code(0).out, "[]\n");
+    site.run(&["passkey", "remove", "bob", "0123456789abcdef"]).assert_code(65).assert_says("passkey list");
+
     site.run(&["user", "disable", "bob"]).assert_code(0);
     assert_eq!(site.run(&["user", "show", "bob", "--json"]).json()["state"], "disabled");
     site.run(&["user", "link", "bob"]).assert_code(65).assert_says("enable");
@@ -74,9 +78,17 @@ async fn commands_ask_the_gateway_that_runs() {
     let site = Site::before(forum.address(), "");
     let gateway = site.serve();
     tour(&site);
-    for command in
-        ["user add", "user list", "user show", "user disable", "user enable", "user delete", "user link"]
-    {
+    for command in [
+        "user add",
+        "user list",
+        "user show",
+        "user disable",
+        "user enable",
+        "user delete",
+        "user link",
+        "passkey list",
+        "passkey remove",
+    ] {
         gateway.event(command, |event| event["command"] == command);
     }
 }

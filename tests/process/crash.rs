@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use passgate::domain::{Secret, random};
 use passgate::sample::SampleForum;
-use passgate::server::control::{Command, NewAccount, Reply, SessionsOf, call};
+use passgate::server::control::{Command, MemberView, NewAccount, Reply, SessionsOf, call};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -176,7 +176,9 @@ impl Worker {
         let mut sign_ins = 3;
         for account in self.accounts.iter_mut().filter(|account| account.round >= round) {
             let name = account.name.clone();
-            let Some(Reply::User(user)) = command(&self.data_dir, Command::UserShow { name }).await else {
+            let Some(Reply::User(MemberView { user, .. })) =
+                command(&self.data_dir, Command::UserShow { name }).await
+            else {
                 panic!("{account:?} is lost");
             };
             assert!(user.has_password, "{account:?}");

@@ -1,6 +1,6 @@
 //! The commands that are about accounts.
 
-use super::protocol::{Failure, NewAccount, Reply, SetupUrl, UserView};
+use super::protocol::{Failure, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::{Control, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
 use crate::domain::{Group, Secret, User, UserName, UserState};
@@ -38,7 +38,9 @@ impl Control {
     }
 
     pub(super) fn show(&self, name: &str) -> Result<Reply, Failure> {
-        Ok(Reply::User(UserView::of(&self.named(name)?)))
+        let user = self.named(name)?;
+        let passkeys = self.passkeys_of(&user.profile)?;
+        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys }))
     }
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {

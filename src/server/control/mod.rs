@@ -6,11 +6,15 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod passkeys;
 mod protocol;
 mod sessions;
 mod socket;
 
-pub use protocol::{Command, Failure, NewAccount, Reply, SessionView, SessionsOf, SetupUrl, UserView};
+pub use protocol::{
+    Command, Failure, MemberView, NewAccount, PasskeyView, Reply, SessionView, SessionsOf, SetupUrl, Synced,
+    UserView,
+};
 pub use socket::{CallError, ControlSocket, call};
 
 use std::pin::Pin;
@@ -18,7 +22,7 @@ use std::sync::Arc;
 
 use crate::auth::{Accounts, Sessions};
 use crate::domain::{User, UserName};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Reads the configuration again. Gives what changed, or what was wrong, in lines to show.
 pub type Reload = Box<dyn Fn() -> Reloading + Send + Sync>;
@@ -30,6 +34,8 @@ pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>
 pub struct Control {
     /// Management of accounts.
     pub accounts: Arc<Accounts>,
+    /// Where passkeys are read, whether or not members may use them now.
+    pub store: Arc<dyn Store>,
     /// All sessions.
     pub sessions: Arc<Sessions>,
     /// What a set-up link is made of: everything before its token.
@@ -43,6 +49,8 @@ impl Control {
     pub async fn execute(&self, command: Command) -> Reply {
         tracing::info!(command = command.name(), member = command.member(), "operator's command");
         let result = match command {
+            Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),
+            Command::PasskeyRemove { name, passkey } => self.remove_passkey(&name, &passkey).await,
             Command::UserAdd(new) => self.add(new).await,
             Command::UserList => self.list(),
             Command::UserShow { name } => self.show(&name),

@@ -3,12 +3,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Persistence, Profile, Secret, Session, User, UserState};
+use crate::auth::passkeys::provider;
+use crate::domain::{Backup, Passkey, Persistence, Profile, Secret, Session, User, UserState};
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
+    /// All passkeys, or those of one member.
+    PasskeyList {
+        /// The member's name, in any spelling.
+        name: Option<String>,
+    },
+    /// Removes a member's passkey and ends the sessions it opened.
+    PasskeyRemove {
+        /// The member's name, in any spelling.
+        name: String,
+        /// The passkey, as a listing names it.
+        passkey: String,
+    },
     /// Reads the configuration again.
     Reload,
     /// All live sessions, or those of one member.
@@ -96,12 +109,14 @@ pub enum Reply {
     Failed(Failure),
     /// A set-up link.
     Link(SetupUrl),
+    /// Passkeys, by their members' names, oldest first.
+    Passkeys(Vec<PasskeyView>),
     /// Read again; the lines say what changed.
     Reloaded(Vec<String>),
     /// Sessions, latest use first.
     Sessions(Vec<SessionView>),
     /// One account.
-    User(UserView),
+    User(MemberView),
     /// Accounts, by name.
     Users(Vec<UserView>),
 }
@@ -152,6 +167,47 @@ pub struct UserView {
     pub link_expires: Option<String>,
 }
 
+/// An account with what belongs to it, as operators see it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// The account.
+    #[serde(flatten)]
+    pub user: UserView,
+    /// Its passkeys, oldest first.
+    pub passkeys: Vec<PasskeyView>,
+}
+
+/// A passkey as operators see it: nothing of its key, and not what its authenticator calls it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyView {
+    /// Names it here and on the member's account page.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// What the member calls it.
+    pub name: String,
+    /// What keeps it, if that is known.
+    pub provider: Option<String>,
+    /// Whether it is on more than one device.
+    pub synced: Synced,
+    /// When it was added.
+    pub created: String,
+    /// When it last signed its member in.
+    pub last_used: Option<String>,
+}
+
+/// Whether a passkey is carried over to the member's other devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synced {
+    /// It can't leave its device.
+    DeviceOnly,
+    /// It could be, and is not yet.
+    NotYet,
+    /// It is.
+    Yes,
+}
+
 /// A session as operators see it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionView {
@@ -173,6 +229,8 @@ impl Command {
     /// The command in a word, for the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::PasskeyList { .. } => "passkey list",
+            Self::PasskeyRemove { .. } => "passkey remove",
             Self::Reload => "reload",
             Self::SessionList { .. } => "session list",
             Self::SessionRevoke(_) => "session revoke",
@@ -195,8 +253,9 @@ impl Command {
             | Self::UserEnable { name }
             | Self::UserLink { name }
             | Self::UserShow { name }
+            | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
-            Self::SessionList { user } => user.as_deref(),
+            Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
             Self::Reload | Self::UserList | Self::SessionRevoke(_) => None,
         }
     }
@@ -221,6 +280,24 @@ impl UserView {
             created: user.created.to_string(),
             last_sign_in: user.last_sign_in.map(|moment| moment.to_string()),
             link_expires: user.setup.as_ref().map(|link| link.expires.to_string()),
+        }
+    }
+}
+
+impl PasskeyView {
+    pub(super) fn of(passkey: &Passkey, profile: &Profile) -> Self {
+        Self {
+            id: passkey.id.handle(),
+            user: profile.name.to_string(),
+            name: passkey.name.as_str().to_owned(),
+            provider: provider(passkey.aaguid).map(str::to_owned),
+            synced: match passkey.backup {
+                Backup::DeviceBound => Synced::DeviceOnly,
+                Backup::Possible => Synced::NotYet,
+                Backup::Done => Synced::Yes,
+            },
+            created: passkey.created.to_string(),
+            last_used: passkey.last_used.map(|moment| moment.to_string()),
         }
     }
 }

@@ -34,7 +34,7 @@ impl Control {
             SessionsOf::User(name) => {
                 let user = self.named(&name)?;
                 let ended = self.sessions.end_all(user.profile.id, None, Vec::new()).await?;
-                Ok(ended_sessions(ended))
+                Ok(Reply::Done(ended_sessions(ended)))
             }
         }
     }
@@ -64,13 +64,14 @@ impl Control {
         while let Some(result) = endings.join_next().await {
             ended += result.map_err(|error| Failure::Unavailable(error.to_string()))??;
         }
-        Ok(ended_sessions(ended))
+        Ok(Reply::Done(ended_sessions(ended)))
     }
 }
 
-fn ended_sessions(count: usize) -> Reply {
-    Reply::Done(match count {
+/// So many sessions have ended, in words.
+pub(super) fn ended_sessions(count: usize) -> String {
+    match count {
         1 => "1 session has ended".to_owned(),
         count => format!("{count} sessions have ended"),
-    })
+    }
 }

@@ -7,8 +7,11 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::auth::{HashingCost, PasswordPolicy, Passwords};
-use crate::domain::{Clock, Lifetimes, ManualClock, Persistence, Secret, SessionId, Timestamp, UserState};
-use crate::store::MemoryStore;
+use crate::domain::{
+    Backup, Clock, CredentialId, Lifetimes, ManualClock, Passkey, PasskeyName, Persistence, Secret,
+    SessionId, Timestamp, UserState,
+};
+use crate::store::{Change, MemoryStore};
 
 fn control() -> Control {
     let store = Arc::new(MemoryStore::new());
@@ -19,9 +22,10 @@ fn control() -> Control {
     let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
     let passwords = Arc::new(Passwords::new(cost, 1));
     let policy = PasswordPolicy { min_chars: 15 };
-    let accounts = Arc::new(Accounts::new(store, sessions.clone(), passwords, clock, policy));
+    let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock, policy));
     Control {
         accounts,
+        store,
         sessions,
         setup_base: "https://forum.example.org/.passgate/setup?token=".into(),
         reload: Box::new(|| Box::pin(async { Ok(vec!["access: 2 rules".into()]) })),
@@ -80,7 +84,10 @@ async fn an_added_member_gets_a_link_that_works_and_is_listed() {
     let Reply::User(shown) = control.execute(Command::UserShow { name: named("ZOE") }).await else {
         panic!()
     };
-    assert_eq!((shown.full_name.as_deref(), shown.link_expires), (Some("Zoë  Ω"), Some(link.expires)));
+    assert_eq!(
+        (shown.user.full_name.as_deref(), shown.user.link_expires),
+        (Some("Zoë  Ω"), Some(link.expires))
+    );
 }
 
 #[tokio::test]
@@ -110,6 +117,9 @@ async fn what_makes_no_sense_is_refused_and_adds_nobody() {
         Command::SessionList { user: Some(named("bob")) },
         Command::SessionRevoke(SessionsOf::User(named("bob"))),
         Command::SessionRevoke(SessionsOf::Id(named("0123456789abcdef"))),
+        Command::PasskeyList { name: Some(named("bob")) },
+        Command::PasskeyRemove { name: named("bob"), passkey: named("0123456789abcdef") },
+        Command::PasskeyRemove { name: named("alice"), passkey: named("0123456789abcdef") },
     ] {
         assert!(refused(&control, command).await.contains("there is no"));
     }
@@ -164,6 +174,81 @@ async fn sessions_are_ended_by_id_by_member_or_all() {
         assert!(matches!(control.execute(Command::SessionRevoke(which)).await, Reply::Done(_)));
         assert_eq!(control.sessions.count(), left);
     }
+}
+
+/// Gives a member a passkey, and a session that it opened.
+async fn with_passkey(control: &Control, member: &str, id: &str, backup: Backup) -> SessionId {
+    let user = control.named(member).unwrap();
+    let passkey = Passkey {
+        id: CredentialId::new(id.as_bytes()).unwrap(),
+        user: user.profile.id,
+        rp_id: "forum.example.org".into(),
+        name: PasskeyName::parse(&format!("{id} of {member}")).unwrap(),
+        credential: "{\"public\":\"the-key-itself\"}".into(),
+        aaguid: Some(0xd548_826e_79b4_db40_a3d8_1111_6f7e_8349_u128.to_be_bytes()),
+        transports: Vec::new(),
+        backup,
+        created: Timestamp::from_millis(1_795_327_200_000),
+        last_used: None,
+    };
+    let with = vec![Change::AddPasskey { passkey: passkey.clone(), limit: 10 }];
+    let token = control.sessions.start(&user, Persistence::Browser, Some(passkey.id), "Firefox", with).await;
+    token.unwrap().hash()
+}
+
+async fn passkeys(control: &Control, name: Option<&str>) -> Vec<PasskeyView> {
+    match control.execute(Command::PasskeyList { name: name.map(str::to_owned) }).await {
+        Reply::Passkeys(passkeys) => passkeys,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn passkeys_are_listed_by_member_without_their_keys() {
+    let control = control();
+    for name in ["bob", "alice"] {
+        added(&control, new(name)).await;
+    }
+    assert!(passkeys(&control, None).await.is_empty());
+    with_passkey(&control, "bob", "phone", Backup::Done).await;
+    with_passkey(&control, "alice", "laptop", Backup::DeviceBound).await;
+    let all = passkeys(&control, None).await;
+    let told: Vec<_> = all.iter().map(|one| (one.user.as_str(), one.name.as_str(), one.synced)).collect();
+    assert_eq!(
+        told,
+        [("alice", "laptop of alice", Synced::DeviceOnly), ("bob", "phone of bob", Synced::Yes)]
+    );
+    assert_eq!((all[0].provider.as_deref(), all[0].last_used.as_deref()), (Some("Bitwarden"), None));
+    let of_bob = passkeys(&control, Some("BOB")).await;
+    assert_eq!(of_bob, all[1..]);
+    let Reply::User(bob) = control.execute(Command::UserShow { name: named("bob") }).await else { panic!() };
+    assert_eq!(bob.passkeys, of_bob);
+    let text = serde_json::to_string(&bob).unwrap();
+    assert_eq!(serde_json::from_str::<MemberView>(&text).unwrap(), bob);
+    assert!(text.starts_with("{\"id\":") && !text.contains("the-key-itself"), "{text}");
+}
+
+#[tokio::test]
+async fn bp_63_a_passkey_that_operators_remove_takes_its_sessions_along() {
+    let control = control();
+    for name in ["alice", "bob"] {
+        added(&control, new(name)).await;
+    }
+    with_passkey(&control, "alice", "lost", Backup::Done).await;
+    with_passkey(&control, "alice", "kept", Backup::Done).await;
+    signed_in(&control, "alice").await;
+    let lost = CredentialId::new(b"lost").unwrap().handle();
+    let remove = |member: &str, passkey: &str| Command::PasskeyRemove {
+        name: named(member),
+        passkey: passkey.to_owned(),
+    };
+    assert!(refused(&control, remove("bob", &lost)).await.contains("passkey list"), "it is not his");
+    assert_eq!(control.sessions.count(), 3);
+    let Reply::Done(words) = control.execute(remove("ALICE", &lost.to_uppercase())).await else { panic!() };
+    assert_eq!(words, "the passkey \"lost of alice\" of alice is removed; 1 session has ended");
+    let left = passkeys(&control, Some("alice")).await;
+    assert_eq!((left.len(), left[0].name.as_str(), control.sessions.count()), (1, "kept of alice", 2));
+    refused(&control, remove("alice", &lost)).await;
 }
 
 #[test]

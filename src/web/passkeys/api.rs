@@ -13,10 +13,10 @@ use super::super::audit::{self, Event};
 use super::super::request::{proven_json, sign_in_proof};
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
+use super::Purpose;
 use super::refused::Refused;
 use super::signal::Signal;
 use super::welcome::PlatformAuthenticator;
-use super::{Purpose, handle};
 use crate::auth::passkeys::{Challenge, PasskeySignIn, Passkeys, Place};
 use crate::auth::{BrowserToken, SessionToken};
 use crate::domain::{Passkey, Persistence, Profile, ReturnTo};
@@ -201,7 +201,7 @@ impl Web {
             Ok(passkey) => {
                 audit::record(Event::PasskeyAdded, Some(member.session.user()), visit);
                 let return_to = self.optional_return(&return_to);
-                let location = self.rename_address(&handle(&passkey), &return_to);
+                let location = self.rename_address(&passkey.id.handle(), &return_to);
                 let signal = Signal::of(passkeys, &member.session.profile());
                 Ok(self.outbound.json(StatusCode::OK, &Done { location: &location, signal }))
             }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::account::Moment;
 use super::super::wording::ago;
 use super::super::{Member, Problem, Visit, Web};
-use super::{handle, signal};
+use super::signal;
 use crate::auth::passkeys::{Suggest, provider};
 use crate::domain::{Backup, Passkey};
 
@@ -78,7 +78,7 @@ impl Web {
     fn passkey_line(&self, passkey: &Passkey, member: &Member<'_>) -> Line {
         let now = self.parts.clock.now();
         Line {
-            handle: handle(passkey),
+            handle: passkey.id.handle(),
             name: passkey.name.as_str().to_owned(),
             provider: provider(passkey.aaguid),
             kind: kind(passkey),

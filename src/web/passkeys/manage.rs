@@ -11,7 +11,7 @@ use super::super::request::in_query;
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use super::list::opened;
-use super::{handle, signal};
+use super::signal;
 use crate::auth::passkeys::Passkeys;
 use crate::domain::{Passkey, PasskeyName, ReturnTo};
 use crate::policy::SignInReason;
@@ -82,7 +82,7 @@ impl Web {
         let Meant { all, one } = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
         let page = RenamePasskeyPage {
             csrf: member.proof().to_text(),
-            handle: handle(&one),
+            handle: one.id.handle(),
             name: one.name.as_str().to_owned(),
             max_chars: PasskeyName::MAX_CHARS,
             return_to: self.optional_return(&in_query(request, "return_to")),
@@ -106,7 +106,7 @@ impl Web {
         let Ok(name) = PasskeyName::parse(form.text("name")) else {
             let page = RenamePasskeyPage {
                 csrf: member.proof().to_text(),
-                handle: handle(&one),
+                handle: one.id.handle(),
                 name: form.text("name").to_owned(),
                 max_chars: PasskeyName::MAX_CHARS,
                 return_to,
@@ -152,7 +152,7 @@ impl Web {
         let form = self.member_form(request, &member)?;
         let meant = self.meant(passkeys, form.text("passkey"), &member, visit)?;
         if !passkeys.is_fresh(member.session) {
-            let page = format!("{}?passkey={}", self.ours("/account/passkeys/remove"), handle(&meant.one));
+            let page = format!("{}?passkey={}", self.ours("/account/passkeys/remove"), meant.one.id.handle());
             return Ok(self.to_login(&ReturnTo::parse(&page, &self.parts.prefix), SignInReason::StepUp));
         }
         if meant.all.len() == 1 && !form.is_ticked("sure") {
@@ -181,7 +181,7 @@ impl Web {
     fn ask_to_remove(&self, meant: &Meant, member: &Member<'_>, visit: &Visit<'_>) -> Response<Bytes> {
         let page = RemovePasskeyPage {
             csrf: member.proof().to_text(),
-            handle: handle(&meant.one),
+            handle: meant.one.id.handle(),
             name: meant.one.name.as_str().to_owned(),
             is_last: meant.all.len() == 1,
             is_current: opened(&meant.one, member),
@@ -202,7 +202,7 @@ impl Web {
         visit: &Visit<'_>,
     ) -> Result<Meant, Problem> {
         let all = self.passkeys_of(passkeys, member.session.user(), visit)?;
-        let one = all.iter().find(|passkey| handle(passkey) == named).cloned();
+        let one = all.iter().find(|passkey| passkey.id.handle() == named).cloned();
         one.map(|one| Meant { one, all }).ok_or(Problem::NotFound)
     }
 

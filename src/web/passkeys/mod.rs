@@ -20,7 +20,6 @@ pub(super) use welcome::{PlatformAuthenticator, WelcomePage};
 
 use bytes::Bytes;
 use http::{Method, Request};
-use sha2::{Digest, Sha256};
 
 use super::response::Reply;
 use super::{Problem, Visit, Web};
@@ -125,10 +124,4 @@ impl Web {
     fn optional_return(&self, text: &str) -> String {
         if text.is_empty() { String::new() } else { ReturnTo::parse(text, &self.parts.prefix).to_string() }
     }
-}
-
-/// What an address or a form calls a passkey: short, the same each time, and of no use elsewhere.
-fn handle(passkey: &Passkey) -> String {
-    let hash = Sha256::digest(passkey.id.as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
