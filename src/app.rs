@@ -104,12 +104,18 @@ impl Services {
         };
         let rules = Rules {
             policy: config.policy.clone(),
-            headers: HeaderRules::new(config.proxy.identity.clone(), cookies.clone(), config.transport),
+            headers: HeaderRules::new(
+                config.proxy.identity.clone(),
+                cookies.clone(),
+                config.transport,
+                config.proxy.webauthn,
+            ),
             cookies,
             web,
             upstream: Arc::clone(&upstream),
             trusted: TrustedProxies::new(config.proxy.trusted_proxies.clone()),
             public,
+            service_workers: config.proxy.service_workers,
         };
         Ok((rules, upstream))
     }

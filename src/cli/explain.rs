@@ -9,8 +9,9 @@ use super::reach::{carry_out, unexpected};
 use super::{Streams, Trouble};
 use crate::config::Config;
 use crate::domain::{Clock, Group, Host, Profile, RequestPath, SystemClock, UserId, UserName, UserState};
-use crate::policy::{Presence, RequestFacts};
+use crate::policy::{Decision, Presence, Refusal, RequestFacts};
 use crate::server::control::{Command, MemberView, Reply, UserView};
+use crate::web::is_well_known;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -47,7 +48,13 @@ impl Explain {
         let now = SystemClock.now();
         let member = profile.as_ref().map(|profile| Presence { profile, signed_in_at: now });
         let facts = RequestFacts { host: &host, path: &path, method: &method };
-        streams.data(&config.policy.explain(&facts, member, now).to_string())
+        let explanation = config.policy.explain(&facts, member, now);
+        let is_foreign = matches!(explanation.decision, Decision::Refuse(Refusal::UnknownHost));
+        if is_well_known(&path) && !is_foreign {
+            return streams
+                .data("answered by passgate itself, whatever the rules say: password managers look here");
+        }
+        streams.data(&explanation.to_string())
     }
 }
 

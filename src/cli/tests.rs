@@ -229,6 +229,8 @@ fn explain_tells_the_rule_and_why() {
         (vec!["GET", "https://other.example.org/"], "refused: neither"),
         (vec!["TRACE", "/"], "refused: `server.methods`"),
         (vec!["GET", "/.passgate/login"], "answered by passgate itself"),
+        (vec!["GET", "/.well-known/change-password"], "answered by passgate itself"),
+        (vec!["GET", "https://other.example.org/.well-known/change-password"], "refused: neither"),
     ] {
         let ran = place.done(&[vec!["explain"], words].concat());
         assert!(ran.out.contains(part), "{}", ran.out);

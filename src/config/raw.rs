@@ -162,6 +162,7 @@ pub(super) struct Passkeys {
     pub(super) max_per_user: u64,
     pub(super) rp_id: String,
     pub(super) resident_key: String,
+    pub(super) allow_service_workers: bool,
 }
 
 impl Default for Passkeys {
@@ -174,6 +175,7 @@ impl Default for Passkeys {
             max_per_user: 10,
             rp_id: String::new(),
             resident_key: "required".into(),
+            allow_service_workers: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
 use super::{Config, house, limits, passkeys, public, server, upstream};
-use crate::proxy::options::ProxyOptions;
+use crate::proxy::options::{ProxyOptions, ServiceWorkers, Webauthn};
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
 pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Result<Config, Vec<Problem>> {
@@ -42,16 +42,23 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         passkeys::read(reader, &raw.passkeys, &site)
     });
     let (password, hashing, hashing_workers) = password?;
-    let public = public?;
+    let (public, passkeys) = (public?, passkeys?);
+    let is_refused = passkeys.is_some() && !raw.passkeys.allow_service_workers;
     Some(Config {
-        proxy: ProxyOptions { upstream: upstream?, identity: identity?, trusted_proxies: trusted_proxies? },
+        proxy: ProxyOptions {
+            upstream: upstream?,
+            identity: identity?,
+            trusted_proxies: trusted_proxies?,
+            webauthn: if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones },
+            service_workers: if is_refused { ServiceWorkers::Refused } else { ServiceWorkers::Allowed },
+        },
         server: server?,
         policy: policy?,
         lifetimes: lifetimes?,
         password,
         hashing,
         hashing_workers,
-        passkeys: passkeys?,
+        passkeys,
         store: store?,
         pages: pages?,
         log: log?,

@@ -14,8 +14,8 @@ use super::forwarded::Trust;
 use super::headers::value_of;
 use super::{Gateway, Known, visit};
 use crate::domain::{Host, RequestPath, ReturnTo};
-use crate::policy::{Decision, Presence, RequestFacts};
-use crate::web::{Audience, Problem};
+use crate::policy::{Decision, Presence, Refusal, RequestFacts};
+use crate::web::{Audience, Problem, is_well_known};
 
 /// The request that the asking proxy describes.
 struct Asked<'h> {
@@ -64,6 +64,14 @@ impl Gateway {
             .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
         let facts = RequestFacts { host: &asked.host, path: &path, method: &asked.method };
         match rules.policy.decide(&facts, member, self.clock.now()) {
+            Decision::Refuse(Refusal::UnknownHost) => refused(asked.form, Problem::UnknownHost, ctx, &known),
+            // The asking proxy is to send our own pages to us. If it would send one to the application, it must not.
+            _ if is_well_known(&path) => refused(asked.form, Problem::NotFound, ctx, &known),
+            Decision::ServeOwn => refused(asked.form, Problem::NotFound, ctx, &known),
+            // Asking proxies hand on the fields of the request they ask about.
+            Decision::Forward(_) if rules.refuse_worker(&request.headers) => {
+                refused(asked.form, Problem::ServiceWorker, ctx, &known)
+            }
             Decision::Forward(permit) => {
                 let mut response = Response::new(Bytes::new());
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -73,8 +81,6 @@ impl Gateway {
                 }
                 response
             }
-            // The asking proxy is to send our own pages to us. If it would send one to the application, it must not.
-            Decision::ServeOwn => refused(asked.form, Problem::NotFound, ctx, &known),
             Decision::SignIn(reason) => {
                 ctx.outcome = Outcome::SignIn;
                 let return_to = ReturnTo::parse(&path.target(), rules.policy.our_prefix());

@@ -5,13 +5,15 @@
 //! `Connection`, then [`HeaderRules::rewrite`] drops every alias of a name we manage, and only then are our own values
 //! written. So no `Connection` field can take them away again.
 
+mod permissions;
+
 use std::collections::HashSet;
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, UPGRADE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use super::options::{IdentityEncoding, IdentityOptions};
+use super::options::{IdentityEncoding, IdentityOptions, Webauthn};
 use crate::auth::{Cookies, Transport};
 use crate::domain::{Group, Profile};
 use crate::policy::{ClientAuthorization, Permit};
@@ -68,18 +70,24 @@ pub struct HeaderRules {
     identity: IdentityOptions,
     cookies: Cookies,
     transport: Transport,
+    webauthn: Webauthn,
     managed: HashSet<Vec<u8>>,
     lengths: u64,
 }
 
 impl HeaderRules {
     /// Prepares the names.
-    pub fn new(identity: IdentityOptions, cookies: Cookies, transport: Transport) -> Self {
+    pub fn new(
+        identity: IdentityOptions,
+        cookies: Cookies,
+        transport: Transport,
+        webauthn: Webauthn,
+    ) -> Self {
         let ours = [&identity.user, &identity.name, &identity.email, &identity.groups, &identity.secret];
         let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
         let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
         let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
-        Self { identity, cookies, transport, managed, lengths }
+        Self { identity, cookies, transport, webauthn, managed, lengths }
     }
 
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
@@ -126,8 +134,8 @@ impl HeaderRules {
     }
 
     /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what
-    /// every response of ours carries: `Vary` where the page depends on who asks, and HSTS over TLS. Everything else goes
-    /// on byte for byte. Interim responses get nothing added.
+    /// every response of ours carries: `Vary` where the page depends on who asks, HSTS over TLS, and that passkeys are not
+    /// the page's to use where they are ours. Everything else goes on byte for byte. Interim responses get nothing added.
     pub(super) fn rewrite_response(
         &self,
         response: &mut ResponseHeader,
@@ -156,7 +164,10 @@ impl HeaderRules {
             response
                 .insert_header(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))?;
         }
-        Ok(())
+        match self.webauthn {
+            Webauthn::Ours => permissions::take_passkeys(response),
+            Webauthn::Anyones => Ok(()),
+        }
     }
 
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in

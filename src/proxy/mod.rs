@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::Version;
 use http::header::{COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, Version};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -44,10 +44,11 @@ use pingora::{Error, ErrorType};
 use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
+use self::options::ServiceWorkers;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
 use crate::policy::{Decision, Policy, Presence, Refusal, RequestFacts};
-use crate::web::{Audience, Member, Problem, Visit, Web};
+use crate::web::{Audience, Member, Problem, Visit, Web, is_well_known};
 
 /// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
 /// to be closed, or at an address where nobody listens.
@@ -69,6 +70,16 @@ pub struct Rules {
     pub trusted: TrustedProxies,
     /// How browsers reach us.
     pub public: PublicOrigin,
+    /// Whether the application may have service workers.
+    pub service_workers: ServiceWorkers,
+}
+
+impl Rules {
+    /// SECURITY: BP-88. A script that someone uploaded could else answer for our pages, and see what is typed there.
+    /// Browsers mark the request for one (Service Workers, `Service-Worker: script`), and scripts can't leave that out.
+    fn refuse_worker(&self, headers: &HeaderMap) -> bool {
+        self.service_workers == ServiceWorkers::Refused && headers.contains_key("service-worker")
+    }
 }
 
 /// The gateway: rules, sessions, and the four acts.
@@ -160,7 +171,10 @@ impl Gateway {
             .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Refuse(Refusal::UnknownHost) => Judged::Refused(Problem::UnknownHost),
-            _ if rules.web.owns(&path) => Judged::Own(path.target().into_owned()),
+            _ if is_well_known(&path) => Judged::Own(path.target().into_owned()),
+            Decision::Forward(_) if rules.refuse_worker(&request.headers) => {
+                Judged::Refused(Problem::ServiceWorker)
+            }
             Decision::Forward(permit) => {
                 Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
             }

@@ -79,6 +79,24 @@ pub enum IdentityEncoding {
     Utf8,
 }
 
+/// Whose passkeys are asked for on this origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Webauthn {
+    /// There are none of ours, so the application may have some.
+    Anyones,
+    /// Ours; pages of the application can't ask for them.
+    Ours,
+}
+
+/// What becomes of a browser that fetches a service worker from the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceWorkers {
+    /// It gets the script, like any other.
+    Allowed,
+    /// It is refused: a worker would stand between members and our pages.
+    Refused,
+}
+
 /// The proxy's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyOptions {
@@ -88,4 +106,8 @@ pub struct ProxyOptions {
     pub identity: IdentityOptions,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` fields are believed (SECURITY: H7).
     pub trusted_proxies: Vec<IpNet>,
+    /// Whose passkeys are asked for.
+    pub webauthn: Webauthn,
+    /// Whether the application may have service workers.
+    pub service_workers: ServiceWorkers,
 }

@@ -27,6 +27,7 @@ pub use refusal::Problem;
 pub use request::{MAX_BODY_BYTES, MAX_JSON_BYTES};
 pub use response::without_body;
 pub use security_headers::STRICT_TRANSPORT_SECURITY;
+pub use well_known::is_well_known;
 
 use std::net::IpAddr;
 use std::sync::Arc;

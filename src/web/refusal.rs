@@ -35,6 +35,8 @@ pub enum Problem {
     NotInGroup,
     /// More than we take.
     PayloadTooLarge,
+    /// A service worker of the application, which would stand before our pages.
+    ServiceWorker,
     /// A script has to have its member sign in.
     SignInRequired,
     /// A script has to have its member confirm who they are.
@@ -112,6 +114,9 @@ impl Problem {
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "That’s too much at once",
                 "What you sent is larger than we can take. Nothing was changed.",
                 "Please go back and make it shorter or smaller.", FrontPage),
+            Self::ServiceWorker => (S::FORBIDDEN, "service-worker-refused", "This script can’t be installed",
+                "The site’s pages may not keep a script running in your browser.",
+                "Everything else works as before.", FrontPage),
             Self::SignInRequired => (S::UNAUTHORIZED, "sign-in-required", "Please sign in",
                 "Please sign in first.", "", SignIn),
             Self::StepUpRequired => (S::UNAUTHORIZED, "step-up-required", "Please confirm it’s you",

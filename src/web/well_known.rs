@@ -36,12 +36,12 @@ struct Endpoints {
     manage: String,
 }
 
-impl Web {
-    /// Whether this address outside the prefix is ours all the same, for everyone and whatever the rules say.
-    pub fn owns(&self, path: &RequestPath<'_>) -> bool {
-        WellKnown::of(path.decoded()).is_some()
-    }
+/// Whether this address outside the prefix is ours all the same, for everyone and whatever the rules say.
+pub fn is_well_known(path: &RequestPath<'_>) -> bool {
+    WellKnown::of(path.decoded()).is_some()
+}
 
+impl Web {
     /// The answer at a well-known address; none at others.
     pub(super) fn well_known(&self, path: &RequestPath<'_>, request: &Request<Bytes>) -> Option<Reply> {
         let known = WellKnown::of(path.decoded())?;

@@ -104,6 +104,17 @@ async fn hdr_07_a_visitor_cannot_put_another_question_than_the_proxy_does() {
 async fn path_05_our_own_pages_are_never_waved_through_to_the_application() {
     let gateway = gateway(TRUSTING).await;
     for (ask, status) in [(nginx as fn(&Gateway, &str) -> String, 403), (caddy, 404)] {
-        assert_eq!(verify(&gateway, &ask(&gateway, "/.passgate/login")).await.status(), status);
+        for target in ["/.passgate/login", "/.well-known/change-password", "/.well-known/passkey-endpoints"] {
+            assert_eq!(verify(&gateway, &ask(&gateway, target)).await.status(), status, "{target}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bp_88_a_service_worker_is_refused_for_an_asking_proxy_too() {
+    let gateway = gateway(TRUSTING).await;
+    for ask in [nginx, caddy] {
+        let fields = format!("{}Service-Worker: script\r\n", ask(&gateway, "/open/x"));
+        assert_eq!(verify(&gateway, &fields).await.status(), 403);
     }
 }

@@ -273,3 +273,34 @@ async fn p4_health_is_on_its_own_listener_and_opens_nothing_on_the_public_one() 
     }
     assert!(upstream.request_heads().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bp_86_bp_88_with_passkeys_the_application_can_neither_ask_for_them_nor_install_a_worker() {
+    let answer = "HTTP/1.1 200 OK\r\nPermissions-Policy: usb=()\r\nPermissions-Policy: publickey-credentials-get=*\r\n\
+                  Content-Length: 0\r\n\r\n";
+    let theirs = ["usb=()", "publickey-credentials-get=*"];
+    let ours = ["usb=()", "publickey-credentials-get=(), publickey-credentials-create=()"];
+    let upstream = Recorder::always([Act::Send(answer.into())]).await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    for (rest, status, policy) in [
+        ("", 403, ours),
+        ("[passkeys]\nallow_service_workers = true", 200, ours),
+        ("[passkeys]\nenabled = false", 200, theirs),
+    ] {
+        gateway.reload(upstream.address(), Settings { rest, ..GUEST }).await;
+        let page = exchange(gateway.address, get(&gateway, "/", "")).await.unwrap();
+        assert_eq!(
+            (page.status(), page.head.values("permissions-policy")),
+            (200, policy.map(str::to_owned).to_vec())
+        );
+        let seen = upstream.request_heads().len();
+        let fields =
+            "Service-Worker: script\r\nSec-Fetch-Dest: serviceworker\r\nSec-Fetch-Mode: same-origin\r\n";
+        let worker = exchange(gateway.address, get(&gateway, "/sw.js", fields)).await.unwrap();
+        assert_eq!(worker.status(), status, "{rest}");
+        assert_eq!(upstream.request_heads().len() - seen, usize::from(status == 200), "{rest}");
+        if status == 403 {
+            assert!(worker.text().contains("\"code\":\"service-worker-refused\""), "{}", worker.text());
+        }
+    }
+}

@@ -21,7 +21,7 @@ fn identity_options(encoding: IdentityEncoding) -> IdentityOptions {
 
 fn rules(encoding: IdentityEncoding) -> HeaderRules {
     let cookies = Cookies::new(Transport::Tls, Duration::from_secs(60));
-    HeaderRules::new(identity_options(encoding), cookies, Transport::Tls)
+    HeaderRules::new(identity_options(encoding), cookies, Transport::Tls, Webauthn::Anyones)
 }
 
 fn alice(name: &str) -> Arc<Profile> {
@@ -163,6 +163,41 @@ fn o5_a_page_that_depends_on_who_asks_varies_by_cookie_once() {
             }
             rules.rewrite_response(&mut response, &permit(member)).unwrap();
             assert_eq!(all(&response.headers, "vary"), expected);
+        }
+    }
+}
+
+#[test]
+fn bp_86_pages_of_the_application_can_ask_for_passkeys_only_where_they_are_not_ours() {
+    const OURS: &str = "publickey-credentials-get=(), publickey-credentials-create=()";
+    let odd = "camera=(self  \"https://a.example,b\\\"\"),fullscreen=*;report-to=x ,\tusb=?1, a=-1.5, b";
+    for (sent, kept) in [
+        (&[][..], &[][..]),
+        (&["geolocation=()", "camera=(self), usb=*"], &["geolocation=()", "camera=(self), usb=*"]),
+        (&[odd], &[odd]),
+        (&["publickey-credentials-get=*", "usb=()"], &["usb=()"]),
+        (&["usb=(),publickey-credentials-create=(self),  camera=()"], &["usb=(), camera=()"]),
+        (&["x=\"publickey-credentials-get=*\""], &["x=\"publickey-credentials-get=*\""]),
+        // Browsers ignore all of these as they are, and would ignore ours beside them.
+        (&["usb=()", "geolocation 'none'"], &[]),
+        (&["usb=(),"], &[]),
+        (&["usb=(self\"x\")"], &[]),
+        (&["usb=(", "camera=()"], &[]),
+        (&["x=\"open"], &[]),
+        (&["Usb=()"], &[]),
+        (&[""], &[]),
+    ] {
+        for (webauthn, status) in [(Webauthn::Ours, 200), (Webauthn::Ours, 103), (Webauthn::Anyones, 200)] {
+            let rules = HeaderRules { webauthn, ..rules(IdentityEncoding::Percent) };
+            let mut response = ResponseHeader::build(status, None).unwrap();
+            for value in sent {
+                response.append_header("Permissions-Policy", *value).unwrap();
+            }
+            rules.rewrite_response(&mut response, &permit(None)).unwrap();
+            let is_taken = webauthn == Webauthn::Ours && status == 200;
+            let expected = if is_taken { [kept, &[OURS]].concat() } else { sent.to_vec() };
+            let expected: Vec<&[u8]> = expected.into_iter().map(str::as_bytes).collect();
+            assert_eq!(all(&response.headers, "permissions-policy"), expected, "{sent:?}");
         }
     }
 }

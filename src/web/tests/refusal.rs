@@ -3,7 +3,7 @@ use crate::domain::ReturnTo;
 use crate::policy::{Refusal, SignInReason};
 use crate::web::{Audience, Problem};
 
-const ALL: [Problem; 18] = [
+const ALL: [Problem; 19] = [
     Problem::AmbiguousTarget,
     Problem::BadRequest,
     Problem::Busy,
@@ -14,6 +14,7 @@ const ALL: [Problem; 18] = [
     Problem::NotFound,
     Problem::NotInGroup,
     Problem::PayloadTooLarge,
+    Problem::ServiceWorker,
     Problem::SignInRequired,
     Problem::StepUpRequired,
     Problem::StoreFailed,
