@@ -11,7 +11,8 @@ use figment::value::{Dict, Value};
 use http::Method;
 
 use super::*;
-use crate::domain::{RequestPath, Timestamp};
+use crate::auth::passkeys::Rollout;
+use crate::domain::{Group, RequestPath, Timestamp};
 use crate::policy::{Decision, RequestFacts};
 
 fn files(folder: &str) -> Vec<PathBuf> {
@@ -239,4 +240,35 @@ fn ops_05_a_secret_that_others_may_read_or_could_guess_is_refused() {
         assert!(problems.contains("identity.secret_file") && problems.contains(why), "{problems}");
         assert!(!problems.contains("sixteen"), "{problems}");
     }
+}
+
+#[test]
+fn mf_12_mf_14_mf_17_passkeys_roll_out_from_nobody_to_everyone() {
+    let rollout = |text: &str| {
+        let config = Config::from_toml_str(&format!("[passkeys]\n{text}")).unwrap();
+        config.passkeys.map(|passkeys| passkeys.rollout)
+    };
+    let groups = |names: &[&str]| {
+        Some(Rollout::Groups(names.iter().map(|name| Group::parse(name).unwrap()).collect()))
+    };
+    assert_eq!(rollout("enabled = false"), None);
+    assert_eq!(rollout("rollout = \"off\""), None);
+    assert_eq!(rollout("rollout = \"admins\""), groups(&["admins"]));
+    let some = "rollout = \"groups\"\ngroups = [\"moderators\", \"testers\"]";
+    assert_eq!(rollout(some), groups(&["moderators", "testers"]));
+    assert_eq!(rollout("rollout = \"everyone\""), Some(Rollout::Everyone));
+}
+
+#[test]
+fn bp_80_bp_84_passkeys_are_made_for_the_sites_own_host_unless_the_file_says_more() {
+    let made_for = |rp_id: &str| {
+        let text = format!(
+            "[server]\npublic_url = \"https://forum.example.org\"\nhosts = [\"www.example.org\"]\n[passkeys]\nrp_id = \"{rp_id}\""
+        );
+        let passkeys = Config::from_toml_str(&text).unwrap().passkeys.unwrap();
+        (passkeys.rp_id, passkeys.origins)
+    };
+    let (forum, www) = ("https://forum.example.org".to_owned(), "https://www.example.org".to_owned());
+    assert_eq!(made_for(""), ("forum.example.org".to_owned(), vec![forum.clone()]));
+    assert_eq!(made_for("example.org"), ("example.org".to_owned(), vec![forum, www]));
 }

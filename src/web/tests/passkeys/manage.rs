@@ -1,3 +1,4 @@
+use super::super::audit::Log;
 use super::*;
 
 #[tokio::test]
@@ -7,6 +8,7 @@ async fn mf_22_a_member_renames_their_own_passkey_and_it_is_escaped() {
     let location = browser.enrol(&mut device()).await["location"].clone();
     let page = browser.get(location.as_str().unwrap()).await;
     assert!(page.text().contains("Passkey added"));
+    assert!(page.text().contains("“Office laptop”"), "MF-37: an example");
     let (csrf, handle) = (page.field("csrf"), page.field("passkey"));
     for bad in ["", "   ", &"x".repeat(65), "a\u{202e}b"] {
         let answer = browser.post(RENAME, &[("csrf", &csrf), ("passkey", &handle), ("name", bad)]).await;
@@ -99,4 +101,23 @@ async fn bp_60_bp_62_the_list_says_where_each_lives_and_hints_at_a_second() {
     let page = browser.get(ACCOUNT).await;
     assert!(page.text().contains("Synced") && !page.text().contains("None of these can be used"));
     assert!(page.text().contains("You have 2 passkeys, as many as an account can have."));
+}
+
+#[tokio::test]
+async fn what_a_member_does_with_passkeys_is_in_the_audit_log() {
+    let site = Site::with_passkeys(everyone()).await;
+    let alice = site.accounts.find(&UserName::parse("alice").unwrap()).unwrap().unwrap().profile;
+    let (log, _guard) = Log::start();
+    let mut device = device();
+    let mut browser = site.signed_in("alice").await;
+    let handle = handle_in(&browser.enrol(&mut device).await["location"]);
+    let csrf = browser.member_csrf().await;
+    browser.post(RENAME, &[("csrf", &csrf), ("passkey", &handle), ("name", "My phone")]).await;
+    site.browser().sign_in_with(&mut device, json!({})).await;
+    browser.post(REMOVE, &[("csrf", &csrf), ("passkey", &handle), ("sure", "1")]).await;
+    let events = log.events();
+    let names: Vec<_> = events.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["signed-in", "passkey-added", "passkey-renamed", "signed-in", "passkey-removed"]);
+    assert!(events.iter().all(|(.., member)| *member == alice.id.to_string()), "{events:?}");
+    assert!(!log.text().contains("My phone"), "names stay with the member");
 }

@@ -45,6 +45,9 @@ async fn mf_31_mf_33_it_is_left_by_one_link_and_stays_away_for_as_long_as_asked(
     let offer = sign_in(&mut browser, "1").await;
     let page = browser.get(offer.location()).await;
     assert!(page.text().contains("href=\"&#x2f;index.php\" autofocus>Continue"), "{}", page.text());
+    for part in ["/help/passkeys\">Learn more", "Not on a shared computer"] {
+        assert!(page.text().contains(part), "{part}");
+    }
     let csrf = page.field("csrf");
     for (choice, days) in [("later", 30), ("never", 400)] {
         let fields = [("csrf", &*csrf), ("return_to", "/index.php"), ("choice", choice)];

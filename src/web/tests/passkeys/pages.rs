@@ -90,8 +90,24 @@ async fn mf_43_mf_53_help_is_there_for_everyone() {
     let site = Site::with_passkeys(everyone()).await;
     let page = site.browser().get("/.passgate/help/passkeys").await;
     assert_eq!(page.status(), StatusCode::OK);
-    for part in ["id=\"not-seen\"", "I lost my device", "On a shared computer", "Your password keeps working"]
-    {
+    for part in [
+        "Your password keeps working",
+        "works on this site only",
+        "only the public half of its key",
+        "Your fingerprint or face stays on your device.",
+        "iOS 16 or Android 9, or newer",
+        "scan the code with your phone",
+        "id=\"not-seen\"",
+        "You haven’t added one yet.",
+        "too old for passkeys",
+        "It’s a shared computer",
+        "on another device or in another password manager",
+        "try again, or use your password",
+        "I lost my device",
+        "On a shared computer",
+        "Update the app and your device.",
+        "Nobody needs your password, your PIN, your fingerprint or a key.",
+    ] {
         assert!(page.text().contains(part), "{part}");
     }
     assert!(page.text().len() < 20_000);
