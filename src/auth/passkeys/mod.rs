@@ -99,7 +99,7 @@ pub struct Passkeys {
 }
 
 impl Passkeys {
-    /// Adding, renaming and removing need a sign-in not older than this (BP-63).
+    /// Adding and removing need a sign-in not older than this (BP-63). Renaming does not: it changes nothing about who gets in.
     pub const FRESH: Duration = Duration::from_secs(300);
 
     /// Wires the use cases. Fails with a sentence for the operator if the relying party is no host or does not fit the
