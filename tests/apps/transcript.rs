@@ -3,6 +3,9 @@
 
 use crate::support::browser::Page;
 
+/// The one field that the gateway adds on purpose: no page of the application asks for passkeys.
+const OF_THE_GATEWAY: &str = "publickey-credentials-get=(), publickey-credentials-create=()";
+
 /// Header lines that belong to one connection, or to the moment.
 const OF_THE_MOMENT: [&str; 5] = ["connection", "content-length", "date", "keep-alive", "transfer-encoding"];
 
@@ -21,7 +24,7 @@ impl Transcript {
         let mut lines: Vec<String> = page
             .headers
             .iter()
-            .filter(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()))
+            .filter(|(name, value)| !OF_THE_MOMENT.contains(&name.as_str()) && *value != OF_THE_GATEWAY)
             .map(|(name, value)| match name.as_str() {
                 "set-cookie" => format!("set-cookie: {}", cookie(&String::from_utf8_lossy(value.as_bytes()))),
                 _ => format!("{name}: {}", constant(&String::from_utf8_lossy(value.as_bytes()))),
