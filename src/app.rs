@@ -104,12 +104,12 @@ impl Services {
         };
         let rules = Rules {
             policy: config.policy.clone(),
-            headers: HeaderRules::new(
+            headers: Arc::new(HeaderRules::new(
                 config.proxy.identity.clone(),
                 cookies.clone(),
                 config.transport,
                 config.proxy.webauthn,
-            ),
+            )),
             cookies,
             web,
             upstream: Arc::clone(&upstream),

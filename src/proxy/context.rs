@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Rules;
 use super::forwarded::{Origin, Trust};
+use super::trailers::Crossing;
 use crate::domain::{UserId, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};
@@ -21,6 +22,8 @@ pub struct RequestContext {
     pub(super) outcome: Outcome,
     pub(super) member: Option<UserId>,
     pub(super) permit: Option<Permit>,
+    /// The way of trailer fields, where there may be some.
+    pub(super) crossing: Option<Crossing>,
     /// How many of the application's addresses could not be connected to.
     pub(super) connects_failed: usize,
     /// The canonical target, where it differs from the one that was sent.
@@ -56,6 +59,7 @@ impl RequestContext {
             outcome: Outcome::Undecided,
             member: None,
             permit: None,
+            crossing: None,
             connects_failed: 0,
             rewritten: None,
         }

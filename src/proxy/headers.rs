@@ -172,7 +172,7 @@ impl HeaderRules {
 
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
     /// characters that are neither letter nor digit are one name here.
-    fn is_managed(&self, name: &HeaderName) -> bool {
+    pub(super) fn is_managed(&self, name: &HeaderName) -> bool {
         const FAMILY: &[u8] = b"xforwarded";
         let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
         let is_one = self.lengths & 1 << length.min(63) != 0
@@ -218,7 +218,7 @@ pub(super) fn value_of<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str
     }
 }
 
-fn fold(name: &str) -> impl Iterator<Item = u8> {
+pub(super) fn fold(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
@@ -246,3 +246,5 @@ fn varies_by_cookie(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use self::tests::plain_rules;

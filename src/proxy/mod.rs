@@ -8,6 +8,7 @@
 //! [`Permit`]: crate::policy::Permit
 
 mod access_log;
+mod connection;
 mod context;
 mod facts;
 mod failure;
@@ -16,10 +17,12 @@ mod forwarded;
 mod headers;
 pub mod options;
 mod own;
+mod trailers;
 mod upgrade;
 mod upstream;
 
 pub use access_log::Metrics;
+pub use connection::Connection;
 pub use context::RequestContext;
 pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
@@ -45,6 +48,7 @@ use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
 use self::options::ServiceWorkers;
+use self::trailers::Crossing;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
 use crate::policy::{Decision, Policy, Presence, Refusal, RequestFacts};
@@ -59,7 +63,7 @@ pub struct Rules {
     /// Who may pass.
     pub policy: Policy,
     /// How headers are rewritten.
-    pub headers: HeaderRules,
+    pub headers: Arc<HeaderRules>,
     /// How cookies are read.
     pub cookies: Cookies,
     /// Our own pages.
@@ -139,6 +143,7 @@ impl Gateway {
             Judged::Forwarded(permit, rewritten) => {
                 ctx.outcome = Outcome::Forwarded;
                 (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
+                ctx.crossing = Crossing::begin(session, &rules);
                 Ok(false)
             }
             Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
@@ -273,7 +278,7 @@ impl ProxyHttp for Engine {
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
-        ctx.rules.upstream.peer(permit, session.req_header()).ok_or_else(|| {
+        ctx.rules.upstream.peer(permit, session.req_header(), ctx.crossing.as_ref()).ok_or_else(|| {
             Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up()
         })
     }
@@ -311,6 +316,9 @@ impl ProxyHttp for Engine {
         rules.headers.write_identity(upstream, permit)?;
         forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
         upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
+        if let Some(crossing) = &ctx.crossing {
+            crossing.announce(upstream, session.req_header())?;
+        }
         if let Some(target) = &ctx.rewritten {
             upstream.set_raw_path(target)?;
         }

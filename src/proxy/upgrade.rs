@@ -25,17 +25,23 @@ pub(super) struct UpgradeConnector;
 #[async_trait]
 impl L4Connect for UpgradeConnector {
     async fn connect(&self, address: &SocketAddr) -> pingora::Result<Stream> {
-        let address = address.as_inet().or_err(ErrorType::ConnectError, "not an internet address")?;
-        let stream = TcpStream::connect(address).await;
-        let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => {
-                pingora::Error::because(ErrorType::ConnectRefused, "connecting for an upgrade", error)
-            }
-            _ => pingora::Error::because(ErrorType::ConnectError, "connecting for an upgrade", error),
-        })?;
-        let _ = stream.set_nodelay(true);
+        let stream = connect(address).await?;
         Ok(Stream::from(VirtualSocketStream::new(Box::new(Patient { stream, waits: 0 }))))
     }
+}
+
+/// Connects over TCP, with the errors of the engine's own connector. The time limit is the engine's.
+pub(super) async fn connect(address: &SocketAddr) -> pingora::Result<TcpStream> {
+    let address = address.as_inet().or_err(ErrorType::ConnectError, "not an internet address")?;
+    let stream = TcpStream::connect(address).await.map_err(|error| {
+        let kind = match error.kind() {
+            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+            _ => ErrorType::ConnectError,
+        };
+        pingora::Error::because(kind, "connecting to the application", error)
+    })?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// A stream whose first reads after a write say "not yet" and ask to be polled again.

@@ -14,6 +14,7 @@ use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::options::{HostHeader, UpstreamOptions, UpstreamScheme};
+use super::trailers::{CarryingConnector, Crossing};
 use super::upgrade::UpgradeConnector;
 use crate::policy::Permit;
 
@@ -76,6 +77,11 @@ impl Upstream {
         }
     }
 
+    /// Whether our connections to it carry plain HTTP; the engine's TLS is out of our sight.
+    pub(super) fn is_plain(&self) -> bool {
+        self.options.scheme == UpstreamScheme::Http
+    }
+
     /// The address in use; none while none is known.
     fn address(&self) -> Option<SocketAddr> {
         let addresses = self.addresses.load();
@@ -111,7 +117,13 @@ impl Upstream {
     ///
     /// A request that may change something never goes out on a connection that had a request before: the application
     /// may be closing that one just now, and what was typed would be lost (SECURITY: REL-07).
-    pub(super) fn peer(&self, _permit: &Permit, request: &RequestHeader) -> Option<Box<HttpPeer>> {
+    /// Neither does one that may have trailer fields: the connections they are carried on can't be kept.
+    pub(super) fn peer(
+        &self,
+        _permit: &Permit,
+        request: &RequestHeader,
+        crossing: Option<&Crossing>,
+    ) -> Option<Box<HttpPeer>> {
         let address = self.address()?;
         let tls = self.options.scheme == UpstreamScheme::Https;
         let mut peer = HttpPeer::new(address, tls, self.options.host.as_str().to_owned());
@@ -125,7 +137,10 @@ impl Upstream {
         if is_upgrade {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
         }
-        if is_upgrade || !request.method.is_safe() {
+        if let Some(crossing) = crossing {
+            peer.options.custom_l4 = Some(Arc::new(CarryingConnector(crossing.clone())));
+        }
+        if is_upgrade || crossing.is_some() || !request.method.is_safe() {
             peer.group_key = self.fresh.fetch_add(1, Ordering::Relaxed);
             peer.options.idle_timeout = Some(Duration::ZERO);
         }

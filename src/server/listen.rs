@@ -13,7 +13,7 @@ use pingora::protocols::{GetSocketDigest, SocketDigest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::connection::Connection;
+use crate::proxy::Connection;
 
 /// A port that could not be listened on.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,6 @@
 //! of its business.
 
 mod admin;
-mod connection;
 pub mod control;
 mod listen;
 mod log_writer;

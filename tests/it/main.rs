@@ -12,4 +12,5 @@ mod sample;
 mod sign_in;
 mod support;
 mod supporting;
+mod trailers;
 mod transparency;

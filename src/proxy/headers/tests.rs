@@ -24,6 +24,10 @@ fn rules(encoding: IdentityEncoding) -> HeaderRules {
     HeaderRules::new(identity_options(encoding), cookies, Transport::Tls, Webauthn::Anyones)
 }
 
+pub(in crate::proxy) fn plain_rules() -> HeaderRules {
+    rules(IdentityEncoding::Utf8)
+}
+
 fn alice(name: &str) -> Arc<Profile> {
     Arc::new(Profile {
         id: UserId([1; 16]),

@@ -4,36 +4,59 @@
 //!
 //! The engine has such a buffer for its own listeners only; the accept loop is ours. It flushes wherever bytes must not
 //! wait: at the end of a body, after each chunk of an unending one, after interim responses, in tunnels.
+//!
+//! Here trailer fields are taken off and added too, see [`super::trailers`]; so the connections to the application that
+//! may carry some are of this kind as well.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
     UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::trailers::{Carriage, Passage};
 
 /// A stream that holds small writes back until a flush or a larger write.
 #[derive(Debug)]
-pub(super) struct Connection<S = Stream> {
+pub struct Connection<S = Stream> {
     stream: S,
     held: Vec<u8>,
+    /// Locked only by the phases that ask for trailer fields: reading and writing have it to themselves.
+    carriage: Mutex<Carriage>,
+}
+
+impl<S> Connection<S> {
+    /// A connection on which nothing has been read or written.
+    pub fn new(stream: S) -> Self {
+        Self { stream, held: Vec::new(), carriage: Mutex::default() }
+    }
+
+    /// From now on: passes on the trailers of the message being read, and adds some to the one written next.
+    pub(super) fn carry(&self, taken: Option<Arc<Passage>>, given: Option<Arc<Passage>>) {
+        self.carriage.lock().unwrap_or_else(PoisonError::into_inner).carry(taken, given);
+    }
+
+    fn carriage(&mut self) -> &mut Carriage {
+        self.carriage.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<S: AsyncWrite + Unpin> Connection<S> {
     /// About what one segment carries; more would delay a page that is written piece by piece.
     const MOST_HELD: usize = 1460;
-
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, held: Vec::new() }
-    }
+    /// How much of a message that may get trailer fields is taken at a time.
+    const MOST_FOLLOWED: usize = 16 * 1024;
 
     /// Writes what is held and, with it, what fits of `more`; returns how much of `more`.
     fn poll_write_held(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {
@@ -51,10 +74,24 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         }
         Poll::Ready(Ok(0))
     }
+
+    /// Takes bytes over, with the trailer fields in their place; they leave as those of any small write do.
+    fn poll_write_followed(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.held.len() > Self::MOST_HELD {
+            ready!(self.poll_write_held(cx, &[]))?;
+        }
+        let bytes = &bytes[..bytes.len().min(Self::MOST_FOLLOWED)];
+        let carriage = self.carriage.get_mut().unwrap_or_else(PoisonError::into_inner);
+        carriage.write(bytes, &mut self.held);
+        Poll::Ready(Ok(bytes.len()))
+    }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.carriage().departs() {
+            return self.poll_write_followed(cx, bytes);
+        }
         if self.held.len() + bytes.len() <= Self::MOST_HELD {
             self.held.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
@@ -82,7 +119,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let known = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.carriage().arrived(&buf.filled()[known..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl VirtualSocket for Connection<TcpStream> {
+    fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
+        match option {
+            VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
+            _ => Ok(()),
+        }
     }
 }
 
