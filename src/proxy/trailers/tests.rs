@@ -159,3 +159,26 @@ fn nothing_is_kept_of_page_loads_and_little_of_anything() {
     carriage.arrived(b"\r\n\r\n");
     assert_eq!(lines(&passage), None, "more than anyone needs");
 }
+
+#[tokio::test]
+async fn a_connection_adds_the_fields_however_little_the_stream_takes() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let body = chunked(&[(vec![b'x'; 40_000], false), (b"0\r\n\r\n".to_vec(), true)]);
+    let before = [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..], &body].concat();
+    for room in [1, 100, 100_000] {
+        let (near, mut far) = tokio::io::duplex(room);
+        let passage = passage();
+        passage.lines.set(b"A: 1\r\n".to_vec()).unwrap();
+        let message = [&before, &b"\r\nHTTP/1.1 200 OK\r\n\r\n"[..]].concat();
+        let writing = tokio::spawn(async move {
+            let mut connection = Connection::new(near);
+            connection.carry(None, Some(passage));
+            connection.write_all(&message).await.unwrap();
+            connection.shutdown().await.unwrap();
+        });
+        let mut arrived = Vec::new();
+        far.read_to_end(&mut arrived).await.unwrap();
+        writing.await.unwrap();
+        assert!(arrived == [&before, &b"A: 1\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"[..]].concat(), "{room}");
+    }
+}
