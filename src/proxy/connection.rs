@@ -8,6 +8,7 @@
 //! Here trailer fields are taken off and added too, see [`super::trailers`]; so the connections to the application that
 //! may carry some are of this kind as well.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,12 +29,18 @@ use tokio::net::TcpStream;
 use super::trailers::{Carriage, Passage};
 
 /// A stream that holds small writes back until a flush or a larger write.
-#[derive(Debug)]
 pub struct Connection<S = Stream> {
     stream: S,
     held: Vec<u8>,
     /// Locked only by the phases that ask for trailer fields: reading and writing have it to themselves.
     carriage: Mutex<Carriage>,
+}
+
+/// The engine prints streams into its log; what members send and get has no place there.
+impl<S: fmt::Debug> fmt::Debug for Connection<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connection").field("stream", &self.stream).finish_non_exhaustive()
+    }
 }
 
 impl<S> Connection<S> {
@@ -234,6 +241,17 @@ mod tests {
                 assert_eq!(sent(room, &writes).await, writes.concat(), "{room} {sizes:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_members_send_is_not_printed() {
+        let (near, mut far) = tokio::io::duplex(4096);
+        let mut connection = Connection::new(near);
+        far.write_all(b"POST / HTTP/1.1\r\nCookie: secret").await.unwrap();
+        connection.read_exact(&mut [0; 10]).await.unwrap();
+        connection.write_all(b"secret").await.unwrap();
+        let Connection { stream, .. } = &connection;
+        assert_eq!(format!("{connection:?}"), format!("Connection {{ stream: {stream:?}, .. }}"));
     }
 
     #[tokio::test]

@@ -6,13 +6,12 @@
 use super::chunks::Chunks;
 
 /// How far one message has passed. Interim responses before it belong to it.
-#[derive(Debug)]
 pub(super) struct Message {
     head: Vec<u8>,
     body: Body,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Body {
     /// The head is not over yet.
     NotYet,

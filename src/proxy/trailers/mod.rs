@@ -96,14 +96,14 @@ fn wants_trailers(request: &RequestHeader) -> bool {
 }
 
 /// What a connection knows of the messages on it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Carriage {
     incoming: Incoming,
     outgoing: Option<Outgoing>,
 }
 
 /// The message that is being read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Incoming {
     /// Nothing of it has come.
     #[default]
@@ -116,7 +116,6 @@ enum Incoming {
 }
 
 /// A message whose trailer fields are wanted.
-#[derive(Debug)]
 struct Follower {
     message: Message,
     section: Vec<u8>,
@@ -124,7 +123,6 @@ struct Follower {
 }
 
 /// A message that gets trailer fields if it can have any.
-#[derive(Debug)]
 struct Outgoing {
     message: Message,
     from: Arc<Passage>,
