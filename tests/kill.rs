@@ -1,5 +1,6 @@
-//! SECURITY: STO-01. A process that signs members up, in and out is killed in the middle, again and again, over one store.
-//! What it was told is done must be there afterwards; what it was still waiting for must be there wholly or not at all.
+//! SECURITY: STO-01, WAN-07. A process that signs members up, in and out, and adds, uses, renames and removes their passkeys, is
+//! killed in the middle, again and again, over one store. What it was told is done must be there afterwards; what it was
+//! still waiting for must be there wholly or not at all.
 //!
 //! The process is this test itself, started a second time. It says on its standard error, which is a pipe, what it is about
 //! to do and what was acknowledged; the pipe outlives it. `PASSGATE_KILL_ROUNDS` sets the number of kills.
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
 use passgate::domain::{
-    Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, Passkey, PasskeyName, Persistence, Profile, Session, SetupLink, Timestamp,
+    TokenHash, User, UserId, UserName, UserState,
 };
 use passgate::store::{Batch, Change, MemoryStore, SledStore, Store, StoreError, Verdict};
 
@@ -38,6 +40,14 @@ enum Act {
     Rename { of: u64, n: u64, but: u64 },
     /// Removes the account.
     Delete { of: u64 },
+    /// Adds a passkey.
+    AddKey { of: u64, n: u64 },
+    /// Signs in with a passkey: its counter, its date, the account's date and a session.
+    UseKey { of: u64, key: u64, n: u64 },
+    /// Names a passkey anew.
+    NameKey { of: u64, key: u64, n: u64 },
+    /// Removes a passkey, and the sessions it opened with it.
+    RemoveKey { of: u64, key: u64 },
 }
 
 impl Act {
@@ -63,6 +73,21 @@ impl Act {
                 }),
             ],
             Self::Delete { of } => vec![Change::DeleteUser(id(of))],
+            Self::AddKey { of, n } => vec![Change::AddPasskey { passkey: passkey(of, n), limit: usize::MAX }],
+            Self::UseKey { of, key, n } => vec![
+                revise(of, move |user| user.last_sign_in = Some(Timestamp::from_millis(n))),
+                revise_key(of, key, move |passkey| {
+                    // As signing in does: a counter only goes ahead.
+                    assert!(counter(passkey) < n, "{} is not below {n}", passkey.credential);
+                    passkey.credential = n.to_string();
+                    passkey.last_used = Some(Timestamp::from_millis(n));
+                }),
+                Change::PutSession(Session { passkey: Some(credential(key)), ..session(of, n) }),
+            ],
+            Self::NameKey { of, key, n } => {
+                vec![revise_key(of, key, move |passkey| passkey.name = key_name(n))]
+            }
+            Self::RemoveKey { of, key } => vec![Change::RemovePasskey(id(of), credential(key))],
         }
     }
 
@@ -77,6 +102,10 @@ impl Act {
             "revoke" => Self::Revoke { of, session: number()? },
             "rename" => Self::Rename { of, n: number()?, but: number()? },
             "delete" => Self::Delete { of },
+            "add-key" => Self::AddKey { of, n: number()? },
+            "use-key" => Self::UseKey { of, key: number()?, n: number()? },
+            "name-key" => Self::NameKey { of, key: number()?, n: number()? },
+            "remove-key" => Self::RemoveKey { of, key: number()? },
             _ => return None,
         })
     }
@@ -90,6 +119,10 @@ impl fmt::Display for Act {
             Self::Revoke { of, session } => write!(f, "revoke {of} {session}"),
             Self::Rename { of, n, but } => write!(f, "rename {of} {n} {but}"),
             Self::Delete { of } => write!(f, "delete {of}"),
+            Self::AddKey { of, n } => write!(f, "add-key {of} {n}"),
+            Self::UseKey { of, key, n } => write!(f, "use-key {of} {key} {n}"),
+            Self::NameKey { of, key, n } => write!(f, "name-key {of} {key} {n}"),
+            Self::RemoveKey { of, key } => write!(f, "remove-key {of} {key}"),
         }
     }
 }
@@ -148,6 +181,46 @@ fn session(of: u64, n: u64) -> Session {
     }
 }
 
+/// Some are the beginning of another.
+fn credential(n: u64) -> CredentialId {
+    let length = usize::try_from(16 + n % 48).unwrap();
+    CredentialId::new(&[&id(n).0[..], &[7; 64]].concat()[..length]).unwrap()
+}
+
+fn key_name(n: u64) -> PasskeyName {
+    PasskeyName::parse(&format!("Phone {n}")).unwrap()
+}
+
+fn counter(passkey: &Passkey) -> u64 {
+    passkey.credential.parse().unwrap()
+}
+
+fn passkey(of: u64, n: u64) -> Passkey {
+    Passkey {
+        id: credential(n),
+        user: id(of),
+        rp_id: "forum.example.org".to_owned(),
+        name: key_name(n),
+        credential: n.to_string(),
+        aaguid: None,
+        transports: vec!["internal".to_owned()],
+        backup: Backup::Done,
+        created: Timestamp::from_millis(n),
+        last_used: None,
+    }
+}
+
+fn revise_key(of: u64, key: u64, change: impl FnOnce(&mut Passkey) + Send + 'static) -> Change {
+    Change::RevisePasskey(
+        id(of),
+        credential(key),
+        Box::new(move |passkey| {
+            change(passkey);
+            Verdict::Keep
+        }),
+    )
+}
+
 fn revise(of: u64, change: impl FnOnce(&mut User) + Send + 'static) -> Change {
     Change::ReviseUser(
         id(of),
@@ -162,11 +235,11 @@ fn commit(store: &dyn Store, batch: Batch) -> Result<(), StoreError> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(store.apply(batch))
 }
 
-/// Accounts and sessions, sorted.
-type State = (Vec<User>, Vec<Session>);
+/// Accounts, sessions and passkeys, sorted.
+type State = (Vec<User>, Vec<Session>, Vec<Passkey>);
 
 fn state(store: &dyn Store, of: impl Fn(UserId) -> bool) -> State {
-    let (mut users, mut sessions) = State::default();
+    let (mut users, mut sessions, mut passkeys) = State::default();
     let mut each_user = |user: User| {
         users.extend(of(user.profile.id).then_some(user));
         ControlFlow::Continue(())
@@ -177,9 +250,15 @@ fn state(store: &dyn Store, of: impl Fn(UserId) -> bool) -> State {
         ControlFlow::Continue(())
     };
     store.each_session(&mut each_session).unwrap();
+    let mut each_passkey = |passkey: Passkey| {
+        passkeys.extend(of(passkey.user).then_some(passkey));
+        ControlFlow::Continue(())
+    };
+    store.each_passkey(&mut each_passkey).unwrap();
     users.sort_by_key(|user| user.profile.id);
     sessions.sort_by_key(|session| session.id);
-    (users, sessions)
+    passkeys.sort_by(|a, b| a.id.cmp(&b.id));
+    (users, sessions, passkeys)
 }
 
 /// Good enough to choose with, and the same again from the same seed.
@@ -240,7 +319,7 @@ impl Orders {
 
     fn write(&self, store: &SledStore, writer: u64) {
         let mut dice = Dice(self.seed ^ writer);
-        let (users, _) = state(store, |of| writer_of(number(of)) == writer);
+        let (users, ..) = state(store, |of| writer_of(number(of)) == writer);
         let mut accounts: Vec<u64> = users.iter().map(|user| number(user.profile.id)).collect();
         // More than any round comes to, should nobody kill it.
         for step in 1..100_000 {
@@ -263,12 +342,17 @@ fn choose(store: &SledStore, dice: &mut Dice, accounts: &[u64], n: u64) -> Act {
         return Act::SignUp { of: n };
     }
     let of = dice.one_of(accounts);
-    let (_, sessions) = state(store, |user| user == id(of));
+    let (_, sessions, passkeys) = state(store, |user| user == id(of));
     let open: Vec<u64> = sessions.iter().map(|session| session.created.as_millis()).collect();
-    match dice.below(8) {
+    let keys: Vec<u64> = passkeys.iter().map(|passkey| passkey.created.as_millis()).collect();
+    match dice.below(16) {
         0 => Act::Delete { of },
         1 | 2 if !open.is_empty() => Act::Revoke { of, session: dice.one_of(&open) },
         3 if !open.is_empty() => Act::Rename { of, n, but: dice.one_of(&open) },
+        4..=6 => Act::AddKey { of, n },
+        7..=10 if !keys.is_empty() => Act::UseKey { of, key: dice.one_of(&keys), n },
+        11 if !keys.is_empty() => Act::NameKey { of, key: dice.one_of(&keys), n },
+        12 | 13 if !keys.is_empty() => Act::RemoveKey { of, key: dice.one_of(&keys) },
         _ => Act::SignIn { of, n },
     }
 }
@@ -278,10 +362,11 @@ fn say(line: &str) {
     std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-/// What each writer should have left, and the names it no longer uses.
+/// What each writer should have left, and the names and credentials it no longer uses.
 struct Expected {
     stores: Vec<MemoryStore>,
     former_names: BTreeSet<String>,
+    former_keys: BTreeSet<CredentialId>,
     acknowledged: usize,
 }
 
@@ -305,6 +390,9 @@ impl Expected {
         for key in &self.former_names {
             assert_eq!(store.user_by_name(key), Ok(None), "{context}: {key} is still an index entry");
         }
+        for key in &self.former_keys {
+            assert_eq!(store.passkey(key), Ok(None), "{context}: {key:?} is still there");
+        }
     }
 
     fn follow(&mut self, writer: u64, act: Act) {
@@ -312,6 +400,13 @@ impl Expected {
         if let Act::Rename { of, .. } | Act::Delete { of } = act {
             let before = model.user(id(of)).unwrap().unwrap();
             self.former_names.insert(before.profile.name.key().to_owned());
+        }
+        match act {
+            Act::Delete { of } => {
+                self.former_keys.extend(model.passkeys_of(id(of)).unwrap().into_iter().map(|key| key.id));
+            }
+            Act::RemoveKey { key, .. } => drop(self.former_keys.insert(credential(key))),
+            _ => {}
         }
         commit(model, act.batch()).unwrap();
     }
@@ -323,19 +418,32 @@ impl Expected {
             // Then what was not acknowledged has happened, and wholly.
             let Some(act) = waiting else { panic!("{context}: writer {writer} lost something") };
             self.follow(writer, act);
-            let (users, sessions) = expected(self);
+            let (users, sessions, passkeys) = expected(self);
             assert_eq!(found.0, users, "{context}: writer {writer}, waiting for {act}");
             assert_eq!(found.1, sessions, "{context}: writer {writer}, waiting for {act}");
+            assert_eq!(found.2, passkeys, "{context}: writer {writer}, waiting for {act}");
         }
         for user in &found.0 {
             assert_eq!(store.user(user.profile.id).as_ref(), Ok(&Some(user.clone())), "{context}");
             assert_eq!(store.user_by_name(user.profile.name.key()), Ok(Some(user.clone())), "{context}");
+            let own = store.passkeys_of(user.profile.id).unwrap();
+            assert!(own.iter().all(|passkey| found.2.contains(passkey)), "{context}");
+            let of = |passkey: &&Passkey| passkey.user == user.profile.id;
+            assert_eq!(own.len(), found.2.iter().filter(of).count(), "{context}: an index that differs");
             if let Some(link) = &user.setup {
                 assert_eq!(store.user_by_setup(&link.hash), Ok(Some(user.clone())), "{context}");
             }
         }
         for session in &found.1 {
             assert_eq!(store.session(session.id), Ok(Some(session.clone())), "{context}");
+            if let Some(key) = &session.passkey {
+                assert!(found.2.iter().any(|passkey| passkey.id == *key), "{context}: its passkey is gone");
+            }
+        }
+        for passkey in &found.2 {
+            assert_eq!(store.passkey(&passkey.id), Ok(Some(passkey.clone())), "{context}");
+            let last_used = passkey.last_used.map_or(passkey.created, |last_used| last_used);
+            assert_eq!(counter(passkey), last_used.as_millis(), "{context}: half a sign-in");
         }
     }
 }
@@ -373,7 +481,8 @@ fn sto_01_no_kill_loses_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap().keep();
     let path = folder.join("store");
     let stores = (0..WRITERS).map(|_| MemoryStore::new()).collect();
-    let mut expected = Expected { stores, former_names: BTreeSet::new(), acknowledged: 0 };
+    let mut expected =
+        Expected { stores, former_names: BTreeSet::new(), former_keys: BTreeSet::new(), acknowledged: 0 };
     for round in 1..=rounds {
         let orders = Orders { path: path.clone(), round, seed: dice.below(u64::MAX) };
         // Every fifth is killed while it opens the store.
@@ -391,7 +500,7 @@ fn sto_01_no_kill_loses_what_was_acknowledged() {
     for user in state(&store, |_| true).0 {
         commit(&store, vec![Change::DeleteUser(user.profile.id)]).unwrap();
     }
-    assert_eq!(state(&store, |_| true), State::default(), "a session that its account does not know of");
+    assert_eq!(state(&store, |_| true), State::default(), "something that its account does not know of");
     drop(store);
     std::fs::remove_dir_all(folder).unwrap();
 }

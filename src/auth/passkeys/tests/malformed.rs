@@ -7,7 +7,6 @@
 mod mutation;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::env;
 use std::time::Instant;
 
@@ -207,14 +206,23 @@ fn wan_08_no_spoiled_assertion_signs_in() {
     });
 }
 
+/// Read as the library reads it, which takes the bytes of a key, or its number, for its text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AttestationObject {
+    #[serde(rename = "fmt")]
+    _fmt: Cbor,
+    #[serde(rename = "attStmt")]
+    _att_stmt: Cbor,
+    auth_data: Cbor,
+}
+
 /// Nothing signs what a new passkey says of itself, so some changes are for it to make; what the ceremony demands is not.
 fn holds_what_is_demanded(answer: &Value, challenge: &Challenge) -> bool {
     let RegisterPublicKeyCredential { raw_id, response, .. } = Deserialize::deserialize(answer).unwrap();
     let data: CollectedClientData = serde_json::from_slice(&response.client_data_json).unwrap();
-    let object: BTreeMap<Cbor, Cbor> = serde_cbor_2::from_slice(&response.attestation_object).unwrap();
-    // The library takes a key's bytes for its text.
-    let keys = [Cbor::Text("authData".to_owned()), Cbor::Bytes(b"authData".to_vec())];
-    let Some(Cbor::Bytes(said)) = keys.iter().find_map(|key| object.get(key)) else { return false };
+    let object: AttestationObject = serde_cbor_2::from_slice(&response.attestation_object).unwrap();
+    let Cbor::Bytes(said) = object.auth_data else { return false };
     data.type_ == "webauthn.create"
         && URL_SAFE_NO_PAD.encode(&data.challenge) == challenge.options["challenge"]
         && data.origin.origin().ascii_serialization() == ORIGIN
