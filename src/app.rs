@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::auth::passkeys::{PasskeyOptions, Passkeys};
+use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
 use crate::config::Config;
 use crate::domain::Clock;
@@ -51,6 +51,8 @@ pub struct Services {
     pub sign_in: Arc<SignIn>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What a reload of the passkeys' options leaves as it is.
+    pending: Arc<Pending>,
 }
 
 impl Services {
@@ -71,13 +73,13 @@ impl Services {
         ));
         let sign_in =
             Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
-        Ok(Self { store, sessions, accounts, sign_in, clock })
+        let pending = Arc::new(Pending::new(&clock));
+        Ok(Self { store, sessions, accounts, sign_in, clock, pending })
     }
 
     fn passkeys(&self, options: PasskeyOptions) -> Result<Arc<Passkeys>, StartError> {
-        let (store, sessions, clock) = (&self.store, &self.sessions, &self.clock);
-        let passkeys = Passkeys::new(options, Arc::clone(store), Arc::clone(sessions), Arc::clone(clock));
-        passkeys.map(Arc::new).map_err(StartError::Passkeys)
+        let Self { store, sessions, clock, pending, .. } = self.clone();
+        Passkeys::new(options, pending, store, sessions, clock).map(Arc::new).map_err(StartError::Passkeys)
     }
 
     /// What a reload replaces, from `config`.

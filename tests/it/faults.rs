@@ -77,12 +77,19 @@ async fn rel_07_a_post_is_sent_once_and_never_on_a_used_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rel_07_a_post_that_fails_is_not_repeated() {
-    let upstream = Recorder::always([Act::Close]).await;
-    let gateway = Gateway::with(upstream.address(), GUEST).await;
-    let post = format!("POST /post HTTP/1.1\r\nHost: {}\r\nContent-Length: 4\r\n\r\nbody", gateway.host());
-    assert_eq!(exchange(gateway.address, post).await.unwrap().status(), 502);
-    assert_eq!(upstream.request_heads().len(), 1);
+async fn rel_07_a_post_put_or_delete_that_fails_is_not_repeated() {
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        for act in [Act::Close, Act::Reset] {
+            let upstream = Recorder::always([act.clone()]).await;
+            let gateway = Gateway::with(upstream.address(), GUEST).await;
+            for body in ["Content-Length: 4\r\n\r\nbody", "Content-Length: 0\r\n\r\n", "\r\n"] {
+                let before = upstream.request_heads().len();
+                let request = format!("{method} /post HTTP/1.1\r\nHost: {}\r\n{body}", gateway.host());
+                assert_eq!(exchange(gateway.address, request).await.unwrap().status(), 502);
+                assert_eq!(upstream.request_heads().len(), before + 1, "{method} {act:?} {body:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

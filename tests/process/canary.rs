@@ -1,16 +1,21 @@
-//! What the log says, and what it must never say, whatever is sent and at whatever level (OPS-01 … OPS-03, SES-11).
+//! What the log says, and what it and the store must never say, whatever is sent and at whatever level (OPS-01 … OPS-03,
+//! SES-11, TT-07).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use passgate::sample::SampleForum;
+use passkey::crypto::SecretKeyT;
+use passkey::crypto::coset::CborSerializable;
+use serde_cbor_2::Value as Cbor;
 use serde_json::Value;
 
 use crate::site::{Gateway, PASSWORD, Site, URL};
 use crate::support::browser::Browser;
+use crate::support::passkey::Device;
 use crate::support::raw::RawClient;
 
 const WRONG: &str = "a wrong password of a canary";
@@ -41,16 +46,32 @@ impl Secrets {
             .for_each(|cookie| self.add(&cookie.value));
     }
 
-    /// Each as it is, and as the bytes it may stand for.
+    /// Each as it is, as the bytes it may stand for, and in every spelling of both.
     fn assert_not_in(&self, what: &str, bytes: &[u8]) {
         for secret in &self.0 {
             let decoded = [URL_SAFE_NO_PAD, STANDARD_NO_PAD, STANDARD].map(|coding| coding.decode(secret));
             let decoded = decoded.into_iter().flatten().filter(|bytes| bytes.len() >= 16);
-            for form in std::iter::once(secret.as_bytes().to_vec()).chain(decoded) {
+            for form in std::iter::once(secret.as_bytes().to_vec()).chain(decoded).flat_map(spellings) {
                 assert!(!holds(bytes, &form), "{secret} is in {what}");
             }
         }
     }
+}
+
+/// Itself, and in hexadecimal and base64.
+fn spellings(bytes: Vec<u8>) -> [Vec<u8>; 5] {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let texts = [hex.to_uppercase(), hex, STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)];
+    let [upper, lower, standard, url_safe] = texts.map(String::into_bytes);
+    [bytes, upper, lower, standard, url_safe]
+}
+
+/// The number d of RFC 9053, section 7.1.1.
+fn private_key(device: &Device) -> Vec<u8> {
+    let key = device.key.to_cose_key().to_vec().unwrap();
+    let parts: BTreeMap<Cbor, Cbor> = serde_cbor_2::from_slice(&key).unwrap();
+    let Some(Cbor::Bytes(d)) = parts.get(&Cbor::Integer(-4)) else { panic!("no private key") };
+    d.clone()
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {
@@ -97,6 +118,49 @@ async fn ops_03_ses_11_no_secret_is_in_the_log_at_any_level_or_in_the_store() {
     }
     // What is no secret is found, so the search searches.
     assert!(holds(&log, b"/whoami.json") && holds(&log, b"sign-in-refused") && holds(&kept, b"alice"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tt_07_who_copies_the_data_folder_finds_nothing_to_sign_in_with() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = Site::before(forum.address(), "");
+    let mut gateway = site.serve();
+    site.add_member("alice");
+    let link = site.run(&["user", "add", "bobby"]).out.trim_end().to_owned();
+    let mut secrets = Secrets::default();
+    secrets.add(PASSWORD);
+    secrets.add(link.split_once("token=").unwrap().1);
+    let mut device = Device::new(URL);
+    secrets.add(&URL_SAFE_NO_PAD.encode(private_key(&device)));
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    alice.enrol(&mut device).await;
+    let mut phone = gateway.browser();
+    phone.sign_in_with(&mut device).await.assert_status(200);
+    let mut stranger = gateway.browser();
+    for begun in [
+        alice.begin("add", "/.passgate/account").await,
+        alice.begin("step-up", "/.passgate/account").await,
+        stranger.begin("sign-in", "/.passgate/login").await,
+    ] {
+        secrets.add(begun.said["ceremony"].as_str().unwrap());
+        secrets.add(begun.said["options"]["challenge"].as_str().unwrap());
+    }
+    [&alice, &phone, &stranger].into_iter().for_each(|browser| secrets.add_cookies(browser));
+    assert!(secrets.0.len() >= 3 + 6 + 3, "{:?}", secrets.0);
+
+    let assert_clean = || {
+        let kept: Vec<_> = files_below(&site.data_dir()).iter().map(|file| fs::read(file).ok()).collect();
+        let kept = kept.into_iter().flatten().collect::<Vec<_>>().concat();
+        secrets.assert_not_in("the data folder", &kept);
+        // What is no secret is found, so the search searches.
+        let found = spellings(device.id.to_vec()).iter().filter(|form| holds(&kept, form)).count();
+        assert!(found > 0 && holds(&kept, b"bobby"), "the passkey is there, {} bytes are", kept.len());
+    };
+    assert_clean();
+    gateway.kill();
+    assert_clean();
+    assert_eq!(site.serve().stop(), Some(0));
+    assert_clean();
 }
 
 /// Members do what members do.

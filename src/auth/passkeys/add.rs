@@ -48,7 +48,7 @@ impl Passkeys {
             }
         };
         refine(&mut challenge, place, self.options.resident_key, &existing);
-        Ok(Ok(self.challenge(self.adding.begin(session.id(), state), &challenge.public_key)))
+        Ok(Ok(self.challenge(self.pending.adding.begin(session.id(), state), &challenge.public_key)))
     }
 
     /// Ends adding. `name` is what the member chose; none for the provider's name, or "Passkey on Firefox".
@@ -60,9 +60,12 @@ impl Passkeys {
         name: Option<PasskeyName>,
         user_agent: &str,
     ) -> Result<Result<Passkey, AddRefused>, StoreError> {
-        let Some(state) = self.adding.take(session.id(), ceremony) else {
+        let Some(state) = self.pending.adding.take(session.id(), ceremony) else {
             return Ok(Err(AddRefused::Failed(self.no_ceremony("add"))));
         };
+        if !self.are_offered_to(&session.profile()) {
+            return Ok(Err(AddRefused::NotOffered));
+        }
         let added = match self.register(answer, &state) {
             Ok(added) => added,
             Err(refused) => {

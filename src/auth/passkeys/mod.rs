@@ -86,6 +86,25 @@ pub enum AddRefused {
     StepUpFirst,
 }
 
+/// What waits for the second half of a ceremony. A reload makes new [`Passkeys`] over the same, so nobody has to begin again;
+/// the second half is judged by the options that are in force then.
+pub struct Pending {
+    adding: Ceremonies<PasskeyRegistration>,
+    confirming: Ceremonies<DiscoverableAuthentication>,
+    signing_in: Ceremonies<DiscoverableAuthentication>,
+}
+
+impl Pending {
+    /// Nothing waits yet.
+    pub fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            adding: Ceremonies::new(Arc::clone(clock)),
+            confirming: Ceremonies::new(Arc::clone(clock)),
+            signing_in: Ceremonies::new(Arc::clone(clock)),
+        }
+    }
+}
+
 /// The use cases.
 pub struct Passkeys {
     options: PasskeyOptions,
@@ -93,9 +112,7 @@ pub struct Passkeys {
     store: Arc<dyn Store>,
     sessions: Arc<Sessions>,
     clock: Arc<dyn Clock>,
-    adding: Ceremonies<PasskeyRegistration>,
-    confirming: Ceremonies<DiscoverableAuthentication>,
-    signing_in: Ceremonies<DiscoverableAuthentication>,
+    pending: Arc<Pending>,
 }
 
 impl Passkeys {
@@ -106,22 +123,14 @@ impl Passkeys {
     /// origins, or if passkeys of another relying party are in the store (W5, D5): it names how many members that locks out.
     pub fn new(
         options: PasskeyOptions,
+        pending: Arc<Pending>,
         store: Arc<dyn Store>,
         sessions: Arc<Sessions>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let relying_party = relying_party::build(&options)?;
         relying_party::fits_the_store(&options.rp_id, store.as_ref())?;
-        Ok(Self {
-            options,
-            relying_party,
-            adding: Ceremonies::new(Arc::clone(&clock)),
-            confirming: Ceremonies::new(Arc::clone(&clock)),
-            signing_in: Ceremonies::new(Arc::clone(&clock)),
-            store,
-            sessions,
-            clock,
-        })
+        Ok(Self { options, relying_party, store, sessions, clock, pending })
     }
 
     /// The options.

@@ -17,7 +17,7 @@ impl Passkeys {
     /// `browser` is what ties the ceremony to a browser: the hash of its browser token.
     pub fn begin_sign_in(&self, browser: TokenHash) -> Challenge {
         let (challenge, state) = self.assertion_challenge();
-        self.challenge(self.signing_in.begin(browser, state), &challenge.public_key)
+        self.challenge(self.pending.signing_in.begin(browser, state), &challenge.public_key)
     }
 
     /// Ends signing in with what the browser's `toJSON()` gave.
@@ -29,7 +29,7 @@ impl Passkeys {
         persistence: Persistence,
         user_agent: &str,
     ) -> Result<PasskeySignIn, StoreError> {
-        let Some(state) = self.signing_in.take(browser, ceremony) else {
+        let Some(state) = self.pending.signing_in.take(browser, ceremony) else {
             return Ok(PasskeySignIn::Failed(self.no_ceremony("sign-in")));
         };
         let (owner, answered) = match self.signing_in_as(answer) {

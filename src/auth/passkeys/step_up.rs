@@ -23,7 +23,7 @@ impl Passkeys {
         }
         let (mut challenge, state) = self.assertion_challenge();
         challenge.public_key.allow_credentials = own.iter().map(allowed).collect();
-        Ok(self.challenge(self.confirming.begin(session.id(), state), &challenge.public_key))
+        Ok(self.challenge(self.pending.confirming.begin(session.id(), state), &challenge.public_key))
     }
 
     /// Ends confirming: a fresh session takes the old one's place (BP-49); another account's passkey is refused.
@@ -34,7 +34,7 @@ impl Passkeys {
         answer: &Value,
         user_agent: &str,
     ) -> Result<PasskeySignIn, StoreError> {
-        let Some(state) = self.confirming.take(session.id(), ceremony) else {
+        let Some(state) = self.pending.confirming.take(session.id(), ceremony) else {
             return Ok(PasskeySignIn::Failed(self.no_ceremony("step-up")));
         };
         let opening = Opening {

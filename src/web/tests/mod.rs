@@ -23,7 +23,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::options::PageOptions;
 use super::{Member, PagesError, Visit, Web, WebParts};
-use crate::auth::passkeys::{PasskeyOptions, Passkeys};
+use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{
     Accounts, Cookies, HashingCost, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions, SignIn,
     Transport,
@@ -88,8 +88,9 @@ impl Site {
         ));
         let sign_in = SignIn::new(store, Arc::clone(&sessions), Arc::clone(&passwords), Arc::clone(&ticking));
         let passkeys = passkeys.map(|options| {
-            let passkeys =
-                Passkeys::new(options, Arc::clone(&faulty) as _, Arc::clone(&sessions), Arc::clone(&ticking));
+            let pending = Arc::new(Pending::new(&ticking));
+            let (store, sessions) = (Arc::clone(&faulty) as _, Arc::clone(&sessions));
+            let passkeys = Passkeys::new(options, pending, store, sessions, Arc::clone(&ticking));
             Arc::new(passkeys.unwrap())
         });
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);

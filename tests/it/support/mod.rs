@@ -4,7 +4,9 @@
 //! [`LIMIT`] long.
 
 pub(crate) mod browser;
+pub(crate) mod ceremony;
 pub(crate) mod gateway;
+pub(crate) mod passkey;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 pub(crate) mod wire;

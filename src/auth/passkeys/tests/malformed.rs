@@ -176,7 +176,7 @@ fn wan_08_no_spoiled_assertion_signs_in() {
     let (challenge, state) = bench.passkeys.assertion_challenge();
     let answer = device.get(&bench.passkeys.challenge(String::new(), &challenge.public_key));
     let signs_in = |answer: &Value| {
-        let ceremony = bench.passkeys.signing_in.begin(BROWSER, state.clone());
+        let ceremony = bench.passkeys.pending.signing_in.begin(BROWSER, state.clone());
         let before = bench.sessions.count();
         let ended = bench.passkeys.finish_sign_in(BROWSER, &ceremony, answer, Persistence::Browser, FIREFOX);
         match runtime.block_on(ended).unwrap() {
@@ -238,10 +238,10 @@ fn wan_08_no_spoiled_attestation_adds_what_was_not_asked_for() {
     let bench = runtime.block_on(bench());
     let session = runtime.block_on(bench.session(&bench.alice));
     let challenge = bench.passkeys.begin_add(&session, Place::Any).unwrap().unwrap();
-    let state = bench.passkeys.adding.take(session.id(), &challenge.ceremony).unwrap();
+    let state = bench.passkeys.pending.adding.take(session.id(), &challenge.ceremony).unwrap();
     let answer = Device::new().create(&challenge);
     let adds = |answer: &Value| {
-        let ceremony = bench.passkeys.adding.begin(session.id(), state.clone());
+        let ceremony = bench.passkeys.pending.adding.begin(session.id(), state.clone());
         let ended = bench.passkeys.finish_add(&session, &ceremony, answer, None, FIREFOX);
         let added = runtime.block_on(ended).unwrap();
         let kept = bench.stored(&bench.alice);

@@ -8,6 +8,7 @@ mod log;
 mod malformed;
 mod managing;
 mod refusals;
+mod reloading;
 mod signing_in;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ struct Bench {
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
     sessions: Arc<Sessions>,
+    pending: Arc<Pending>,
     passkeys: Arc<Passkeys>,
     alice: User,
     bob: User,
@@ -77,14 +79,16 @@ async fn bench_with(options: PasskeyOptions) -> Bench {
         remember: Duration::from_secs(30 * 86_400),
     };
     let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
-    let passkeys = Passkeys::new(options, store.clone(), sessions.clone(), clock.clone()).unwrap();
-    Bench { store, clock, sessions, passkeys: Arc::new(passkeys), alice, bob }
+    let pending = Arc::new(Pending::new(&(clock.clone() as Arc<dyn Clock>)));
+    let passkeys = Passkeys::new(options, pending.clone(), store.clone(), sessions.clone(), clock.clone());
+    Bench { store, clock, sessions, pending, passkeys: Arc::new(passkeys.unwrap()), alice, bob }
 }
 
 impl Bench {
-    /// The same store under other options.
+    /// The same store, and what waits, under other options.
     fn reopened(&self, options: PasskeyOptions) -> Result<Passkeys, String> {
-        Passkeys::new(options, self.store.clone(), self.sessions.clone(), self.clock.clone())
+        let Self { store, clock, sessions, pending, .. } = self;
+        Passkeys::new(options, pending.clone(), store.clone(), sessions.clone(), clock.clone())
     }
 
     async fn session(&self, user: &User) -> Arc<LiveSession> {
