@@ -131,6 +131,42 @@ async fn web_01_a_sign_in_form_from_elsewhere_is_refused_and_sets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn web_01_r1_a_host_of_a_starred_name_has_a_sign_in_of_its_own_and_keeps_its_visitors() {
+    let server = "hosts = [\"*.forum.localhost\"]";
+    let access = "[[access.rule]]\nhost = \"*.forum.localhost\"\nrequire = \"login\"";
+    let site = Site::open(Settings { server, access, ..Settings::NONE }).await;
+    let port = site.gateway.address.port();
+    let club = format!("http://club.forum.localhost:{port}");
+    let mut browser = Browser::new(site.gateway.address, &club);
+    let page = site.sign_in(&mut browser, "/viewtopic.php?t=1").await;
+    page.assert_status(200).assert_says("alice");
+    assert_eq!(page.url.as_str(), format!("{club}/viewtopic.php?t=1"));
+    let hops: Vec<_> = page.chain.iter().map(|url| url.origin().ascii_serialization()).collect();
+    assert!(hops.iter().all(|origin| *origin == club), "{hops:?}");
+
+    for target in
+        ["//other.forum.localhost/", "http://localhost/", "https://club.forum.localhost.evil.example/"]
+    {
+        let mut browser = Browser::new(site.gateway.address, &club);
+        let target: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
+        let page = site.sign_in(&mut browser, &format!("/.passgate/login?return_to={target}")).await;
+        assert_eq!(page.url.as_str(), format!("{club}/"), "{target}");
+    }
+    let mut browser = Browser::new(site.gateway.address, &club);
+    let form = browser.get("/.passgate/login").await;
+    let csrf = form.form("password").value("csrf").to_owned();
+    let body = format!("username=alice&password={}&csrf={csrf}", PASSWORD.replace(' ', "+"));
+    for origin in
+        ["http://other.forum.localhost", "http://forum.localhost", "http://club.forum.localhost.evil.example"]
+    {
+        let sibling = format!("{origin}:{port}");
+        let answer = browser.ask(Method::POST, "/.passgate/login", &[("origin", &sibling)], &body).await;
+        answer.assert_status(403);
+    }
+    browser.ask(Method::POST, "/.passgate/login", &[("origin", &club)], &body).await.assert_status(303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ses_03_a_planted_session_is_never_adopted_and_each_sign_in_makes_a_new_one() {
     let site = Site::open(Settings::default()).await;
     let mut browser = site.browser();

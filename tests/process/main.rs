@@ -6,6 +6,7 @@
 mod canary;
 mod commands;
 mod crash;
+mod descriptors;
 mod full_disk;
 mod memory;
 mod readme;

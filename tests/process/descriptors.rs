@@ -1,0 +1,73 @@
+//! A process that has no file descriptors left: it waits for some, and goes on.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use passgate::sample::SampleForum;
+use tokio::net::TcpStream;
+
+use crate::site::{Gateway, PROGRAM, Site};
+use crate::support::LIMIT;
+use crate::support::raw::{RawClient, exchange};
+
+const DESCRIPTORS: usize = 64;
+
+fn open(gateway: &Gateway) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count()
+}
+
+/// What the process has spent on the processor, in hundredths of a second.
+fn spent(gateway: &Gateway) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", gateway.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Waits for what no event tells of, hence the short pauses.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < LIMIT, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ops_08_listeners_without_descriptors_wait_and_clients_that_hang_up_leave_nothing() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = Site::before(forum.address(), "access.default = \"guest\"");
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" serve --config \"$1\"");
+    command.args(["-c", &script, PROGRAM]).arg(site.file());
+    let gateway = Gateway::start(site.prepared(command));
+    let health = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(exchange(gateway.admin, health).await.unwrap().status(), 200);
+    until("the connection is closed", || open(&gateway) < DESCRIPTORS / 2).await;
+    let before = open(&gateway);
+
+    for bytes in ["", "G", "GET /health HTTP/1.1\r\nHost:", health, "\r\n\r\n\r\n", "\0"] {
+        let mut client = RawClient::connect(gateway.admin).await;
+        client.send(bytes).await.unwrap();
+    }
+    until("nothing is left of clients that hang up", || open(&gateway) <= before).await;
+
+    let mut clients = Vec::new();
+    for _ in 0..2 * DESCRIPTORS {
+        clients.push(TcpStream::connect(gateway.admin).await.unwrap());
+    }
+    clients.push(TcpStream::connect(gateway.address).await.unwrap());
+    // The public listener says so, once in fifty milliseconds.
+    let refused = || gateway.lines().iter().filter(|line| line.contains("can't accept")).count();
+    until("all are taken", || refused() > 0).await;
+    let (ticks, times) = (spent(&gateway), refused());
+    until("a second has passed", || refused() >= times + 20).await;
+    let ticks = spent(&gateway) - ticks;
+    assert!(ticks < 10, "it spins: {ticks} hundredths of a second of CPU time in a second");
+
+    drop(clients);
+    until("all are closed", || open(&gateway) <= before).await;
+    assert_eq!(exchange(gateway.admin, health).await.unwrap().status(), 200);
+    let page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(exchange(gateway.address, page).await.unwrap().status(), 200);
+}
