@@ -10,7 +10,11 @@ of them. What counts is CPU time from /proc over requests answered, and its rati
     nginx-log          the same, with its access log as Debian ships it: a file, a write a request
     passgate-guest     as by default, access log included; nobody signed in
     passgate-member    the same, a member signed in
-    passgate-quiet     a guest without the access log (log.level = "warn"), to compare with `nginx`
+    passgate-quiet     a guest without the access log (log.level = "warn"), to compare with `nginx` and `pingora`
+    pingora            the engine alone, with a look into a map of sessions; what passgate takes beyond it is its own
+    passkeys           no subject of the table: the price of a passkey's check, and how long readers wait for proxied pages
+                       while nobody signs in, while 200 members a second do with passkeys, and while some do with
+                       passwords without a pause; each reader's wait counts from when the request was due
 
     make bench                    nine rounds of three seconds each
     QUICK=1 make bench            three rounds of one second, for a glance
@@ -53,7 +57,10 @@ MEMBER, PASSWORD = "bench", secrets.token_hex(16)
 QUICK = os.environ.get("QUICK") == "1"
 ROUNDS, SECONDS = (3, 1) if QUICK else (9, 3)
 LOG = os.environ.get("LOG", "file")
-SUBJECTS = ["direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet"]
+SUBJECTS = [
+    "direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet", "pingora", "passkeys"
+]
+MEMBERS = 40
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -198,8 +205,8 @@ def start_nginx(name, upstream, access_log):
     return nginx(name, SUBJECT_CORE, port, server, access_log), port
 
 
-def start_passgate(name, binary, upstream, log_level="info"):
-    """passgate with guests let through and one member, on a store of its own."""
+def start_passgate(name, binary, upstream, log_level="info", members=(MEMBER,)):
+    """passgate with guests let through and members, on a store of its own."""
     port = free_port()
     data = FOLDER / f"{name}-data"
     shutil.rmtree(data, ignore_errors=True)
@@ -218,10 +225,11 @@ default = "guest"
 level = "{log_level}"
 """
     )
-    subprocess.run(
-        [binary, "user", "add", MEMBER, "--config", file, "--password-stdin"],
-        input=PASSWORD + "\n", text=True, check=True, stdout=subprocess.DEVNULL,
-    )
+    for member in members:
+        subprocess.run(
+            [binary, "user", "add", member, "--config", file, "--password-stdin"],
+            input=PASSWORD + "\n", text=True, check=True, capture_output=True,
+        )
     return Program(name, SUBJECT_CORE, port, [binary, "serve", "--config", file], LOG), port
 
 
@@ -300,8 +308,12 @@ class Subject:
         return statistics.median(entry[what] for entry in self.rounds)
 
 
-def subjects(wanted):
-    upstream, upstream_port = start_upstream()
+def start_pingora(upstream):
+    port = free_port()
+    return Program("pingora", SUBJECT_CORE, port, [measure(), "bare", f"127.0.0.1:{port}", f"127.0.0.1:{upstream}"]), port
+
+
+def subjects(wanted, upstream, upstream_port):
     found = []
     if "direct" in wanted:
         found.append(Subject("direct", upstream_port, upstream))
@@ -319,7 +331,45 @@ def subjects(wanted):
     if "passgate-quiet" in wanted:
         program, port = start_passgate("passgate-quiet", binary, upstream_port, log_level="warn")
         found.append(Subject("passgate-quiet", port, program))
+    if "pingora" in wanted:
+        program, port = start_pingora(upstream_port)
+        found.append(Subject("pingora", port, program))
     return found
+
+
+def passkeys(upstream):
+    """What `benches/measure` says of checking passkeys, and of readers while members sign in."""
+    store = FOLDER / "check-store"
+    shutil.rmtree(store, ignore_errors=True)
+    pinned = ["taskset", "-c", str(SUBJECT_CORE), measure(), "check", store]
+    check = json.loads(subprocess.run(pinned, check=True, capture_output=True, text=True).stdout)
+    members = [f"member{number}" for number in range(MEMBERS)]
+    program, port = start_passgate("passgate-busy", passgate_binary(), upstream, members=members)
+    arguments = [f"127.0.0.1:{port}", program.process.pid, 3 if QUICK else 10, 2 if QUICK else 5]
+    load = subprocess.run(
+        ["taskset", "-c", str(LOAD_CORE), measure(), "load", *map(str, arguments)],
+        env={**os.environ, "MEMBERS": str(MEMBERS), "PASSWORD": PASSWORD}, check=True, stdout=subprocess.PIPE, text=True,
+    )
+    return {"check": check, "load": json.loads(load.stdout)}
+
+
+def report_passkeys(measured):
+    print(f"\nchecking a passkey ({measured['check']['algorithm']}), from its answer to the session:")
+    for where, name in [("in_memory", "without the store"), ("on_disk", "on the disk")]:
+        each = measured["check"][where]
+        print(f"{name:<18}{each['cpu_us']:>8} µs of CPU{each['wall_us']:>10} µs in all")
+    turns = {}
+    for turn in measured["load"]:
+        turns.setdefault(turn["turn"], []).append(turn)
+    print(f"\n{'1000 reads a second':<20}{'sign-ins/s':>12}{'CPU ms/s':>10}{'p50 ms':>10}{'p99 ms':>10}{'p99 to idle':>14}")
+    for name, entries in turns.items():
+        median = {key: statistics.median(entry[key] for entry in entries) for key in entries[0] if key != "turn"}
+        # Turns are taken one after the other, so each is compared with the idle one beside it.
+        ratio = statistics.median(busy["p99_ms"] / idle["p99_ms"] for busy, idle in zip(entries, turns["idle"]))
+        print(
+            f"{name:<20}{median['sign_ins_per_s']:>12.0f}{median['cpu_ms_per_s']:>10.0f}"
+            f"{median['p50_ms']:>10.2f}{median['p99_ms']:>10.2f}{ratio:>14.2f}"
+        )
 
 
 def passgate_binary():
@@ -330,29 +380,51 @@ def passgate_binary():
     return str(ROOT / "target" / "release" / "passgate")
 
 
+def measure():
+    """The program beside this file. Building it again costs nothing if nothing has changed."""
+    if "MEASURE" in os.environ:
+        return os.environ["MEASURE"]
+    build = ["cargo", "build", "--release", "--locked", "--quiet", "--bench", "measure", "--message-format=json"]
+    built = subprocess.run(build, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return next(program for line in built if (program := json.loads(line).get("executable")))
+
+
 def trim_logs():
     """Between rounds, so that no disk fills; all logs are opened for appending."""
     for log in FOLDER.glob("*.log"):
         os.truncate(log, 0)
 
 
-def report(measured):
-    base = next((subject for subject in measured if subject.name == "nginx"), None)
-    for subject in measured:
-        for index, entry in enumerate(subject.rounds):
-            proxied = base is not None and subject.name != "direct"
-            entry["ratio"] = entry["cpu_us"] / base.rounds[index]["cpu_us"] if proxied else None
-    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians; passgate logs to: {LOG}\n")
-    print(f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'p99 ms':>10}{'RSS MiB':>10}")
+def compare(measured, base):
+    """Writes into each round how its CPU time compares with that of the subject `base` in the same round."""
+    base = next((subject for subject in measured if subject.name == base), None)
+    if base is None:
+        return
     for subject in measured:
         # Without a proxy there is no proxy's CPU time; what the upstream itself takes is not compared.
-        direct = subject.name == "direct"
-        cpu = "-" if direct else f"{subject.median('cpu_us'):.1f}"
-        ratio = "-" if direct or base is None else f"{subject.median('ratio'):.2f}"
+        if subject.name != "direct":
+            for entry, beside in zip(subject.rounds, base.rounds):
+                entry[f"to_{base.name}"] = entry["cpu_us"] / beside["cpu_us"]
+
+
+def report(measured, members):
+    compare(measured, "nginx")
+    compare(measured, "pingora")
+    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians; passgate logs to: {LOG}\n")
+    print(
+        f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'to pingora':>12}{'p99 ms':>10}{'RSS MiB':>10}"
+    )
+    for subject in measured:
+        cpu = "-" if subject.name == "direct" else f"{subject.median('cpu_us'):.1f}"
+        ratios = [
+            f"{subject.median(key):.2f}" if key in subject.rounds[0] else "-" for key in ("to_nginx", "to_pingora")
+        ]
         print(
-            f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratio:>12}"
+            f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratios[0]:>12}{ratios[1]:>12}"
             f"{subject.median('p99_ms'):>10.2f}{subject.program.resident_mib():>10.1f}"
         )
+    if members:
+        report_passkeys(members)
     passgate = next((subject.program for subject in measured if subject.name.startswith("passgate")), None)
     if passgate:
         print(f"\n{passgate.log.stem}: first answer after {passgate.ready_ms:.0f} ms, {passgate.idle_mib:.1f} MiB then")
@@ -365,6 +437,7 @@ def report(measured):
         "ready_ms": passgate and passgate.ready_ms,
         "idle_mib": passgate and passgate.idle_mib,
         "subjects": {subject.name: subject.rounds for subject in measured},
+        "passkeys": members,
     }
     (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print("\nevery round: target/bench/result.json")
@@ -376,15 +449,16 @@ def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = os.environ.get("SUBJECTS", ",".join(SUBJECTS)).split(",")
     try:
-        measured = subjects(wanted)
+        upstream, upstream_port = start_upstream()
+        measured = subjects(wanted, upstream, upstream_port)
         for subject in measured:
             subject.load(1)
-        for index in range(ROUNDS):
+        for index in range(ROUNDS if measured else 0):
             # Each round begins with another subject.
             for subject in measured[index % len(measured) :] + measured[: index % len(measured)]:
                 subject.measure()
                 trim_logs()
-        report(measured)
+        report(measured, passkeys(upstream_port) if "passkeys" in wanted else None)
     finally:
         Program.stop_all()
 

@@ -11,7 +11,8 @@ const API: &str = "/.passgate/api/passkeys";
 /// A ceremony between its halves.
 pub(crate) struct Begun {
     purpose: &'static str,
-    csrf: String,
+    /// The anti-forgery value of the page.
+    pub(crate) csrf: String,
     /// What the script was told.
     pub(crate) said: Value,
 }
@@ -20,7 +21,12 @@ impl Browser {
     /// The first half of a ceremony. `page` has the form whose anti-forgery value counts.
     pub(crate) async fn begin(&mut self, purpose: &'static str, page: &str) -> Begun {
         let page = self.get(page).await;
-        let csrf = page.form("csrf").value("csrf").to_owned();
+        self.begin_with(purpose, page.form("csrf").value("csrf")).await
+    }
+
+    /// As [`Self::begin`], on a page that is open.
+    pub(crate) async fn begin_with(&mut self, purpose: &'static str, csrf: &str) -> Begun {
+        let csrf = csrf.to_owned();
         let said = self.call(&format!("{purpose}/begin"), &csrf, &json!({})).await.assert_status(200).json();
         Begun { purpose, csrf, said }
     }
