@@ -174,10 +174,11 @@
 
   // ---- Words. The browser tells little of why, so they cover all that it may have been.
 
+  const orPassword = page.elements?.password ? ", or use your password" : "";
   const TRY_AGAIN = "Something went wrong with the passkey. Please try again.";
   const WORDS = {
-    "sign-in": { NotAllowedError: "The passkey prompt was closed, or it took too long. You can try again, or use your password." },
-    "step-up": { NotAllowedError: "We need to know it’s you, and the passkey prompt was closed or took too long. You can try again, or use your password." },
+    "sign-in": { NotAllowedError: `The passkey prompt was closed, or it took too long. You can try again${orPassword}.` },
+    "step-up": { NotAllowedError: `We need to know it’s you, and the passkey prompt was closed or took too long. You can try again${orPassword}.` },
     add: {
       NotAllowedError: "No passkey was added. The prompt was closed, or it took too long. Check that your device has a screen lock, or your security key a PIN, and try again.",
       InvalidStateError: "This device or password manager already has a passkey for your account. You don’t need another one here.",
@@ -272,6 +273,7 @@
       return_to: field("return_to").value,
       passkey_ready: ready.value,
     });
+    if (!field("password")) return passkeyOnly(button, "sign-in", more);
     const autofill = suggestions(more);
     const start = () => run(button, "sign-in", { more, after: autofill });
     button.addEventListener("click", start);
@@ -367,10 +369,21 @@
   function stepUpPage() {
     const button = page.querySelector("[data-do=passkey]");
     const more = () => ({ return_to: field("return_to").value });
+    if (!field("password")) return passkeyOnly(button, "step-up", more);
     const start = () => run(button, "step-up", { more });
     button.addEventListener("click", start);
     page.querySelector(".ways").hidden = false;
     onTrouble({ again: start, password: () => field("password").focus() });
+  }
+
+  /** A page on which there is no other way. */
+  function passkeyOnly(button, purpose, more) {
+    const start = () => run(button, purpose, { more });
+    button.addEventListener("click", start);
+    page.querySelector("[data-unable]").hidden = true;
+    page.querySelector(".ways").hidden = false;
+    onTrouble({ again: start });
+    button.focus();
   }
 
   /** The page that adds one: what this browser can't do is not offered. */

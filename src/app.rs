@@ -12,7 +12,9 @@ use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
 use crate::config::Config;
 use crate::domain::Clock;
+use crate::policy::RequiredFor;
 use crate::proxy::{Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream};
+use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
@@ -75,6 +77,18 @@ impl Services {
             Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
         let pending = Arc::new(Pending::new(&clock));
         Ok(Self { store, sessions, accounts, sign_in, clock, pending })
+    }
+
+    /// A sentence that names the members who need a passkey by `config` and have none.
+    pub fn without_passkey(&self, config: &Config) -> Option<String> {
+        let required_for = &config.passkeys.as_ref()?.required_for;
+        if *required_for == RequiredFor::Groups(Vec::new()) {
+            return None;
+        }
+        match all_users(&self.accounts, self.store.as_ref()) {
+            Ok(users) => without_passkey(required_for, &users),
+            Err(error) => Some(format!("who has no passkey yet can't be told: {error}")),
+        }
     }
 
     fn passkeys(&self, options: PasskeyOptions) -> Result<Arc<Passkeys>, StartError> {
@@ -271,6 +285,11 @@ pub struct Reloader {
 }
 
 impl Reloader {
+    /// What works on accounts and sessions.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// See [`Running::reload`].
     pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
         let (rules, upstream) = self.services.rules(config)?;

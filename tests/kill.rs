@@ -165,6 +165,7 @@ fn account(n: u64) -> User {
         created: Timestamp::from_millis(n),
         last_sign_in: None,
         setup: Some(link(n)),
+        passkey_for: passgate::domain::PasskeyFor::default(),
     }
 }
 

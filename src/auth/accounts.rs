@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::passwords::{Busy, PasswordPolicy, Passwords};
 use super::{Sessions, SetupToken};
-use crate::domain::{Clock, Group, Profile, Secret, SetupLink, User, UserId, UserName, UserState};
+use crate::domain::{
+    Clock, Group, PasskeyFor, Profile, Secret, SetupLink, User, UserId, UserName, UserState,
+};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// An account to be made.
@@ -97,6 +99,7 @@ impl Accounts {
             created: self.clock.now(),
             last_sign_in: None,
             setup: None,
+            passkey_for: PasskeyFor::default(),
         };
         self.store.apply(vec![Change::AddUser(user.clone())]).await?;
         Ok(user)

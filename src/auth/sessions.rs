@@ -5,8 +5,8 @@
 //! durable, and out of the map before it answers.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,23 +14,26 @@ use dashmap::DashMap;
 
 use super::SessionToken;
 use crate::domain::{
-    Clock, CredentialId, Lifetimes, Persistence, Profile, Session, SessionId, Timestamp, User, UserId,
-    UserState,
+    Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId, Timestamp,
+    User, UserId, UserState,
 };
-use crate::store::{Batch, Change, Store, StoreError};
+use crate::policy::Presence;
+use crate::store::{Batch, Change, Store, StoreError, Verdict};
 
 /// A session in memory.
 #[derive(Debug)]
 pub struct LiveSession {
     session: Session,
     profile: ArcSwap<Profile>,
+    passkey_for: ArcSwap<PasskeyFor>,
     last_seen: AtomicU64,
 }
 
 impl LiveSession {
-    fn new(session: Session, profile: Arc<Profile>) -> Arc<Self> {
+    fn new(session: Session, profile: Arc<Profile>, passkey_for: PasskeyFor) -> Arc<Self> {
         let last_seen = AtomicU64::new(session.last_seen.as_millis());
-        Arc::new(Self { session, profile: ArcSwap::new(profile), last_seen })
+        let (profile, passkey_for) = (ArcSwap::new(profile), ArcSwap::from_pointee(passkey_for));
+        Arc::new(Self { session, profile, passkey_for, last_seen })
     }
 
     /// Its id.
@@ -51,6 +54,26 @@ impl LiveSession {
     /// The passkey it was opened with, if it was one.
     pub fn passkey(&self) -> Option<&CredentialId> {
         self.session.passkey.as_ref()
+    }
+
+    /// How the member proved who they are.
+    pub fn proof(&self) -> Proof {
+        self.session.proof()
+    }
+
+    /// For what the member wants a passkey to be asked.
+    pub fn passkey_for(&self) -> PasskeyFor {
+        **self.passkey_for.load()
+    }
+
+    /// The session as far as deciding goes. `profile` is what [`LiveSession::profile`] gave.
+    pub fn presence<'p>(&self, profile: &'p Arc<Profile>) -> Presence<'p> {
+        Presence {
+            profile,
+            signed_in_at: self.signed_in_at(),
+            proof: self.proof(),
+            passkey_for: self.passkey_for(),
+        }
     }
 
     /// What is known of the member now.
@@ -74,6 +97,8 @@ pub struct Sessions {
     lifetimes: ArcSwap<Lifetimes>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    /// Held while what a member chose is read and made known.
+    learning: Mutex<()>,
 }
 
 impl Sessions {
@@ -90,19 +115,20 @@ impl Sessions {
         lifetimes: Lifetimes,
     ) -> Result<Self, StoreError> {
         let live = DashMap::new();
-        let profiles: DashMap<UserId, Arc<Profile>> = DashMap::new();
+        let members: DashMap<UserId, (Arc<Profile>, PasskeyFor)> = DashMap::new();
         store.each_user(&mut |user| {
             if user.state == UserState::Active {
-                profiles.insert(user.profile.id, Arc::new(user.profile));
+                members.insert(user.profile.id, (Arc::new(user.profile), user.passkey_for));
             }
             ControlFlow::Continue(())
         })?;
         let now = clock.now();
         let mut over = Batch::new();
         store.each_session(&mut |session| {
-            match profiles.get(&session.user) {
-                Some(profile) if session.is_live(session.last_seen, now, &lifetimes) => {
-                    live.insert(session.id, LiveSession::new(session, Arc::clone(&profile)));
+            match members.get(&session.user) {
+                Some(member) if session.is_live(session.last_seen, now, &lifetimes) => {
+                    let (profile, passkey_for) = member.value();
+                    live.insert(session.id, LiveSession::new(session, Arc::clone(profile), *passkey_for));
                 }
                 _ => over.push(Change::EndSession(session.id)),
             }
@@ -112,7 +138,8 @@ impl Sessions {
             // Nobody waits for it: what fails now is tried at the next start.
             drop(store.apply(over));
         }
-        Ok(Self { live, lifetimes: ArcSwap::from_pointee(lifetimes), store, clock })
+        let lifetimes = ArcSwap::from_pointee(lifetimes);
+        Ok(Self { live, lifetimes, store, clock, learning: Mutex::new(()) })
     }
 
     /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read.
@@ -153,9 +180,49 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::PutSession(session.clone()));
         self.store.apply(batch).await?;
-        self.live.insert(session.id, LiveSession::new(session, Arc::new(user.profile.clone())));
+        let live = LiveSession::new(session, Arc::new(user.profile.clone()), user.passkey_for);
+        self.live.insert(token.hash(), Arc::clone(&live));
         self.forget_if_ended(token.hash())?;
+        // The member may have chosen while this was on its way to the disk.
+        self.learn_choice(user.profile.id, std::iter::once(live))?;
         Ok(token)
+    }
+
+    /// Sets for what a member wants a passkey to be asked, for sessions that run too, if they still have this `passkey`
+    /// then: nobody is to be asked for what they have not.
+    pub async fn choose(
+        &self,
+        user: UserId,
+        passkey: CredentialId,
+        choice: PasskeyFor,
+    ) -> Result<(), StoreError> {
+        let revision = Change::ReviseUser(
+            user,
+            Box::new(move |user| {
+                user.passkey_for = choice;
+                Verdict::Keep
+            }),
+        );
+        self.store.apply(vec![Change::still_there(user, passkey), revision]).await?;
+        self.learn_choice(user, self.live_of(user))
+    }
+
+    /// Makes what the store says now known to `sessions` of the member. One at a time, so that of two who read after
+    /// their write the later leaves what is on the disk.
+    fn learn_choice(
+        &self,
+        user: UserId,
+        sessions: impl IntoIterator<Item = Arc<LiveSession>>,
+    ) -> Result<(), StoreError> {
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let choice = Arc::new(self.store.user(user)?.map(|user| user.passkey_for).unwrap_or_default());
+        sessions.into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
+        Ok(())
+    }
+
+    fn live_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
+        let own = self.live.iter().filter(|entry| entry.value().user() == user);
+        own.map(|entry| Arc::clone(entry.value())).collect()
     }
 
     /// Ends one session; no error if it has ended already.
@@ -197,7 +264,10 @@ impl Sessions {
         self.store.apply(batch).await?;
         let before = self.live.len();
         self.live.retain(|_, session| session.user() != user || session.passkey() != Some(passkey));
-        Ok(before.saturating_sub(self.live.len()))
+        let ended = before.saturating_sub(self.live.len());
+        // The last one takes the member's choice along.
+        self.learn_choice(user, self.live_of(user))?;
+        Ok(ended)
     }
 
     /// The live sessions of a member, latest use first.

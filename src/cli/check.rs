@@ -1,8 +1,11 @@
 //! `passgate check`: every problem at once, or what the configuration comes to. Problems are told by whoever loads it.
 
+use super::reach::carry_out;
 use super::{Streams, Trouble};
 use crate::config::Config;
+use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamScheme;
+use crate::server::control::{Command, Reply, without_passkey};
 use crate::server::options::StoreOptions;
 
 pub(super) fn run(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
@@ -27,5 +30,23 @@ pub(super) fn run(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trou
         ("store", store),
     ];
     streams.data("configuration is fine")?;
-    streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))
+    streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))?;
+    name_who_lacks_a_passkey(config, streams);
+    Ok(())
+}
+
+/// By the gateway that runs, or in the store; neither need be there for a configuration to be fine.
+fn name_who_lacks_a_passkey(config: &Config, streams: &mut Streams<'_>) {
+    let Some(passkeys) = &config.passkeys else { return };
+    if passkeys.required_for == RequiredFor::Groups(Vec::new()) {
+        return;
+    }
+    let warning = match carry_out(config, Command::UserList) {
+        Ok(Reply::Users(users)) => without_passkey(&passkeys.required_for, &users),
+        Ok(_) => None,
+        Err(trouble) => Some(format!("who has no passkey yet can't be told: {}", trouble.words)),
+    };
+    if let Some(warning) = warning {
+        streams.say(&format!("warning: {warning}"));
+    }
 }

@@ -8,9 +8,11 @@ use http::Method;
 use super::reach::{carry_out, unexpected};
 use super::{Streams, Trouble};
 use crate::config::Config;
-use crate::domain::{Clock, Group, Host, Profile, RequestPath, SystemClock, UserId, UserName, UserState};
+use crate::domain::{
+    Clock, Group, Host, PasskeyFor, Profile, Proof, RequestPath, SystemClock, UserId, UserName, UserState,
+};
 use crate::policy::{Decision, Presence, Refusal, RequestFacts};
-use crate::server::control::{Command, MemberView, Reply, UserView};
+use crate::server::control::{AskedFor, Command, MemberView, Reply, UserView};
 use crate::web::is_well_known;
 
 #[derive(Debug, Args)]
@@ -19,9 +21,12 @@ pub(super) struct Explain {
     method: String,
     /// A whole URL, or a path on the host of server.public_url
     url: String,
-    /// As this member, just signed in; otherwise as a visitor
+    /// As this member, just signed in with a password; otherwise as a visitor
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// Signed in with a passkey, not with the password
+    #[arg(long, requires = "user")]
+    passkey: bool,
 }
 
 impl Explain {
@@ -33,6 +38,7 @@ impl Explain {
             url
         });
         let (host, target) = parts(url, config)?;
+        let proof = if self.passkey { Proof::Passkey } else { Proof::Password };
         let profile = self.user.map(|name| profile(config, name, streams)).transpose()?;
         streams.data(&format!("{method} {target} on {host}"))?;
         let path = match RequestPath::parse(&target) {
@@ -46,7 +52,12 @@ impl Explain {
             streams.data(&format!("forwarded as {}", path.target()))?;
         }
         let now = SystemClock.now();
-        let member = profile.as_ref().map(|profile| Presence { profile, signed_in_at: now });
+        let member = profile.as_ref().map(|(profile, passkey_for)| Presence {
+            profile,
+            signed_in_at: now,
+            proof,
+            passkey_for: *passkey_for,
+        });
         let facts = RequestFacts { host: &host, path: &path, method: &method };
         let explanation = config.policy.explain(&facts, member, now);
         let is_foreign = matches!(explanation.decision, Decision::Refuse(Refusal::UnknownHost));
@@ -73,14 +84,19 @@ fn parts(url: &str, config: &Config) -> Result<(Host, String), Trouble> {
     Ok((host, format!("{slash}{target}")))
 }
 
-fn profile(config: &Config, name: String, streams: &mut Streams<'_>) -> Result<Arc<Profile>, Trouble> {
+fn profile(
+    config: &Config,
+    name: String,
+    streams: &mut Streams<'_>,
+) -> Result<(Arc<Profile>, PasskeyFor), Trouble> {
     let Reply::User(MemberView { user, .. }) = carry_out(config, Command::UserShow { name })? else {
         return Err(unexpected());
     };
     if user.state == UserState::Disabled {
         streams.say(&format!("{} is disabled and could not sign in; this is as if they could", user.name));
     }
-    read(user).map(Arc::new).ok_or_else(unexpected)
+    let choice = AskedFor::choice(&user.passkey_for);
+    read(user).map(|profile| (Arc::new(profile), choice)).ok_or_else(unexpected)
 }
 
 /// As far as deciding goes; the id decides nothing.

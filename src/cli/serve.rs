@@ -69,6 +69,9 @@ fn announce(config: &Config, running: &Running) {
         upstream = %config.proxy.upstream.host,
         "ready"
     );
+    if let Some(warning) = running.services.without_passkey(config) {
+        tracing::warn!(target: "passgate::server", warning, "members need a passkey");
+    }
     if matches!(running.services.accounts.is_empty(), Ok(true)) {
         tracing::warn!(
             target: "passgate::server",
@@ -90,7 +93,8 @@ impl Reload {
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let needs_restart = self.reloader.reload(&config).await.map_err(|error| vec![error.to_string()])?;
         let note = |key: &&str| format!("{key} has changed and counts from the next start on");
-        Ok(needs_restart.iter().map(note).collect())
+        let warning = self.reloader.services().without_passkey(&config);
+        Ok(needs_restart.iter().map(note).chain(warning).collect())
     }
 
     async fn at_each(&self, mut hangup: Signal) {

@@ -9,7 +9,9 @@ use super::{Streams, Trouble, passkey, password};
 use crate::auth::Accounts;
 use crate::config::Config;
 use crate::domain::UserState;
-use crate::server::control::{Command, MemberView, NewAccount, Reply, SetupUrl, UserView};
+use crate::server::control::{
+    AskedFor, Command, MemberView, NewAccount, Reply, SetupUrl, UserLine, UserView,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
@@ -154,17 +156,20 @@ impl List {
             return Ok(());
         }
         let rows: Vec<_> = users.iter().map(row).collect();
-        streams.data(&table(["NAME", "STATE", "PASSWORD", "LAST SIGN-IN (UTC)", "GROUPS", "E-MAIL"], &rows))
+        let headings = ["NAME", "STATE", "PASSWORD", "PASSKEYS", "LAST SIGN-IN (UTC)", "GROUPS", "E-MAIL"];
+        streams.data(&table(headings, &rows))
     }
 }
 
-fn row(user: &UserView) -> [String; 6] {
+fn row(line: &UserLine) -> [String; 7] {
+    let user = &line.user;
     let last = minute(user.last_sign_in.as_deref());
     let email = user.email.clone().unwrap_or_default();
     [
         user.name.clone(),
         state(user).to_owned(),
         has_password(user).to_owned(),
+        line.passkeys.to_string(),
         last,
         user.groups.join(", "),
         email,
@@ -220,6 +225,13 @@ fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     }
     if member.passkeys.is_empty() {
         lines.push(("passkeys", or_none("")));
+    }
+    if !user.passkey_for.is_empty() {
+        let words = user.passkey_for.iter().map(|asked| match asked {
+            AskedFor::SensitiveActions => "sensitive actions",
+            AskedFor::SigningIn => "signing in",
+        });
+        lines.push(("asked for when", words.collect::<Vec<_>>().join(", ")));
     }
     lines.extend(member.passkeys.iter().map(|passkey| ("passkey", passkey::in_words(passkey))));
     lines

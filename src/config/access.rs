@@ -9,7 +9,7 @@ use super::raw;
 use super::reader::{DAY, Reader, quoted};
 use super::server::method;
 use crate::domain::{Group, HostPattern, PathPattern};
-use crate::policy::{ClientAuthorization, Policy, Requirement, Rule};
+use crate::policy::{ClientAuthorization, Policy, Requirement, Rule, StepUpWith};
 
 const WORDS: [(&str, Requirement); 4] = [
     ("login", Requirement::Login),
@@ -48,7 +48,8 @@ fn rule(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule, around: &Arou
     let path = path(reader, key, &raw.path, around.prefix);
     let methods = methods(reader, key, &raw.methods, around.methods);
     let require = reader.word(&format!("{key}.require"), &raw.require, &WORDS);
-    let groups: Vec<_> = raw.groups.iter().map(|text| group(reader, key, text)).collect();
+    let groups: Vec<_> =
+        raw.groups.iter().map(|text| group(reader, &format!("{key}.groups"), text)).collect();
     let step_up = match raw.step_up.as_str() {
         "" => Some(None),
         text => {
@@ -56,6 +57,7 @@ fn rule(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule, around: &Arou
             reader.duration(&format!("{key}.step_up"), text, bounds).map(Some)
         }
     };
+    let step_up_with = step_up_with(reader, key, raw);
     let words = [("drop", ClientAuthorization::Drop), ("forward", ClientAuthorization::Forward)];
     let authorization = reader.word(&format!("{key}.authorization"), &raw.authorization, &words);
     let require = require?;
@@ -73,8 +75,28 @@ fn rule(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule, around: &Arou
         require,
         groups: groups.into_iter().collect::<Option<_>>()?,
         step_up: step_up?,
+        step_up_with: step_up_with?,
         authorization: authorization?,
     })
+}
+
+fn step_up_with(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule) -> Option<StepUpWith> {
+    let key = format!("{key}.step_up_with");
+    let words = [("any", StepUpWith::Any), ("passkey", StepUpWith::Passkey)];
+    let with = reader.word(&key, &raw.step_up_with, &words)?;
+    if with == StepUpWith::Passkey && raw.step_up.is_empty() {
+        let help = "say how long one use of the passkey holds here, such as step_up = \"15m\"";
+        return reader.refuse(&key, "\"passkey\" without step_up", "step_up beside it", help);
+    }
+    Some(with)
+}
+
+/// Where nobody has a passkey, nobody would pass.
+pub(super) fn no_rule_asks_for_passkeys(reader: &mut Reader<'_>, raw: &raw::Access) {
+    for (at, _) in raw.rule.iter().enumerate().filter(|(_, rule)| rule.step_up_with == "passkey") {
+        let help = "nobody could pass: let members have passkeys, or leave step_up_with out";
+        reader.note(&format!("{}.step_up_with", key(at)), "\"passkey\"", "[passkeys] to be enabled", help);
+    }
 }
 
 /// The inner `None` is any host; the outer one, a problem.
@@ -149,7 +171,7 @@ fn methods(
 pub(super) fn group(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Group> {
     Group::parse(text).ok().or_else(|| {
         let help = "write a list of names: groups = [\"moderators\", \"admins\"]";
-        reader.refuse(&format!("{key}.groups"), quoted(text), "a group's name, without commas", help)
+        reader.refuse(key, quoted(text), "a group's name, without commas", help)
     })
 }
 

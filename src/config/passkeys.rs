@@ -5,6 +5,7 @@ use super::raw;
 use super::reader::{Reader, quoted};
 use crate::auth::passkeys::{PasskeyOptions, ResidentKey, Rollout, Suggest};
 use crate::domain::Host;
+use crate::policy::RequiredFor;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -19,6 +20,14 @@ pub(super) struct Site<'s> {
     pub(super) host: &'s Host,
     pub(super) origins: &'s [String],
     pub(super) name: &'s str,
+    pub(super) passwords: Passwords,
+}
+
+/// Whether members may sign in with a password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passwords {
+    Off,
+    On,
 }
 
 /// The inner `None` is a gateway without passkeys.
@@ -45,9 +54,13 @@ pub(super) fn read(
     let resident_key = reader.word("passkeys.resident_key", &raw.resident_key, &keys);
     let max_per_user = reader.number("passkeys.max_per_user", raw.max_per_user, 1..=100, "10 suits most");
     let rp_id = rp_id(reader, raw, site);
-    let (enabled, rp_id) = (raw.enabled && rollout != Some(Rollout::Off), rp_id?);
+    let rollout = rollout?;
+    let effective = if raw.enabled { rollout.clone() } else { Rollout::Off };
+    let required_for = required_for(reader, raw, site.passwords, &effective);
+    let (enabled, rp_id) = (effective != Rollout::Off, rp_id?);
     Some(enabled.then_some(PasskeyOptions {
-        rollout: rollout?,
+        rollout,
+        required_for: required_for?,
         suggest: suggest?,
         max_per_user: max_per_user?,
         origins: origins(site.origins, &rp_id),
@@ -58,11 +71,12 @@ pub(super) fn read(
 }
 
 fn rollout(reader: &mut Reader<'_>, raw: &raw::Passkeys, stage: Stage) -> Option<Rollout> {
-    let groups: Option<Vec<_>> = raw.groups.iter().map(|text| group(reader, "passkeys", text)).collect();
+    let groups: Option<Vec<_>> =
+        raw.groups.iter().map(|text| group(reader, "passkeys.groups", text)).collect();
     match stage {
         Stage::Off => Some(Rollout::Off),
         Stage::Everyone => Some(Rollout::Everyone),
-        Stage::Admins => Some(Rollout::Groups(vec![group(reader, "passkeys", "admins")?])),
+        Stage::Admins => Some(Rollout::Groups(vec![group(reader, "passkeys.groups", "admins")?])),
         Stage::Groups if raw.groups.is_empty() => reader.refuse(
             "passkeys.groups",
             "an empty list",
@@ -71,6 +85,33 @@ fn rollout(reader: &mut Reader<'_>, raw: &raw::Passkeys, stage: Stage) -> Option
         ),
         Stage::Groups => groups.map(Rollout::Groups),
     }
+}
+
+/// SECURITY: MF-28. Nobody is asked for what they may not have.
+fn required_for(
+    reader: &mut Reader<'_>,
+    raw: &raw::Passkeys,
+    passwords: Passwords,
+    rollout: &Rollout,
+) -> Option<RequiredFor> {
+    if passwords == Passwords::Off && *rollout != Rollout::Everyone {
+        let expected = "passkeys for everyone: [passkeys] enabled = true, rollout = \"everyone\"";
+        let help = "nobody outside the roll-out could sign in: widen it, or leave passwords on";
+        return reader.refuse("password.enabled", "false", expected, help);
+    }
+    const KEY: &str = "passkeys.required_for";
+    let groups: Option<Vec<_>> = raw.required_for.iter().map(|text| group(reader, KEY, text)).collect();
+    let groups = groups?;
+    let outside = groups.iter().find(|group| match rollout {
+        Rollout::Everyone => false,
+        Rollout::Groups(offered) => !offered.contains(group),
+        Rollout::Off => true,
+    });
+    if let Some(group) = outside {
+        let help = "its members would be asked for a passkey they may not add: widen rollout, or leave the group out";
+        return reader.refuse(KEY, quoted(group.as_str()), "groups that passkeys.rollout reaches", help);
+    }
+    Some(if passwords == Passwords::Off { RequiredFor::Everyone } else { RequiredFor::Groups(groups) })
 }
 
 /// The site's origins on which browsers make passkeys for this relying party; not those of its names for trying things out.

@@ -134,6 +134,7 @@ pub(super) struct AccessRule {
     #[serde(deserialize_with = "one_or_many")]
     pub(super) groups: Vec<String>,
     pub(super) step_up: String,
+    pub(super) step_up_with: String,
     pub(super) authorization: String,
 }
 
@@ -146,6 +147,7 @@ impl Default for AccessRule {
             require: "login".into(),
             groups: Vec::new(),
             step_up: String::new(),
+            step_up_with: "any".into(),
             authorization: "drop".into(),
         }
     }
@@ -158,6 +160,8 @@ pub(super) struct Passkeys {
     pub(super) rollout: String,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) groups: Vec<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) required_for: Vec<String>,
     pub(super) suggest: String,
     pub(super) max_per_user: u64,
     pub(super) rp_id: String,
@@ -171,6 +175,7 @@ impl Default for Passkeys {
             enabled: true,
             rollout: "everyone".into(),
             groups: Vec::new(),
+            required_for: Vec::new(),
             suggest: "after-login".into(),
             max_per_user: 10,
             rp_id: String::new(),
@@ -183,6 +188,7 @@ impl Default for Passkeys {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Password {
+    pub(super) enabled: bool,
     pub(super) min_length: u64,
     pub(super) memory_kib: u64,
     pub(super) iterations: u64,
@@ -192,7 +198,7 @@ pub(super) struct Password {
 
 impl Default for Password {
     fn default() -> Self {
-        Self { min_length: 15, memory_kib: 19_456, iterations: 2, parallelism: 1, workers: 0 }
+        Self { enabled: true, min_length: 15, memory_kib: 19_456, iterations: 2, parallelism: 1, workers: 0 }
     }
 }
 

@@ -1,7 +1,8 @@
 //! From what is written to what is meant. Every section is read to its end, so that all problems come out at once.
 
-use super::access::{self, Around};
+use super::access::{self, Around, no_rule_asks_for_passkeys};
 use super::layers::Layers;
+use super::passkeys::Passwords;
 use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
@@ -37,12 +38,22 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let log = house::log(reader, &raw.log);
     let file = reader.layers().file().cloned();
+    let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
-        let site = passkeys::Site { host: &public.host, origins: &public.origins, name: &pages.site_name };
+        let site = passkeys::Site {
+            host: &public.host,
+            origins: &public.origins,
+            name: &pages.site_name,
+            passwords,
+        };
         passkeys::read(reader, &raw.passkeys, &site)
     });
     let (password, hashing, hashing_workers) = password?;
-    let (public, passkeys) = (public?, passkeys?);
+    let (public, passkeys, policy) = (public?, passkeys?, policy?);
+    if passkeys.is_none() {
+        no_rule_asks_for_passkeys(reader, &raw.access);
+    }
+    let required_for = passkeys.as_ref().map(|passkeys| passkeys.required_for.clone());
     let is_refused = passkeys.is_some() && !raw.passkeys.allow_service_workers;
     Some(Config {
         proxy: ProxyOptions {
@@ -53,7 +64,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
             service_workers: if is_refused { ServiceWorkers::Refused } else { ServiceWorkers::Allowed },
         },
         server: server?,
-        policy: policy?,
+        policy: policy.demanding(required_for.unwrap_or_default()),
         lifetimes: lifetimes?,
         password,
         hashing,

@@ -21,5 +21,5 @@ pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};
 pub use return_to::ReturnTo;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
-pub use session::{Lifetimes, Persistence, Session, SessionId};
-pub use user::{Group, InvalidName, Profile, SetupLink, User, UserId, UserName, UserState};
+pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
+pub use user::{Group, InvalidName, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState};

@@ -18,6 +18,15 @@ pub enum Persistence {
     Remembered,
 }
 
+/// How the member of a session last proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// With a passkey, which counts as both factors (BP-29).
+    Passkey,
+    /// With a password, or whatever else is less than a passkey.
+    Password,
+}
+
 /// A signed-in browser.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -50,6 +59,11 @@ pub struct Lifetimes {
 }
 
 impl Session {
+    /// How its member proved who they are. A fresh proof makes a fresh session, so this is also the last one.
+    pub fn proof(&self) -> Proof {
+        if self.passkey.is_some() { Proof::Passkey } else { Proof::Password }
+    }
+
     /// The moment at which the session ends if it is not used after `last_seen`.
     pub fn ends(&self, last_seen: Timestamp, lifetimes: &Lifetimes) -> Timestamp {
         match self.persistence {

@@ -160,6 +160,17 @@ pub struct User {
     pub last_sign_in: Option<Timestamp>,
     /// The one-time link that is open for this account, if any. A new one replaces it; a changed password removes it.
     pub setup: Option<SetupLink>,
+    /// What takes a passkey by the member's own choice. Nothing while they have none: the store sees to that.
+    pub passkey_for: PasskeyFor,
+}
+
+/// For what a passkey is asked, and no password is enough (MX-11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyFor {
+    /// Signing in: after the password the passkey is asked.
+    pub signing_in: bool,
+    /// Changing what one signs in with, and pages that ask for a fresh sign-in.
+    pub sensitive_actions: bool,
 }
 
 /// A one-time link with which a member sets a password.

@@ -82,6 +82,8 @@ pub enum Refusal {
 pub enum SignInReason {
     /// Nobody is signed in.
     NoSession,
+    /// Signed in, but a passkey has to say so: always, or not longer ago than this page allows.
+    Passkey,
     /// Signed in, but too long ago for this page.
     StepUp,
 }

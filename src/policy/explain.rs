@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Decision, Policy, Presence, Refusal, RequestFacts, Rule, SignInReason};
+use super::{Decision, Demand, Policy, Presence, Refusal, RequestFacts, Rule, SignInReason, StepUpWith};
 use crate::domain::Timestamp;
 
 /// Why a request is decided as it is. `Display` gives the operator's text, several lines.
@@ -15,6 +15,8 @@ pub struct Explanation {
     /// Each rule in the order of precedence, with what kept it from matching, if anything did.
     pub considered: Vec<(String, &'static str)>,
     default: &'static str,
+    /// What demands a passkey of this member before any rule is looked at.
+    demand: Option<String>,
 }
 
 impl Policy {
@@ -31,13 +33,29 @@ impl Policy {
             Decision::ServeOwn | Decision::Refuse(Refusal::UnknownHost | Refusal::MethodNotAllowed)
         );
         let deciding = self.rule_for(facts).filter(|_| reached_rules);
+        let is_asked = decision == Decision::SignIn(SignInReason::Passkey);
+        let demand = member.filter(|_| is_asked).and_then(|member| self.demand(&member));
         let considered = self
             .rules
             .iter()
             .filter(|_| reached_rules)
             .map(|rule| (describe(rule), verdict(rule, facts, deciding)))
             .collect();
-        Explanation { decision, rule: deciding.map(describe), considered, default: self.default.as_str() }
+        Explanation {
+            decision,
+            rule: deciding.map(describe),
+            considered,
+            default: self.default.as_str(),
+            demand,
+        }
+    }
+
+    fn demand(&self, member: &Presence<'_>) -> Option<String> {
+        Some(match self.passkeys.demand(member)? {
+            Demand::Everyone => "password.enabled = false: a passkey proves each session".to_owned(),
+            Demand::Group(group) => format!("passkeys.required_for = [\"{}\"]", group.as_str()),
+            Demand::Own => "the member's own choice to be asked for a passkey when signing in".to_owned(),
+        })
     }
 }
 
@@ -59,6 +77,9 @@ impl Explanation {
             }
             Decision::ServeOwn => "answered by passgate itself",
             Decision::SignIn(SignInReason::NoSession) => "sent to the sign-in page",
+            Decision::SignIn(SignInReason::Passkey) => {
+                "asked for a passkey first: a password is not enough here, or the passkey's use is too old"
+            }
             Decision::SignIn(SignInReason::StepUp) => {
                 "asked to sign in again: the sign-in is too old for this rule"
             }
@@ -69,6 +90,9 @@ impl Explanation {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.outcome())?;
+        if let Some(demand) = &self.demand {
+            writeln!(f, "asked because of: {demand}")?;
+        }
         match (&self.rule, self.considered.is_empty()) {
             (Some(rule), _) => writeln!(f, "decided by: {rule}")?,
             (None, _) if matches!(self.decision, Decision::ServeOwn) => {}
@@ -107,6 +131,9 @@ fn describe(rule: &Rule) -> String {
     }
     if let Some(limit) = rule.step_up {
         text.push_str(&format!(", step_up = \"{}s\"", limit.as_secs()));
+    }
+    if rule.step_up_with == StepUpWith::Passkey {
+        text.push_str(", step_up_with = \"passkey\"");
     }
     text
 }

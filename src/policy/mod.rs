@@ -6,17 +6,19 @@
 
 mod decision;
 mod explain;
+mod required;
 mod rule;
 
 pub use decision::{ClientAuthorization, Decision, Permit, Refusal, SignInReason};
 pub use explain::Explanation;
-pub use rule::{Requirement, Rule};
+pub use required::{Demand, RequiredFor};
+pub use rule::{Requirement, Rule, StepUpWith};
 
 use std::sync::Arc;
 
 use http::Method;
 
-use crate::domain::{Host, HostPattern, Profile, RequestPath, Timestamp};
+use crate::domain::{Host, HostPattern, PasskeyFor, Profile, Proof, RequestPath, Timestamp};
 
 /// What is known of a request before anything is decided. Borrowed from it.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +38,10 @@ pub struct Presence<'s> {
     pub profile: &'s Arc<Profile>,
     /// When they last proved it.
     pub signed_in_at: Timestamp,
+    /// How.
+    pub proof: Proof,
+    /// For what they want a passkey to be asked.
+    pub passkey_for: PasskeyFor,
 }
 
 /// The access rules, ready to decide.
@@ -46,6 +52,7 @@ pub struct Policy {
     our_prefix: String,
     default: Requirement,
     rules: Vec<Rule>,
+    passkeys: RequiredFor,
 }
 
 impl Policy {
@@ -60,7 +67,12 @@ impl Policy {
         mut rules: Vec<Rule>,
     ) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.specificity()));
-        Self { hosts, methods, our_prefix, default, rules }
+        Self { hosts, methods, our_prefix, default, rules, passkeys: RequiredFor::default() }
+    }
+
+    /// The same rules for a site that demands passkeys of these members.
+    pub fn demanding(self, passkeys: RequiredFor) -> Self {
+        Self { passkeys, ..self }
     }
 
     /// The path below which our own pages live, without a slash at its end.
@@ -79,7 +91,13 @@ impl Policy {
     }
 
     /// What to do with a request. Cost: one pass over the rules, best match first, no allocation.
-    pub fn decide(&self, facts: &RequestFacts<'_>, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
+    pub fn decide<'m>(
+        &self,
+        facts: &RequestFacts<'_>,
+        member: Option<Presence<'m>>,
+        now: Timestamp,
+    ) -> Decision {
+        use Requirement::{Guest, Login};
         if !self.answers_to(facts.host) {
             return Decision::Refuse(Refusal::UnknownHost);
         }
@@ -89,8 +107,17 @@ impl Policy {
         if facts.path.below(&self.our_prefix).is_some() {
             return Decision::ServeOwn;
         }
-        match self.rule_for(facts) {
-            Some(rule) => rule.apply(member, now),
+        let rule = self.rule_for(facts);
+        let asks_who = matches!(rule.map_or(self.default, |rule| rule.require), Guest | Login);
+        if asks_who && member.is_some_and(|member| self.passkeys.demand(&member).is_some()) {
+            return Decision::SignIn(SignInReason::Passkey);
+        }
+        let counted = |member: Presence<'m>| Presence {
+            passkey_for: self.passkeys.counted(member.passkey_for),
+            ..member
+        };
+        match rule {
+            Some(rule) => rule.apply(member.map(counted), now),
             None => self.default.apply(member),
         }
     }

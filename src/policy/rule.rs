@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::{ClientAuthorization, Decision, Permit, Presence, Refusal, RequestFacts, SignInReason};
-use crate::domain::{Group, HostPattern, PathPattern, Timestamp, Wildcards};
+use crate::domain::{Group, HostPattern, PathPattern, Proof, Timestamp, Wildcards};
 
 /// What a rule, or the default, asks of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,16 @@ pub enum Requirement {
     Login,
     /// Everybody passes, nobody with an identity.
     Public,
+}
+
+/// With what a member confirms who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepUpWith {
+    /// However they sign in.
+    #[default]
+    Any,
+    /// With a passkey alone (MF-08).
+    Passkey,
 }
 
 /// An access rule.
@@ -36,6 +46,8 @@ pub struct Rule {
     pub groups: Vec<Group>,
     /// With [`Requirement::Login`]: the sign-in must not be older than this.
     pub step_up: Option<Duration>,
+    /// With what it is made fresh.
+    pub step_up_with: StepUpWith,
     /// Whether the client's `Authorization` field goes through.
     pub authorization: ClientAuthorization,
 }
@@ -109,11 +121,21 @@ impl Rule {
             if !self.admits(member) {
                 return Decision::Refuse(Refusal::NotInGroup);
             }
-            if self.step_up.is_some_and(|limit| now.since(member.signed_in_at) > limit) {
-                return Decision::SignIn(SignInReason::StepUp);
+            if let Some(reason) = self.step_up.and_then(|limit| self.step_up(limit, member, now)) {
+                return Decision::SignIn(reason);
             }
         }
         self.require.with(member, self.authorization)
+    }
+
+    /// Who wants a passkey to be asked for sensitive actions has it asked for here, too (MX-11).
+    fn step_up(&self, limit: Duration, member: Presence<'_>, now: Timestamp) -> Option<SignInReason> {
+        let is_old = now.since(member.signed_in_at) > limit;
+        if self.step_up_with == StepUpWith::Passkey || member.passkey_for.sensitive_actions {
+            (is_old || member.proof != Proof::Passkey).then_some(SignInReason::Passkey)
+        } else {
+            is_old.then_some(SignInReason::StepUp)
+        }
     }
 
     fn admits(&self, member: Presence<'_>) -> bool {

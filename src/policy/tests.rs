@@ -15,6 +15,7 @@ fn rule(path: &str, require: Requirement) -> Rule {
         require,
         groups: Vec::new(),
         step_up: None,
+        step_up_with: StepUpWith::Any,
         authorization: ClientAuthorization::Drop,
     }
 }
@@ -36,6 +37,11 @@ fn alice() -> Arc<Profile> {
     })
 }
 
+/// Signed in just now.
+fn by_password(profile: &Arc<Profile>) -> Presence<'_> {
+    Presence { profile, signed_in_at: NOW, proof: Proof::Password, passkey_for: PasskeyFor::default() }
+}
+
 fn ask(policy: &Policy, method: &str, url: &str, member: Option<&Arc<Profile>>) -> Decision {
     let (host, target) = url.split_at(url.find('/').unwrap());
     let facts = RequestFacts {
@@ -43,7 +49,7 @@ fn ask(policy: &Policy, method: &str, url: &str, member: Option<&Arc<Profile>>) 
         path: &RequestPath::parse(target).unwrap(),
         method: &method.parse().unwrap(),
     };
-    policy.decide(&facts, member.map(|profile| Presence { profile, signed_in_at: NOW }), NOW)
+    policy.decide(&facts, member.map(by_password), NOW)
 }
 
 fn forwards_as(decision: &Decision) -> Option<Option<&str>> {
@@ -173,7 +179,7 @@ fn a_rule_asks_for_groups_and_for_a_recent_sign_in() {
     let alice = alice();
     let at = |age| {
         let now = NOW.after(Duration::from_secs(age));
-        policy.decide(&facts, Some(Presence { profile: &alice, signed_in_at: NOW }), now)
+        policy.decide(&facts, Some(by_password(&alice)), now)
     };
     assert_eq!(forwards_as(&at(300)), Some(Some("alice")));
     assert_eq!(at(301), Decision::SignIn(SignInReason::StepUp));

@@ -14,7 +14,7 @@ use super::forwarded::Trust;
 use super::headers::value_of;
 use super::{Gateway, Known, visit};
 use crate::domain::{Host, RequestPath, ReturnTo};
-use crate::policy::{Decision, Presence, Refusal, RequestFacts};
+use crate::policy::{Decision, Refusal, RequestFacts};
 use crate::web::{Audience, Problem, is_well_known};
 
 /// The request that the asking proxy describes.
@@ -58,10 +58,7 @@ impl Gateway {
             return refused(asked.form, Problem::AmbiguousTarget, ctx, &known);
         };
         let profile = known.as_ref().map(|(_, live)| live.profile());
-        let member = known
-            .as_ref()
-            .zip(profile.as_ref())
-            .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
+        let member = known.as_ref().zip(profile.as_ref()).map(|((_, live), profile)| live.presence(profile));
         let facts = RequestFacts { host: &asked.host, path: &path, method: &asked.method };
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Refuse(Refusal::UnknownHost) => refused(asked.form, Problem::UnknownHost, ctx, &known),

@@ -51,7 +51,7 @@ use self::options::ServiceWorkers;
 use self::trailers::Crossing;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, ReturnTo};
-use crate::policy::{Decision, Policy, Presence, Refusal, RequestFacts};
+use crate::policy::{Decision, Policy, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, Web, is_well_known};
 
 /// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
@@ -171,9 +171,7 @@ impl Gateway {
         let Parsed { host, path, is_canonical } = parsed;
         let facts = RequestFacts { host: &host, path: &path, method: &request.method };
         let profile = known.map(|(_, live)| live.profile());
-        let member = known
-            .zip(profile.as_ref())
-            .map(|((_, live), profile)| Presence { profile, signed_in_at: live.signed_in_at() });
+        let member = known.zip(profile.as_ref()).map(|((_, live), profile)| live.presence(profile));
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Refuse(Refusal::UnknownHost) => Judged::Refused(Problem::UnknownHost),
             _ if is_well_known(&path) => Judged::Own(path.target().into_owned()),

@@ -12,7 +12,8 @@ use std::thread;
 
 use super::{Batch, Change, Store, StoreError, Verdict};
 use crate::domain::{
-    Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
+    PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
+    UserState,
 };
 
 /// Declares every case of the contract as a test of the store to which `$fresh` dereferences.
@@ -57,6 +58,7 @@ macro_rules! contract_of {
             a_passkey_can_change_but_not_whose_it_is,
             a_change_of_a_passkey_can_say_no,
             a_removed_passkey_takes_its_sessions_along_and_no_others,
+            an_account_left_without_passkeys_asks_for_none,
             nobody_removes_anothers_passkey,
             a_deleted_account_takes_its_passkeys_along,
         );
@@ -104,6 +106,7 @@ pub(super) fn user(n: u8, name: &str) -> User {
         created: Timestamp::from_millis(n.into()),
         last_sign_in: None,
         setup: None,
+        passkey_for: PasskeyFor::default(),
     }
 }
 

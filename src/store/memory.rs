@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Batch, Change, Commit, Store, StoreError, oldest_first, revised_passkey, revised_user};
-use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
 
 /// Accounts, passkeys and sessions in memory.
 #[derive(Debug, Default)]
@@ -128,11 +128,7 @@ impl State {
                 }
                 self.sessions.insert(session.id, Arc::new(session));
             }
-            Change::RemovePasskey(user, id) => {
-                self.passkeys.retain(|_, passkey| passkey.user != user || passkey.id != id);
-                self.sessions
-                    .retain(|_, session| session.user != user || session.passkey.as_ref() != Some(&id));
-            }
+            Change::RemovePasskey(user, id) => self.remove_passkey(user, &id),
             Change::RevisePasskey(user, id, revision) => {
                 let own = self.passkeys.get_mut(&id).filter(|passkey| passkey.user == user);
                 let passkey = own.ok_or(StoreError::NoSuchPasskey)?;
@@ -163,6 +159,15 @@ impl State {
         }
         self.passkeys.insert(passkey.id.clone(), Arc::new(passkey));
         Ok(())
+    }
+
+    fn remove_passkey(&mut self, user: UserId, id: &CredentialId) {
+        self.passkeys.retain(|_, passkey| passkey.user != user || passkey.id != *id);
+        self.sessions.retain(|_, session| session.user != user || session.passkey.as_ref() != Some(id));
+        let has_none = !self.passkeys.values().any(|passkey| passkey.user == user);
+        if let Some(user) = self.users.get_mut(&user).filter(|_| has_none) {
+            Arc::make_mut(user).passkey_for = PasskeyFor::default();
+        }
     }
 
     fn put_user(&mut self, user: User) -> Result<(), StoreError> {

@@ -92,7 +92,7 @@ pub enum Change {
     /// Keeps a session, new or changed. Fails with [`StoreError::NoSuchUser`] if its account is gone.
     PutSession(Session),
     /// Removes a passkey of this account and ends its sessions that were opened with it; no error if the account has no
-    /// such passkey.
+    /// such passkey. An account left with none asks for none: its [`User::passkey_for`] is nothing then.
     RemovePasskey(UserId, CredentialId),
     /// Changes a passkey of this account as it is at that moment; id, account and relying party stay what they are.
     /// Otherwise like [`Change::ReviseUser`]. Fails with [`StoreError::NoSuchPasskey`] if the account has no such passkey,
@@ -104,6 +104,13 @@ pub enum Change {
     ReviseUser(UserId, Revision),
     /// Notes when a session was last used; no error, and no session, if it has ended.
     TouchSession(SessionId, Timestamp),
+}
+
+impl Change {
+    /// Changes nothing, and fails with [`StoreError::NoSuchPasskey`] if the account does not have this passkey.
+    pub fn still_there(user: UserId, passkey: CredentialId) -> Self {
+        Self::RevisePasskey(user, passkey, Box::new(|_| Verdict::Keep))
+    }
 }
 
 /// How to change an account.

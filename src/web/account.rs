@@ -25,6 +25,8 @@ pub(super) struct AccountPage {
     passkeys: Option<PasskeyList>,
     sessions: Vec<SessionLine>,
     csrf: String,
+    /// A passkey has to come first, so nothing but the name is told.
+    waits: bool,
     notice: Option<Notice>,
 }
 
@@ -51,6 +53,8 @@ enum Notice {
     PasskeyAdded,
     PasskeyRemoved,
     PasskeyRenamed,
+    PasskeyUseAgain,
+    PasskeyUseSaved,
     SessionEnded,
 }
 
@@ -67,9 +71,15 @@ impl Page for AccountPage {
             notice: Some(Notice::OtherSessionsEnded),
             ..Self::default()
         };
-        let notices =
-            [Notice::PasskeyAdded, Notice::PasskeyRemoved, Notice::PasskeyRenamed, Notice::SessionEnded];
-        let mut samples = vec![Self::default(), full];
+        let notices = [
+            Notice::PasskeyAdded,
+            Notice::PasskeyRemoved,
+            Notice::PasskeyRenamed,
+            Notice::PasskeyUseAgain,
+            Notice::PasskeyUseSaved,
+            Notice::SessionEnded,
+        ];
+        let mut samples = vec![Self::default(), full, Self { waits: true, ..Self::default() }];
         samples.extend(notices.map(|notice| Self { notice: Some(notice), ..Self::default() }));
         samples.extend(
             PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
@@ -82,6 +92,17 @@ impl Web {
     pub(super) fn account_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let profile = member.session.profile();
+        if self.awaits_passkey(member.session) {
+            let page = AccountPage {
+                username: profile.name.to_string(),
+                since: Moment::from(member.session.signed_in_at()),
+                csrf: member.proof().to_text(),
+                waits: true,
+                notice: notice(request),
+                ..AccountPage::default()
+            };
+            return Ok(self.page(StatusCode::OK, &page, visit));
+        }
         let now = self.parts.clock.now();
         let current = member.session.id();
         let line = |session: &Session| SessionLine {
@@ -101,14 +122,8 @@ impl Web {
             passkeys: self.passkey_list(&member, visit)?,
             sessions,
             csrf: member.proof().to_text(),
-            notice: match &*in_query(request, "notice") {
-                "other-sessions-ended" => Some(Notice::OtherSessionsEnded),
-                "passkey-added" => Some(Notice::PasskeyAdded),
-                "passkey-removed" => Some(Notice::PasskeyRemoved),
-                "passkey-renamed" => Some(Notice::PasskeyRenamed),
-                "session-ended" => Some(Notice::SessionEnded),
-                _ => None,
-            },
+            waits: false,
+            notice: notice(request),
         };
         Ok(self.page(StatusCode::OK, &page, visit))
     }
@@ -117,6 +132,9 @@ impl Web {
     pub(super) async fn end_session(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
+        if let Some(first) = self.passkey_first(&member, &self.account()) {
+            return Ok(first);
+        }
         let own = self.parts.sessions.of(member.session.user());
         let is_meant = |session: &&Session| {
             session.id != member.session.id() && session.id.short() == form.text("session")
@@ -132,6 +150,9 @@ impl Web {
     pub(super) async fn end_other_sessions(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         self.member_form(request, &member)?;
+        if let Some(first) = self.passkey_first(&member, &self.account()) {
+            return Ok(first);
+        }
         let Member { session, .. } = member;
         let ended = self.parts.sessions.end_all(session.user(), Some(session.id()), Vec::new()).await;
         let count = ended.map_err(|error| self.store_failed(&error, visit))?;
@@ -145,10 +166,27 @@ impl Web {
     }
 
     pub(super) fn to_sign_in(&self) -> http::Response<Bytes> {
-        let account = ReturnTo::parse(&self.ours("/account"), &self.parts.prefix);
-        let address = self.login_address(&account, SignInReason::NoSession);
+        let address = self.login_address(&self.account(), SignInReason::NoSession);
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)
     }
+
+    /// The account page, as a return target.
+    pub(super) fn account(&self) -> ReturnTo {
+        ReturnTo::parse(&self.ours("/account"), &self.parts.prefix)
+    }
+}
+
+fn notice(request: &Request<Bytes>) -> Option<Notice> {
+    Some(match &*in_query(request, "notice") {
+        "other-sessions-ended" => Notice::OtherSessionsEnded,
+        "passkey-added" => Notice::PasskeyAdded,
+        "passkey-removed" => Notice::PasskeyRemoved,
+        "passkey-renamed" => Notice::PasskeyRenamed,
+        "passkey-use-again" => Notice::PasskeyUseAgain,
+        "passkey-use-saved" => Notice::PasskeyUseSaved,
+        "session-ended" => Notice::SessionEnded,
+        _ => return None,
+    })
 }
 
 impl From<Timestamp> for Moment {

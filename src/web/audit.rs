@@ -2,7 +2,7 @@
 //! their password into the name field.
 
 use crate::auth::RefusedBecause;
-use crate::domain::UserId;
+use crate::domain::{PasskeyFor, UserId};
 
 use super::Visit;
 
@@ -24,6 +24,10 @@ pub(super) enum Event {
         /// What the browser was told.
         code: &'static str,
     },
+    /// A member chose for what a passkey is asked.
+    PasskeyUseChosen(PasskeyFor),
+    /// A member's password was right, and a passkey has to come before they are in.
+    PasskeyAwaited,
     /// A member removed a passkey; so many sessions it had opened were live.
     PasskeyRemoved(usize),
     /// A member gave a passkey another name.
@@ -55,6 +59,8 @@ impl Event {
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",
             Self::PasskeyRefused { .. } => "passkey-refused",
+            Self::PasskeyAwaited => "passkey-awaited",
+            Self::PasskeyUseChosen(_) => "passkey-use-chosen",
             Self::PasskeyRemoved(_) => "passkey-removed",
             Self::PasskeyRenamed => "passkey-renamed",
             Self::SetUp => "set-up",
@@ -71,6 +77,14 @@ impl Event {
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
             Self::PasskeyRefused { code, .. } => Some(code),
+            Self::PasskeyUseChosen(PasskeyFor { signing_in, sensitive_actions }) => {
+                Some(match (signing_in, sensitive_actions) {
+                    (false, false) => "nothing",
+                    (true, false) => "signing-in",
+                    (false, true) => "sensitive-actions",
+                    (true, true) => "signing-in, sensitive-actions",
+                })
+            }
             Self::TroubleInBrowser { error, .. } => Some(error),
             _ => None,
         }

@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
-use super::passkeys::PlatformAuthenticator;
 use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
@@ -30,6 +29,10 @@ pub(super) struct LoginPage {
     username: String,
     /// Whether it can be done with a passkey, too.
     passkeys: bool,
+    /// Whether it is done with a passkey alone, passwords being off.
+    passkeys_only: bool,
+    /// Whether adding a passkey is offered for after the password (MX-14).
+    offers_adding: bool,
     /// Whether "stay signed in" is ticked.
     remember: bool,
     notice: Option<Notice>,
@@ -65,6 +68,8 @@ impl Page for LoginPage {
             Self { again: true, remember: true, return_to: "/".to_owned(), ..Self::default() },
             Self { again: true, passkeys: true, ..Self::default() },
             Self { passkeys: true, ..Self::default() },
+            Self { passkeys: true, passkeys_only: true, ..Self::default() },
+            Self { again: true, offers_adding: true, ..Self::default() },
             notice(Notice::PasskeyRemoved),
             notice(Notice::PasswordSet),
             notice(Notice::SignedOut),
@@ -82,19 +87,32 @@ impl Web {
     /// The address of the sign-in page.
     pub(super) fn login_address(&self, return_to: &ReturnTo, reason: SignInReason) -> String {
         let target: String = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).collect();
-        let again = if reason == SignInReason::StepUp { "&again=1" } else { "" };
+        let again = match reason {
+            SignInReason::NoSession => "",
+            SignInReason::Passkey => "&again=passkey",
+            SignInReason::StepUp => "&again=1",
+        };
         format!("{}?return_to={target}{again}", self.ours("/login"))
     }
 
     pub(super) fn login_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let return_to = ReturnTo::parse(&in_query(request, "return_to"), &self.parts.prefix);
-        let again = in_query(request, "again") == "1" && visit.member.is_some();
-        if visit.member.is_some() && !again {
-            return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+        let reason = match &*in_query(request, "again") {
+            "1" => SignInReason::StepUp,
+            "passkey" => SignInReason::Passkey,
+            _ => SignInReason::NoSession,
+        };
+        if let Some(member) = visit.member {
+            if reason == SignInReason::NoSession {
+                return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+            }
+            if let Some(answer) = self.confirm_by_passkey(&member, &return_to, reason, visit)? {
+                return Ok(answer);
+            }
         }
         let page = LoginPage {
             return_to: fit(&return_to),
-            again,
+            again: visit.member.is_some(),
             username: visit
                 .member
                 .map(|member| member.session.profile().name.to_string())
@@ -116,6 +134,9 @@ impl Web {
 
     pub(super) async fn log_in(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
+        if self.passwords_are_off() {
+            return Err(Problem::PasswordsOff);
+        }
         let headers = request.headers();
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
         let page = LoginPage {
@@ -146,10 +167,19 @@ impl Web {
                 Ok(self.show_again(Trouble::Refused, page, headers, visit))
             }
             SignInOutcome::SignedIn(token, profile) => {
-                audit::record(Event::SignedIn, Some(profile.id), visit);
+                let session = self.parts.sessions.check(&token);
+                let passkey = session.and_then(|session| self.before_going_on(&session, &return_to));
+                let event = if passkey.is_some() { Event::PasskeyAwaited } else { Event::SignedIn };
+                audit::record(event, Some(profile.id), visit);
                 self.end_replaced(visit).await;
-                let platform = PlatformAuthenticator::from(form.is_ticked("passkey_ready") && !page.again);
-                let next = self.after_password(&profile, &return_to, platform, headers);
+                let next = match passkey {
+                    Some(passkey) => passkey,
+                    None if form.is_ticked("then_add") => self.add_address(&return_to),
+                    None => {
+                        let is_ready = form.is_ticked("passkey_ready") && !page.again;
+                        self.after_password(&profile, &return_to, is_ready.into(), headers)
+                    }
+                };
                 Ok(self.signed_in(&token, persistence, &next))
             }
         }
@@ -199,6 +229,9 @@ impl Web {
         let browser = known.unwrap_or_else(BrowserToken::generate);
         page.csrf = sign_in_proof(&browser).to_text();
         page.passkeys = self.can_use_passkeys(&page, visit);
+        page.passkeys_only = self.passwords_are_off();
+        page.offers_adding =
+            page.again && visit.member.is_some_and(|member| self.offers_adding_after(member.session));
         let mut response = self.page(status, &page, visit);
         let fields = response.headers_mut();
         if is_new {

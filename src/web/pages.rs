@@ -18,13 +18,15 @@ use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::options::PageOptions;
 use super::palette::Palette;
-use super::passkeys::{AddPasskeyPage, PasskeyHelpPage, RemovePasskeyPage, RenamePasskeyPage, WelcomePage};
+use super::passkeys::{
+    AddPasskeyPage, ConfirmPasskeyPage, PasskeyHelpPage, RemovePasskeyPage, RenamePasskeyPage, WelcomePage,
+};
 use super::refusal::ProblemPage;
 use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
@@ -32,6 +34,7 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("login.html", include_str!("../../assets/templates/login.html")),
     ("logout.html", include_str!("../../assets/templates/logout.html")),
     ("passkey-add.html", include_str!("../../assets/templates/passkey-add.html")),
+    ("passkey-confirm.html", include_str!("../../assets/templates/passkey-confirm.html")),
     ("passkey-remove.html", include_str!("../../assets/templates/passkey-remove.html")),
     ("passkey-rename.html", include_str!("../../assets/templates/passkey-rename.html")),
     ("passkey-trouble.html", include_str!("../../assets/templates/passkey-trouble.html")),
@@ -130,6 +133,7 @@ impl Pages {
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
+        self.try_page::<ConfirmPasskeyPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LoginPage>()?;
         self.try_page::<LogoutPage>()?;

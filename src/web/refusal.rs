@@ -29,12 +29,20 @@ pub enum Problem {
     Internal,
     /// Not with this method; the methods of a page of ours, or none for what the gateway lets through.
     MethodNotAllowed(Option<&'static str>),
+    /// Nothing but a new one-time link lets this member confirm who they are.
+    NewLinkNeeded,
     /// No such page of ours.
     NotFound,
     /// Signed in, but in none of the groups it takes.
     NotInGroup,
     /// More than we take.
     PayloadTooLarge,
+    /// It takes a passkey, and this member may not have one.
+    PasskeyNotOffered,
+    /// A script has to have its member use a passkey.
+    PasskeyRequired,
+    /// Passwords are switched off.
+    PasswordsOff,
     /// A service worker of the application, which would stand before our pages.
     ServiceWorker,
     /// A script has to have its member sign in.
@@ -105,6 +113,9 @@ impl Problem {
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method-not-allowed", "That doesn’t work here",
                 "This address can’t be used in that way. Nothing was changed.",
                 "Please go back and start again from the page you came from.", FrontPage),
+            Self::NewLinkNeeded => (S::FORBIDDEN, "new-link-needed", "Please ask for a new link",
+                "The link you came with was used a while ago, and without a passkey we can’t tell that it’s still you.",
+                "The people who run this site can give you a new one. Nothing was changed.", FrontPage),
             Self::NotFound => (S::NOT_FOUND, "not-found", "There’s nothing here",
                 "We have no page at this address.",
                 "The link may be old or incomplete.", FrontPage),
@@ -114,6 +125,14 @@ impl Problem {
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "That’s too much at once",
                 "What you sent is larger than we can take. Nothing was changed.",
                 "Please go back and make it shorter or smaller.", FrontPage),
+            Self::PasskeyNotOffered => (S::FORBIDDEN, "passkey-not-offered", "This page needs a passkey",
+                "It opens only with a passkey, and your account can’t have one yet.",
+                "The people who run this site can change that.", FrontPage),
+            Self::PasskeyRequired => (S::UNAUTHORIZED, "passkey-required", "Please use your passkey",
+                "Please confirm with a passkey first.", "", SignIn),
+            Self::PasswordsOff => (S::FORBIDDEN, "passwords-off", "There are no passwords here",
+                "On this site you sign in with a passkey. Nothing was changed.",
+                "If you have none yet, the people who run this site can help you in.", SignIn),
             Self::ServiceWorker => (S::FORBIDDEN, "service-worker-refused", "This script can’t be installed",
                 "The site’s pages may not keep a script running in your browser.",
                 "Everything else works as before.", FrontPage),
@@ -168,6 +187,7 @@ impl From<SignInReason> for Problem {
     fn from(reason: SignInReason) -> Self {
         match reason {
             SignInReason::NoSession => Self::SignInRequired,
+            SignInReason::Passkey => Self::PasskeyRequired,
             SignInReason::StepUp => Self::StepUpRequired,
         }
     }
@@ -234,7 +254,7 @@ impl Web {
             Problem::MethodNotAllowed(Some(allow)) => Some((ALLOW, HeaderValue::from_static(allow))),
             Problem::MethodNotAllowed(None) => Some((ALLOW, self.outbound.allow())),
             // RFC 9110 §11.6.1 wants a challenge; browsers show no dialogue for a scheme they do not know.
-            Problem::SignInRequired | Problem::StepUpRequired => {
+            Problem::PasskeyRequired | Problem::SignInRequired | Problem::StepUpRequired => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"sign-in\"")))
             }
             _ => None,

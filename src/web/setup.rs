@@ -58,6 +58,9 @@ impl Page for LinkExpiredPage {
 
 impl Web {
     pub(super) fn setup_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        if self.passwords_are_off() {
+            return Err(Problem::PasswordsOff);
+        }
         match self.open_link(&in_query(request, "token"), visit)? {
             Some((token, user)) => self.show_setup(&token, &user, None, visit),
             None => self.link_expired(visit),
@@ -66,6 +69,9 @@ impl Web {
 
     pub(super) async fn set_up(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
+        if self.passwords_are_off() {
+            return Err(Problem::PasswordsOff);
+        }
         let Some((token, user)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };

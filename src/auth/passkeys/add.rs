@@ -15,7 +15,8 @@ use super::options::refine;
 use super::provider::suggested_name;
 use super::{AddRefused, Challenge, Failed, Passkeys, Place};
 use crate::auth::LiveSession;
-use crate::domain::{CredentialId, Passkey, PasskeyName};
+use crate::domain::{CredentialId, Passkey, PasskeyName, Proof};
+use crate::policy::SignInReason;
 use crate::store::{Change, StoreError};
 
 impl Passkeys {
@@ -29,8 +30,10 @@ impl Passkeys {
         if !self.are_offered_to(&profile) {
             return Ok(Err(AddRefused::NotOffered));
         }
-        if !self.is_fresh(session) {
-            return Ok(Err(AddRefused::StepUpFirst));
+        match self.first(session)? {
+            Some(SignInReason::Passkey) => return Ok(Err(AddRefused::PasskeyFirst)),
+            Some(_) => return Ok(Err(AddRefused::StepUpFirst)),
+            None => {}
         }
         let existing = self.store.passkeys_of(session.user())?;
         if existing.len() >= self.options.max_per_user {
@@ -86,10 +89,13 @@ impl Passkeys {
             created: self.clock.now(),
             last_used: None,
         };
-        let limit = self.options.max_per_user;
+        // Begun while there was none, perhaps in two browsers: the second does not get in beside the first.
+        let is_to_be_the_first = self.is_asked_of(session) && session.proof() != Proof::Passkey;
+        let limit = if is_to_be_the_first { 1 } else { self.options.max_per_user };
         match self.store.apply(vec![Change::AddPasskey { passkey: passkey.clone(), limit }]).await {
             Ok(()) => Ok(Ok(passkey)),
             Err(StoreError::CredentialTaken) => Ok(Err(AddRefused::AlreadyThere)),
+            Err(StoreError::LimitReached) if is_to_be_the_first => Ok(Err(AddRefused::PasskeyFirst)),
             Err(StoreError::LimitReached) => Ok(Err(AddRefused::LimitReached(limit))),
             Err(error) => Err(error),
         }

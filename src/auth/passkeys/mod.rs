@@ -12,6 +12,7 @@ mod checks;
 mod options;
 mod provider;
 mod relying_party;
+mod required;
 mod sign_in;
 mod step_up;
 
@@ -82,6 +83,8 @@ pub enum AddRefused {
     LimitReached(usize),
     /// Not in the roll-out.
     NotOffered,
+    /// One that the account has is asked for first.
+    PasskeyFirst,
     /// The sign-in is older than [`Passkeys::FRESH`].
     StepUpFirst,
 }
@@ -168,9 +171,11 @@ impl Passkeys {
         self.store.apply(vec![revision]).await
     }
 
-    /// Removes one of the member's own and ends the sessions it opened. Returns how many of them were live.
-    pub async fn remove(&self, user: UserId, id: &CredentialId) -> Result<usize, StoreError> {
-        self.sessions.end_opened_with(user, id, Vec::new()).await
+    /// Removes one of the member's own and ends the sessions it opened. Returns how many of them were live; none, and
+    /// nothing is removed, if it is the member's only way in.
+    pub async fn remove(&self, user: UserId, id: &CredentialId) -> Result<Option<usize>, StoreError> {
+        let Some(with) = self.leaving_a_way_in(id, &self.store.passkeys_of(user)?) else { return Ok(None) };
+        self.sessions.end_opened_with(user, id, with).await.map(Some)
     }
 
     /// The first half of a ceremony that waits now.

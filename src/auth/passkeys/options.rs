@@ -7,12 +7,15 @@ use webauthn_rs_proto::{
 };
 
 use crate::domain::{Backup, Group, Passkey, Profile};
+use crate::policy::RequiredFor;
 
 /// Passkeys, as far as they can be configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasskeyOptions {
     /// Who may have them.
     pub rollout: Rollout,
+    /// Whose sessions a passkey must have proven.
+    pub required_for: RequiredFor,
     /// When a member is offered one.
     pub suggest: Suggest,
     /// How many an account may have.

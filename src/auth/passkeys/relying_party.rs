@@ -101,10 +101,12 @@ pub(super) fn fits_the_store(rp_id: &str, store: &dyn Store) -> Result<(), Strin
 mod tests {
     use super::*;
     use crate::auth::passkeys::{ResidentKey, Rollout, Suggest};
+    use crate::policy::RequiredFor;
 
     fn built(rp_id: &str, origins: &[&str]) -> Result<(), String> {
         let options = PasskeyOptions {
             rollout: Rollout::Everyone,
+            required_for: RequiredFor::Groups(Vec::new()),
             suggest: Suggest::AfterLogin,
             max_per_user: 10,
             rp_id: rp_id.to_owned(),

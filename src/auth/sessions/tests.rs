@@ -33,6 +33,7 @@ async fn bench() -> Bench {
         created: clock.now(),
         last_sign_in: None,
         setup: None,
+        passkey_for: PasskeyFor::default(),
     };
     store.apply(vec![Change::AddUser(alice.clone())]).await.unwrap();
     let sessions = open(&store, &clock);
@@ -156,10 +157,10 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
     store.apply(vec![Change::EndSessions(id, None)]).await.unwrap();
-    bench
-        .sessions
-        .live
-        .insert(session.id, LiveSession::new(session.clone(), Arc::new(bench.alice.profile.clone())));
+    bench.sessions.live.insert(
+        session.id,
+        LiveSession::new(session.clone(), Arc::new(bench.alice.profile.clone()), PasskeyFor::default()),
+    );
     assert_eq!(bench.sessions.forget_if_ended(session.id), Err(StoreError::NoSuchUser));
     assert_eq!(bench.sessions.count(), 0);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::*;
-use crate::domain::{Host, HostPattern, RequestPath, Timestamp, UserId, UserName};
+use crate::domain::{Host, HostPattern, PasskeyFor, Proof, RequestPath, Timestamp, UserId, UserName};
 use crate::policy::{Decision, Policy, Presence, RequestFacts, Requirement};
 
 fn identity_options(encoding: IdentityEncoding) -> IdentityOptions {
@@ -48,7 +48,12 @@ fn permit(member: Option<&Arc<Profile>>) -> Permit {
         method: &Method::GET,
     };
     let now = Timestamp::from_millis(0);
-    let presence = member.map(|profile| Presence { profile, signed_in_at: now });
+    let presence = member.map(|profile| Presence {
+        profile,
+        signed_in_at: now,
+        proof: Proof::Password,
+        passkey_for: PasskeyFor::default(),
+    });
     match policy.decide(&facts, presence, now) {
         Decision::Forward(permit) => permit,
         other => panic!("{other:?}"),

@@ -1,7 +1,7 @@
 //! The commands that are about accounts.
 
 use super::protocol::{Failure, MemberView, NewAccount, Reply, SetupUrl, UserView};
-use super::{Control, read_name};
+use super::{Control, all_users, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
 use crate::domain::{Group, Secret, User, UserName, UserState};
 
@@ -34,7 +34,7 @@ impl Control {
     }
 
     pub(super) fn list(&self) -> Result<Reply, Failure> {
-        Ok(Reply::Users(self.accounts.all()?.iter().map(UserView::of).collect()))
+        Ok(Reply::Users(all_users(&self.accounts, self.store.as_ref())?))
     }
 
     pub(super) fn show(&self, name: &str) -> Result<Reply, Failure> {

@@ -8,13 +8,15 @@
 mod accounts;
 mod passkeys;
 mod protocol;
+mod required;
 mod sessions;
 mod socket;
 
 pub use protocol::{
-    Command, Failure, MemberView, NewAccount, PasskeyView, Reply, SessionView, SessionsOf, SetupUrl, Synced,
-    UserView,
+    AskedFor, Command, Failure, MemberView, NewAccount, PasskeyView, Reply, SessionView, SessionsOf,
+    SetupUrl, Synced, UserLine, UserView,
 };
+pub use required::{all_users, without_passkey};
 pub use socket::{CallError, ControlSocket, call};
 
 use std::pin::Pin;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::auth::passkeys::provider;
-use crate::domain::{Backup, Passkey, Persistence, Profile, Secret, Session, User, UserState};
+use crate::domain::{Backup, Passkey, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState};
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ pub enum Reply {
     /// One account.
     User(MemberView),
     /// Accounts, by name.
-    Users(Vec<UserView>),
+    Users(Vec<UserLine>),
 }
 
 /// Why a command was not carried out.
@@ -165,6 +165,29 @@ pub struct UserView {
     pub last_sign_in: Option<String>,
     /// Until when a set-up link works, if one was made and not used; this may be over.
     pub link_expires: Option<String>,
+    /// For what the member wants a passkey to be asked, beside what the site asks of them.
+    #[serde(default)]
+    pub passkey_for: Vec<AskedFor>,
+}
+
+/// For what a member may want a passkey to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AskedFor {
+    /// Changes of what one signs in with, and pages that ask for a fresh sign-in.
+    SensitiveActions,
+    /// Signing in.
+    SigningIn,
+}
+
+/// An account in a listing.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserLine {
+    /// The account.
+    #[serde(flatten)]
+    pub user: UserView,
+    /// How many passkeys it has.
+    pub passkeys: usize,
 }
 
 /// An account with what belongs to it, as operators see it.
@@ -266,6 +289,21 @@ impl Command {
     }
 }
 
+impl AskedFor {
+    fn all(choice: PasskeyFor) -> Vec<Self> {
+        let sensitive = choice.sensitive_actions.then_some(Self::SensitiveActions);
+        choice.signing_in.then_some(Self::SigningIn).into_iter().chain(sensitive).collect()
+    }
+
+    /// The choice that is told so.
+    pub fn choice(all: &[Self]) -> PasskeyFor {
+        PasskeyFor {
+            signing_in: all.contains(&Self::SigningIn),
+            sensitive_actions: all.contains(&Self::SensitiveActions),
+        }
+    }
+}
+
 impl UserView {
     pub(super) fn of(user: &User) -> Self {
         let profile = &user.profile;
@@ -280,6 +318,7 @@ impl UserView {
             created: user.created.to_string(),
             last_sign_in: user.last_sign_in.map(|moment| moment.to_string()),
             link_expires: user.setup.as_ref().map(|link| link.expires.to_string()),
+            passkey_for: AskedFor::all(user.passkey_for),
         }
     }
 }

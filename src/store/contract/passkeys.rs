@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::{commit, hash, id, rename, revise, session, sessions, user, users};
-use crate::domain::{Backup, CredentialId, Passkey, PasskeyName, Session, Timestamp, UserId};
+use crate::domain::{Backup, CredentialId, Passkey, PasskeyFor, PasskeyName, Session, Timestamp, UserId};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// Ids of one byte and of several, of which one is the beginning of the next.
@@ -305,6 +305,29 @@ pub(in crate::store) fn a_removed_passkey_takes_its_sessions_along_and_no_others
     let reopened = vec![used(1, 1, 5), Change::PutSession(opened(1, 1, 1))];
     assert_eq!(commit(store, reopened), Err(StoreError::NoSuchPasskey), "opens nothing any more");
     assert_eq!(sessions(store), others);
+}
+
+pub(in crate::store) fn an_account_left_without_passkeys_asks_for_none(store: &dyn Store) {
+    alice_and_bob(store);
+    let chosen = PasskeyFor { signing_in: true, sensitive_actions: true };
+    let choose = |n| {
+        revise(n, move |user| {
+            user.passkey_for = chosen;
+            Verdict::Keep
+        })
+    };
+    commit(store, vec![add(passkey(1, 1)), add(passkey(2, 1)), add(passkey(3, 2)), choose(1), choose(2)])
+        .unwrap();
+    let choices = || users(store).iter().map(|user| user.passkey_for).collect::<Vec<_>>();
+    commit(store, vec![remove(1, 1), remove(9, 1), remove(2, 2)]).unwrap();
+    assert_eq!(choices(), [chosen, chosen], "one is left to each");
+    let abandoned = vec![remove(2, 1), revise(1, |_| Verdict::Abandon)];
+    assert_eq!(commit(store, abandoned), Err(StoreError::Abandoned));
+    assert_eq!(choices(), [chosen, chosen], "with its batch or not at all");
+    commit(store, vec![remove(2, 1)]).unwrap();
+    assert_eq!(choices(), [PasskeyFor::default(), chosen]);
+    commit(store, vec![Change::DeleteUser(id(2)), remove(3, 2)]).unwrap();
+    assert_eq!(choices(), [PasskeyFor::default()], "nobody comes back by it");
 }
 
 pub(in crate::store) fn nobody_removes_anothers_passkey(store: &dyn Store) {

@@ -23,8 +23,8 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    Backup, CredentialId, Group, Passkey, PasskeyName, Persistence, Profile, Session, SessionId, SetupLink,
-    Timestamp, TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, Group, Passkey, PasskeyFor, PasskeyName, Persistence, Profile, Session, SessionId,
+    SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 
 /// The version of the records written.
@@ -96,6 +96,16 @@ struct UserRecord {
     created: Timestamp,
     last_sign_in: Option<Timestamp>,
     setup: Option<LinkRecord>,
+    /// Left out where it is nothing, as in records from before there was a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passkey_for: Option<PasskeyForRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PasskeyForRecord {
+    signing_in: bool,
+    sensitive_actions: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,7 +143,8 @@ struct PasskeyRecord {
 
 /// The record of an account; its id is in the key.
 pub(super) fn encode_user(user: &User) -> Vec<u8> {
-    let User { profile, state, password, created, last_sign_in, setup } = user.clone();
+    let User { profile, state, password, created, last_sign_in, setup, passkey_for } = user.clone();
+    let PasskeyFor { signing_in, sensitive_actions } = passkey_for;
     encode(&UserRecord {
         name: profile.name,
         full_name: profile.full_name,
@@ -144,16 +155,23 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         created,
         last_sign_in,
         setup: setup.map(|link| LinkRecord { hash: Text(link.hash.0), expires: link.expires }),
+        passkey_for: (passkey_for != PasskeyFor::default())
+            .then_some(PasskeyForRecord { signing_in, sensitive_actions }),
     })
 }
 
 /// The account in a record, or what is wrong with it.
 pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
-    let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, setup } =
-        decode(bytes)?;
+    let record: UserRecord = decode(bytes)?;
+    let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, setup, .. } =
+        record;
+    let passkey_for = record.passkey_for.map_or_else(PasskeyFor::default, |choice| PasskeyFor {
+        signing_in: choice.signing_in,
+        sensitive_actions: choice.sensitive_actions,
+    });
     let setup = setup.map(|link| SetupLink { hash: TokenHash(link.hash.0), expires: link.expires });
     let profile = Profile { id, name, full_name, email, groups };
-    Ok(User { profile, state, password, created, last_sign_in, setup })
+    Ok(User { profile, state, password, created, last_sign_in, setup, passkey_for })
 }
 
 /// The record of a session; its id is in the key.
@@ -246,6 +264,9 @@ mod tests {
         r#""transports":["internal","hybrid"],"backup":"Possible","created":2,"last_used":null}"#,
     );
 
+    /// [`USER`] is from before members could choose what takes a passkey; this one has chosen.
+    const CHOOSING: &str = r#","passkey_for":{"signing_in":true,"sensitive_actions":false}}"#;
+
     fn zoe() -> User {
         let mut zoe = user(1, "Zoë");
         zoe.profile.email = Some("z@example.org".to_owned());
@@ -259,6 +280,11 @@ mod tests {
     fn sto_10_records_of_version_1_read_and_are_written_as_ever() {
         assert_eq!(decode_user(id(1), USER.as_bytes()), Ok(zoe()));
         assert_eq!(encode_user(&zoe()), USER.as_bytes());
+        let passkey_for = PasskeyFor { signing_in: true, sensitive_actions: false };
+        let (choosing, record) =
+            (User { passkey_for, ..zoe() }, format!("{}{CHOOSING}", USER.strip_suffix('}').unwrap()));
+        assert_eq!(decode_user(id(1), record.as_bytes()), Ok(choosing.clone()));
+        assert_eq!(encode_user(&choosing), record.as_bytes());
         assert_eq!(decode_session(hash(2), SESSION.as_bytes()), Ok(session(2, 3)));
         assert_eq!(encode_session(&session(2, 3)), SESSION.as_bytes());
         assert_eq!(decode_session(hash(2), OPENED.as_bytes()), Ok(opened(2, 3, 4)));

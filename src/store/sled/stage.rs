@@ -10,7 +10,7 @@ use super::records::{
     encode_user, passkey_of_key, session_of_key, trailing,
 };
 use super::table::Table;
-use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
 use crate::store::{Batch, Change, PasskeyRevision, StoreError, revised_passkey, revised_user};
 
 /// `None` removes the entry.
@@ -157,7 +157,18 @@ impl<'t> Stage<'t> {
                 self.end_session(session)?;
             }
         }
-        Ok(())
+        match self.user(user)? {
+            Some(user) if user.passkey_for != PasskeyFor::default() && !self.has_passkeys(&user)? => {
+                let asks_nothing = User { passkey_for: PasskeyFor::default(), ..user };
+                self.set(Kind::User.key(&asks_nothing.profile.id.0), encode_user(&asks_nothing));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn has_passkeys(&self, user: &User) -> Result<bool, StoreError> {
+        Ok(!self.passkeys_of(user.profile.id)?.is_empty())
     }
 
     fn forget_passkey(&mut self, user: UserId, id: &CredentialId) {

@@ -21,7 +21,19 @@ pub(in crate::web) struct AddPasskeyPage {
     /// Where to confirm who one is, and come back here.
     confirm_first: String,
     is_first: bool,
+    /// Why there is no going on without one.
+    needed_by: Option<NeededBy>,
     full_at: Option<usize>,
+}
+
+/// What asks for a passkey that the member does not have yet.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum NeededBy {
+    /// The site, of this member.
+    Account,
+    /// The page they were going to.
+    Page,
 }
 
 impl Page for AddPasskeyPage {
@@ -31,6 +43,8 @@ impl Page for AddPasskeyPage {
         vec![
             Self { is_first: true, return_to: "/".to_owned(), ..Self::default() },
             Self::default(),
+            Self { needed_by: Some(NeededBy::Account), ..Self::default() },
+            Self { needed_by: Some(NeededBy::Page), ..Self::default() },
             Self { full_at: Some(10), ..Self::default() },
         ]
     }
@@ -51,8 +65,9 @@ impl Web {
         if !passkeys.are_offered_to(&profile) {
             return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")));
         }
-        if !passkeys.is_fresh(member.session) {
-            return Ok(self.to_login(&here, SignInReason::StepUp));
+        let first = passkeys.first(member.session).map_err(|error| self.store_failed(&error, visit))?;
+        if let Some(reason) = first {
+            return Ok(self.to_login(&here, reason));
         }
         let count = self.passkeys_of(passkeys, profile.id, visit)?.len();
         let limit = passkeys.options().max_per_user;
@@ -61,6 +76,11 @@ impl Web {
             return_to: self.optional_return(&in_query(request, "return_to")),
             confirm_first: self.login_address(&here, SignInReason::StepUp),
             is_first: count == 0,
+            needed_by: if passkeys.are_awaited(member.session) {
+                Some(NeededBy::Account)
+            } else {
+                (in_query(request, "needed") == "1").then_some(NeededBy::Page)
+            },
             full_at: (count >= limit).then_some(limit),
         };
         Ok(self.page(StatusCode::OK, &page, visit))

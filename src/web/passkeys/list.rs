@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::super::account::Moment;
 use super::super::wording::ago;
 use super::super::{Member, Problem, Visit, Web};
+use super::choice::Choice;
 use super::signal;
 use crate::auth::passkeys::{Suggest, provider};
 use crate::domain::{Backup, Passkey};
@@ -16,6 +17,7 @@ pub(in crate::web) struct PasskeyList {
     may_add: bool,
     full_at: Option<usize>,
     all_on_one_device: bool,
+    choice: Option<Choice>,
     signal: Option<String>,
 }
 
@@ -46,7 +48,10 @@ impl PasskeyList {
             signal: Some("{}".to_owned()),
             ..Self::default()
         };
-        vec![full, Self { may_add: true, ..Self::default() }]
+        let choosing = Choice::samples().map(|choice| Self { choice: Some(choice), ..Self::default() });
+        let mut samples = vec![full, Self { may_add: true, ..Self::default() }];
+        samples.extend(choosing);
+        samples
     }
 }
 
@@ -71,6 +76,7 @@ impl Web {
             full_at: (may_add && all.len() >= limit).then_some(limit),
             all_on_one_device: !all.is_empty()
                 && all.iter().all(|passkey| passkey.backup == Backup::DeviceBound),
+            choice: Choice::of(passkeys, member, all.len()),
             signal: signal::to_text(passkeys, &profile, &all),
         }))
     }

@@ -13,7 +13,7 @@ use super::super::{Member, Problem, Visit, Web};
 use super::list::opened;
 use super::signal;
 use crate::auth::passkeys::Passkeys;
-use crate::domain::{Passkey, PasskeyName, ReturnTo};
+use crate::domain::{Passkey, PasskeyFor, PasskeyName, ReturnTo};
 use crate::policy::SignInReason;
 use crate::store::StoreError;
 
@@ -52,6 +52,10 @@ pub(in crate::web) struct RemovePasskeyPage {
     handle: String,
     name: String,
     is_last: bool,
+    /// It can't go: nobody signs in with a password here.
+    is_only_way: bool,
+    /// A passkey is asked for by the member's choice, which ends with the last one.
+    is_asked_for: bool,
     is_current: bool,
 }
 
@@ -59,7 +63,9 @@ impl Page for RemovePasskeyPage {
     const TEMPLATE: &'static str = "passkey-remove.html";
 
     fn samples() -> Vec<Self> {
-        vec![Self { is_last: true, is_current: true, ..Self::default() }, Self::default()]
+        let last = || Self { is_last: true, is_current: true, ..Self::default() };
+        let asked = Self { is_asked_for: true, ..last() };
+        vec![last(), asked, Self { is_only_way: true, ..last() }, Self::default()]
     }
 }
 
@@ -79,6 +85,9 @@ impl Web {
         let Some(member) = visit.member else {
             return Ok(self.to_login(&self.return_here(request), SignInReason::NoSession));
         };
+        if let Some(first) = self.passkey_first(&member, &self.return_here(request)) {
+            return Ok(first);
+        }
         let Meant { all, one } = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
         let page = RenamePasskeyPage {
             csrf: member.proof().to_text(),
@@ -101,6 +110,9 @@ impl Web {
     ) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
+        if let Some(first) = self.passkey_first(&member, &self.account()) {
+            return Ok(first);
+        }
         let Meant { one, .. } = self.meant(passkeys, form.text("passkey"), &member, visit)?;
         let return_to = self.optional_return(form.text("return_to"));
         let Ok(name) = PasskeyName::parse(form.text("name")) else {
@@ -135,10 +147,11 @@ impl Web {
         let here = self.return_here(request);
         let Some(member) = visit.member else { return Ok(self.to_login(&here, SignInReason::NoSession)) };
         let meant = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
-        if !passkeys.is_fresh(member.session) {
-            return Ok(self.to_login(&here, SignInReason::StepUp));
-        }
-        Ok(self.ask_to_remove(&meant, &member, visit))
+        let first = passkeys.first(member.session).map_err(|error| self.store_failed(&error, visit))?;
+        Ok(match first {
+            Some(reason) => self.to_login(&here, reason),
+            None => self.ask_to_remove(passkeys, &meant, &member, visit),
+        })
     }
 
     /// SECURITY: BP-63. Only after a fresh proof of who asks; a last one takes a tick more.
@@ -151,16 +164,19 @@ impl Web {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
         let meant = self.meant(passkeys, form.text("passkey"), &member, visit)?;
-        if !passkeys.is_fresh(member.session) {
+        let first = passkeys.first(member.session).map_err(|error| self.store_failed(&error, visit))?;
+        if let Some(reason) = first {
             let page = format!("{}?passkey={}", self.ours("/account/passkeys/remove"), meant.one.id.handle());
-            return Ok(self.to_login(&ReturnTo::parse(&page, &self.parts.prefix), SignInReason::StepUp));
+            return Ok(self.to_login(&ReturnTo::parse(&page, &self.parts.prefix), reason));
         }
         if meant.all.len() == 1 && !form.is_ticked("sure") {
-            return Ok(self.ask_to_remove(&meant, &member, visit));
+            return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));
         }
         let was_current = opened(&meant.one, &member);
         let removed = passkeys.remove(meant.one.user, &meant.one.id).await;
-        let sessions = removed.map_err(|error| self.gone_or_failed(&error, visit))?;
+        let Some(sessions) = removed.map_err(|error| self.gone_or_failed(&error, visit))? else {
+            return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));
+        };
         audit::record(Event::PasskeyRemoved(sessions), Some(meant.one.user), visit);
         if !was_current {
             return Ok(self.back_to_passkeys("passkey-removed"));
@@ -178,18 +194,28 @@ impl Web {
         if target.is_empty() { address } else { format!("{address}&return_to={target}") }
     }
 
-    fn ask_to_remove(&self, meant: &Meant, member: &Member<'_>, visit: &Visit<'_>) -> Response<Bytes> {
+    fn ask_to_remove(
+        &self,
+        passkeys: &Passkeys,
+        meant: &Meant,
+        member: &Member<'_>,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let is_last = meant.all.len() == 1;
         let page = RemovePasskeyPage {
             csrf: member.proof().to_text(),
             handle: meant.one.id.handle(),
             name: meant.one.name.as_str().to_owned(),
-            is_last: meant.all.len() == 1,
+            is_last,
+            is_only_way: is_last && passkeys.are_the_only_way(),
+            is_asked_for: is_last && member.session.passkey_for() != PasskeyFor::default(),
             is_current: opened(&meant.one, member),
         };
-        self.page(StatusCode::OK, &page, visit)
+        let status = if page.is_only_way { StatusCode::CONFLICT } else { StatusCode::OK };
+        self.page(status, &page, visit)
     }
 
-    fn back_to_passkeys(&self, notice: &str) -> Response<Bytes> {
+    pub(super) fn back_to_passkeys(&self, notice: &str) -> Response<Bytes> {
         let address = format!("{}?notice={notice}#passkeys", self.ours("/account"));
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)
     }
@@ -207,7 +233,7 @@ impl Web {
     }
 
     /// Two tabs may remove the same one.
-    fn gone_or_failed(&self, error: &StoreError, visit: &Visit<'_>) -> Problem {
+    pub(super) fn gone_or_failed(&self, error: &StoreError, visit: &Visit<'_>) -> Problem {
         match error {
             StoreError::NoSuchPasskey => Problem::NotFound,
             error => self.store_failed(error, visit),

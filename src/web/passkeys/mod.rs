@@ -5,6 +5,8 @@
 
 mod add;
 mod api;
+mod choice;
+mod confirm;
 mod help;
 mod list;
 mod manage;
@@ -13,10 +15,11 @@ mod signal;
 mod welcome;
 
 pub(super) use add::AddPasskeyPage;
+pub(super) use confirm::ConfirmPasskeyPage;
 pub(super) use help::PasskeyHelpPage;
 pub(super) use list::PasskeyList;
 pub(super) use manage::{RemovePasskeyPage, RenamePasskeyPage};
-pub(super) use welcome::{PlatformAuthenticator, WelcomePage};
+pub(super) use welcome::WelcomePage;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -36,6 +39,7 @@ pub(super) enum Route {
     Remove,
     Rename,
     Trouble,
+    Use,
     Welcome,
 }
 
@@ -54,6 +58,7 @@ impl Route {
             "/account/passkeys/add" => Self::Add,
             "/account/passkeys/remove" => Self::Remove,
             "/account/passkeys/rename" => Self::Rename,
+            "/account/passkeys/use" => Self::Use,
             "/api/passkeys/add/begin" => Self::Begin(Purpose::Add),
             "/api/passkeys/add/finish" => Self::Finish(Purpose::Add),
             "/api/passkeys/sign-in/begin" => Self::Begin(Purpose::SignIn),
@@ -71,7 +76,7 @@ impl Route {
     pub(super) const fn allow(self) -> &'static str {
         match self {
             Self::Add | Self::Help => "GET, HEAD",
-            Self::Begin(_) | Self::Finish(_) | Self::Trouble => "POST",
+            Self::Begin(_) | Self::Finish(_) | Self::Trouble | Self::Use => "POST",
             Self::Remove | Self::Rename | Self::Welcome => "GET, HEAD, POST",
         }
     }
@@ -105,6 +110,7 @@ impl Web {
             (&Method::POST, Route::Remove) => self.remove_passkey(passkeys, request, visit).await,
             (&Method::POST, Route::Rename) => self.rename_passkey(passkeys, request, visit).await,
             (&Method::POST, Route::Trouble) => self.note_trouble(request, visit),
+            (&Method::POST, Route::Use) => self.choose_passkey_use(passkeys, request, visit).await,
             (&Method::POST, Route::Welcome) => self.leave_welcome(request, visit),
             _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),
         }

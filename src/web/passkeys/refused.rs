@@ -81,6 +81,11 @@ impl Refused {
             AddRefused::NotOffered => {
                 Self::new(S::FORBIDDEN, "not_enabled", "Passkeys aren’t available for your account yet.")
             }
+            AddRefused::PasskeyFirst => Self::new(
+                S::FORBIDDEN,
+                "reauth_required",
+                "Please confirm with a passkey that you have first.",
+            ),
             AddRefused::StepUpFirst => {
                 Self::new(S::FORBIDDEN, "reauth_required", "Please confirm it’s you first.")
             }

@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::domain::{
-    Group, Lifetimes, ManualClock, Persistence, Timestamp, TokenHash, User, UserName, UserState,
+    Group, Lifetimes, ManualClock, PasskeyFor, Persistence, Timestamp, TokenHash, User, UserName, UserState,
 };
+use crate::policy::RequiredFor;
 use crate::store::MemoryStore;
 use device::Device;
 
@@ -38,6 +39,7 @@ struct Bench {
 fn options() -> PasskeyOptions {
     PasskeyOptions {
         rollout: Rollout::Everyone,
+        required_for: RequiredFor::Groups(Vec::new()),
         suggest: Suggest::AfterLogin,
         max_per_user: 10,
         rp_id: RP_ID.to_owned(),
@@ -61,6 +63,7 @@ fn member(name: &str, groups: &[&str]) -> User {
         created: Timestamp::from_millis(1),
         last_sign_in: None,
         setup: None,
+        passkey_for: PasskeyFor::default(),
     }
 }
 

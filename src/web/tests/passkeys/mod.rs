@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::passkeys::{Challenge, Device, ResidentKey, Rollout, Suggest};
+use crate::policy::RequiredFor;
 
 const API: &str = "/.passgate/api/passkeys";
 const ACCOUNT: &str = "/.passgate/account";
@@ -19,6 +20,7 @@ const REMOVE: &str = "/.passgate/account/passkeys/remove";
 fn everyone() -> PasskeyOptions {
     PasskeyOptions {
         rollout: Rollout::Everyone,
+        required_for: RequiredFor::Groups(Vec::new()),
         suggest: Suggest::AfterLogin,
         max_per_user: 2,
         rp_id: "forum.example".to_owned(),
