@@ -1,3 +1,5 @@
+mod required;
+
 use std::time::Duration;
 
 use proptest::prelude::*;

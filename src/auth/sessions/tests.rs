@@ -213,3 +213,23 @@ async fn ses_06_a_session_that_expired_between_two_runs_is_gone_for_good() {
     bench.clock.set(then);
     assert!(open(&bench.store, &bench.clock).check(&token).is_none(), "nor does a clock set back revive it");
 }
+
+#[tokio::test]
+async fn mx_11_a_choice_counts_in_sessions_that_run_and_ends_with_the_last_passkey() {
+    let bench = bench().await;
+    let (user, phone) = (bench.alice.profile.id, CredentialId::new(b"phone").unwrap());
+    let choice = PasskeyFor { signing_in: true, sensitive_actions: false };
+    let by_password = bench.start(Persistence::Browser).await;
+    assert_eq!(bench.sessions.choose(user, phone.clone(), choice).await, Err(StoreError::NoSuchPasskey));
+    bench.start_with(&phone).await;
+    bench.sessions.choose(user, phone.clone(), choice).await.unwrap();
+    // `alice` as she was read before she chose, as a sign-in under way has her.
+    let late = bench.start(Persistence::Browser).await;
+    let told = |sessions: &Sessions| {
+        [&by_password, &late].map(|token| sessions.check(token).map(|session| session.passkey_for()))
+    };
+    assert_eq!(told(&bench.sessions), [Some(choice); 2]);
+    assert_eq!(told(&open(&bench.store, &bench.clock)), [Some(choice); 2], "after a restart, too");
+    bench.sessions.end_opened_with(user, &phone, vec![]).await.unwrap();
+    assert_eq!(told(&bench.sessions), [Some(PasskeyFor::default()); 2]);
+}

@@ -4,6 +4,7 @@ mod ceremonies;
 mod manage;
 mod offer;
 mod pages;
+mod required;
 
 use serde_json::{Value, json};
 
