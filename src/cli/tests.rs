@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::streams::Input;
 use super::*;
-use crate::domain::{Backup, CredentialId, Passkey, PasskeyName, Persistence, Timestamp, UserId};
+use crate::domain::{Backup, CredentialId, Passkey, PasskeyFor, PasskeyName, Persistence, Timestamp, UserId};
 use crate::server::control::ControlSocket;
-use crate::store::{Change, SledStore, Store};
+use crate::store::{Change, SledStore, Store, Verdict};
 
 /// What a command wrote, and how it ended.
 struct Ran {
@@ -114,6 +114,56 @@ fn passkeys_are_shown_and_removed_without_a_gateway() {
     assert!(removed.out.is_empty() && removed.err.contains("is removed"), "{}", removed.err);
     assert_eq!(place.run(&["passkey", "remove", "alice", handle]).exit, Exit::Data);
     assert_eq!(place.done(&["passkey", "list", "--json"]).out, "[]\n");
+}
+
+#[test]
+fn mf_28_check_names_who_needs_a_passkey_and_has_none() {
+    let place = Place::new("[passkeys]\nrequired_for = \"admins\"");
+    let nobody = place.done(&["check"]);
+    assert!(
+        nobody.out.contains("configuration is fine") && nobody.err.contains("no store"),
+        "{}",
+        nobody.err
+    );
+    assert!(!place.0.path().join("data").exists());
+    for (name, group) in [("alice", "admins"), ("bob", "members"), ("carol", "admins"), ("dave", "admins")] {
+        place.done(&["user", "add", name, "--group", group]);
+    }
+    place.done(&["user", "disable", "dave"]);
+    let told = place.done(&["check"]).err;
+    assert!(
+        told.contains("warning: 2 members have no passkey") && told.contains(": alice, carol;"),
+        "{told}"
+    );
+    let store = SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap();
+    let alice = store.user_by_name("alice").unwrap().unwrap().profile.id;
+    let choose = Change::ReviseUser(
+        alice,
+        Box::new(|user| {
+            user.passkey_for = PasskeyFor { signing_in: true, sensitive_actions: true };
+            Verdict::Keep
+        }),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.apply(vec![passkey_of(alice), choose])).unwrap();
+    drop(store);
+    let told = place.done(&["check"]).err;
+    assert!(told.contains("1 member has no passkey") && told.contains(": carol;"), "{told}");
+    let json: serde_json::Value = serde_json::from_str(&place.done(&["user", "list", "--json"]).out).unwrap();
+    assert_eq!((&json[0]["passkeys"], &json[2]["passkeys"]), (&1.into(), &0.into()));
+    let shown = || place.done(&["user", "show", "alice"]).out;
+    assert!(shown().contains("asked for when   signing in, sensitive actions"), "MX-11: {}", shown());
+    let explained =
+        |words: &[&str]| place.done(&[&["explain", "GET", "/", "--user", "alice"], words].concat()).out;
+    assert!(
+        explained(&[]).contains("asked because of: passkeys.required_for = [\"admins\"]"),
+        "{}",
+        explained(&[])
+    );
+    assert!(explained(&["--passkey"]).contains("forwarded, with the member's identity"));
+    let handle = CredentialId::new(b"phone").unwrap().handle();
+    place.done(&["passkey", "remove", "alice", &handle]);
+    assert!(!shown().contains("asked for when"), "the last one takes the choice along");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod forward_auth;
 mod identity;
 mod passkeys;
 mod paths;
+mod required;
 mod sample;
 mod sign_in;
 mod support;
