@@ -95,7 +95,6 @@ impl Web {
         if self.awaits_passkey(member.session) {
             let page = AccountPage {
                 username: profile.name.to_string(),
-                since: Moment::from(member.session.signed_in_at()),
                 csrf: member.proof().to_text(),
                 waits: true,
                 notice: notice(request),

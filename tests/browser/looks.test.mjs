@@ -3,18 +3,20 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { attachDevice, picture, signIn, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { attachDevice, picture, signIn, startBrowser, startDemo, startSite, submit, visit } from "./demo.mjs";
 
-let demo, browser;
+let demo, browser, required, passkeysOnly;
 
 before(async () => {
   demo = await startDemo();
+  required = await startSite(demo, '[passkeys]\nrequired_for = ["admins"]\n', ["alice"]);
+  passkeysOnly = await startSite(demo, "[password]\nenabled = false\n", ["alice"]);
   browser = await startBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  await demo?.stop();
+  for (const site of [passkeysOnly, required, demo]) await site?.stop();
 });
 
 /** Our pages by name: where each is, and what to do there. */
@@ -43,6 +45,22 @@ const PAGES = {
     await signIn(page, demo.members[0].name, demo.members[0].password);
     await page.goto("/.passgate/account");
   },
+  "step-up-with-offer": async (page) => {
+    await page.goto("/.passgate/account");
+    await signIn(page, demo.members[1].name, demo.members[1].password);
+    await page.goto("/.passgate/login?again=1");
+    await page.getByText("Then set up a passkey").waitFor();
+  },
+};
+
+/** On a site that requires a passkey, for a member who has none yet, one page after the other. */
+const REQUIRED = {
+  "passkey-add-required": async (page) => {
+    await page.goto("/index.php");
+    await signIn(page, "alice", required.password);
+    await page.locator("[data-places]").waitFor();
+  },
+  "account-waiting": async (page) => page.goto("/.passgate/account"),
 };
 
 /** The same for a member with a passkey, one page after the other. */
@@ -66,6 +84,7 @@ const WITH_PASSKEY = {
     await page.locator("#passkey-trouble").waitFor();
   },
   "step-up": async (page) => page.goto("/.passgate/login?again=1"),
+  "passkey-confirm": async (page) => page.goto("/.passgate/login?again=passkey"),
   "passkey-remove": async (page) => {
     await page.goto("/.passgate/account");
     await page.locator("#passkeys li").last().getByRole("link", { name: /^Remove/ }).click();
@@ -120,6 +139,22 @@ for (const colorScheme of ["light", "dark"]) {
         await context.close();
       });
     }
+
+    test(`a passkey required, and no passwords, ${colorScheme}, ${width} pixels wide`, async () => {
+      for (const [site, pages] of [
+        [required, REQUIRED],
+        [passkeysOnly, { "sign-in-by-passkey-alone": async (page) => page.goto("/index.php") }],
+      ]) {
+        const { context, page, troubles } = await visit(browser, site, options);
+        await attachDevice(context, page);
+        for (const [name, open] of Object.entries(pages)) {
+          await open(page);
+          await looksWell(page, name, colorScheme, width);
+        }
+        assert.deepEqual(troubles, []);
+        await context.close();
+      }
+    });
 
     test(`with a passkey, ${colorScheme}, ${width} pixels wide`, async () => {
       const { context, page, troubles } = await visit(browser, demo, options);

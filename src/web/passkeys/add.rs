@@ -21,6 +21,8 @@ pub(in crate::web) struct AddPasskeyPage {
     /// Where to confirm who one is, and come back here.
     confirm_first: String,
     is_first: bool,
+    /// One is asked for at each sign-in, so the password is no way in by itself.
+    is_required: bool,
     /// Why there is no going on without one.
     needed_by: Option<NeededBy>,
     full_at: Option<usize>,
@@ -43,7 +45,7 @@ impl Page for AddPasskeyPage {
         vec![
             Self { is_first: true, return_to: "/".to_owned(), ..Self::default() },
             Self::default(),
-            Self { needed_by: Some(NeededBy::Account), ..Self::default() },
+            Self { is_required: true, needed_by: Some(NeededBy::Account), ..Self::default() },
             Self { needed_by: Some(NeededBy::Page), ..Self::default() },
             Self { full_at: Some(10), ..Self::default() },
         ]
@@ -76,6 +78,7 @@ impl Web {
             return_to: self.optional_return(&in_query(request, "return_to")),
             confirm_first: self.login_address(&here, SignInReason::StepUp),
             is_first: count == 0,
+            is_required: passkeys.are_required_of(&profile) || member.session.passkey_for().signing_in,
             needed_by: if passkeys.are_awaited(member.session) {
                 Some(NeededBy::Account)
             } else {

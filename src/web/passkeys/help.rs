@@ -11,13 +11,15 @@ use super::super::{Visit, Web};
 #[derive(Default, Serialize)]
 pub(in crate::web) struct PasskeyHelpPage {
     account_in_query: String,
+    /// Nobody signs in with a password here.
+    passkeys_only: bool,
 }
 
 impl Page for PasskeyHelpPage {
     const TEMPLATE: &'static str = "help-passkeys.html";
 
     fn samples() -> Vec<Self> {
-        vec![Self::default()]
+        vec![Self::default(), Self { passkeys_only: true, ..Self::default() }]
     }
 }
 
@@ -26,6 +28,7 @@ impl Web {
         let account = self.ours("/account");
         let page = PasskeyHelpPage {
             account_in_query: form_urlencoded::byte_serialize(account.as_bytes()).collect(),
+            passkeys_only: self.passwords_are_off(),
         };
         Ok(self.page(StatusCode::OK, &page, visit))
     }

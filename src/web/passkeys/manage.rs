@@ -52,8 +52,8 @@ pub(in crate::web) struct RemovePasskeyPage {
     handle: String,
     name: String,
     is_last: bool,
-    /// It can't go: nobody signs in with a password here.
-    is_only_way: bool,
+    /// Nobody signs in with a password here, so the last one can't go.
+    passkeys_only: bool,
     /// A passkey is asked for by the member's choice, which ends with the last one.
     is_asked_for: bool,
     is_current: bool,
@@ -65,7 +65,8 @@ impl Page for RemovePasskeyPage {
     fn samples() -> Vec<Self> {
         let last = || Self { is_last: true, is_current: true, ..Self::default() };
         let asked = Self { is_asked_for: true, ..last() };
-        vec![last(), asked, Self { is_only_way: true, ..last() }, Self::default()]
+        let only = Self { passkeys_only: true, ..Self::default() };
+        vec![last(), asked, Self { passkeys_only: true, ..last() }, only, Self::default()]
     }
 }
 
@@ -207,11 +208,11 @@ impl Web {
             handle: meant.one.id.handle(),
             name: meant.one.name.as_str().to_owned(),
             is_last,
-            is_only_way: is_last && passkeys.are_the_only_way(),
+            passkeys_only: passkeys.are_the_only_way(),
             is_asked_for: is_last && member.session.passkey_for() != PasskeyFor::default(),
             is_current: opened(&meant.one, member),
         };
-        let status = if page.is_only_way { StatusCode::CONFLICT } else { StatusCode::OK };
+        let status = if is_last && page.passkeys_only { StatusCode::CONFLICT } else { StatusCode::OK };
         self.page(status, &page, visit)
     }
 
