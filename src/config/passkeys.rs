@@ -61,6 +61,7 @@ pub(super) fn read(
     Some(enabled.then_some(PasskeyOptions {
         rollout,
         required_for: required_for?,
+        asked_by_rules: RequiredFor::Nobody,
         suggest: suggest?,
         max_per_user: max_per_user?,
         origins: origins(site.origins, &rp_id),

@@ -49,9 +49,10 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         passkeys::read(reader, &raw.passkeys, &site)
     });
     let (password, hashing, hashing_workers) = password?;
-    let (public, passkeys, policy) = (public?, passkeys?, policy?);
-    if passkeys.is_none() {
-        no_rule_asks_for_passkeys(reader, &raw.access);
+    let (public, mut passkeys, policy) = (public?, passkeys?, policy?);
+    match &mut passkeys {
+        Some(passkeys) => passkeys.asked_by_rules = policy.passkey_rules(),
+        None => no_rule_asks_for_passkeys(reader, &raw.access),
     }
     let required_for = passkeys.as_ref().map(|passkeys| passkeys.required_for.clone());
     let is_refused = passkeys.is_some() && !raw.passkeys.allow_service_workers;

@@ -13,7 +13,7 @@ use http::Method;
 use super::*;
 use crate::auth::passkeys::Rollout;
 use crate::domain::{Group, RequestPath, Timestamp};
-use crate::policy::{Decision, RequestFacts};
+use crate::policy::{Decision, RequestFacts, RequiredFor};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -257,6 +257,28 @@ fn mf_12_mf_14_mf_17_passkeys_roll_out_from_nobody_to_everyone() {
     let some = "rollout = \"groups\"\ngroups = [\"moderators\", \"testers\"]";
     assert_eq!(rollout(some), groups(&["moderators", "testers"]));
     assert_eq!(rollout("rollout = \"everyone\""), Some(Rollout::Everyone));
+}
+
+#[test]
+fn mf_01_mf_08_whom_a_passkey_is_asked_of_is_told_to_policy_and_pages_alike() {
+    let groups =
+        |names: &[&str]| RequiredFor::Groups(names.iter().map(|name| Group::parse(name).unwrap()).collect());
+    let rule =
+        |groups: &str| format!("[[access.rule]]\nstep_up = \"5m\"\nstep_up_with = \"passkey\"\n{groups}\n");
+    for (text, required_for, asked_by_rules) in [
+        (String::new(), groups(&[]), groups(&[])),
+        ("[passkeys]\nrequired_for = \"admins\"".to_owned(), groups(&["admins"]), groups(&[])),
+        ("[password]\nenabled = false".to_owned(), RequiredFor::Everyone, groups(&[])),
+        (rule("groups = \"admins\""), groups(&[]), groups(&["admins"])),
+        (rule(""), groups(&[]), RequiredFor::Everyone),
+    ] {
+        let passkeys = Config::from_toml_str(&text).unwrap().passkeys.unwrap();
+        assert_eq!(
+            (passkeys.required_for, passkeys.asked_by_rules),
+            (required_for, asked_by_rules),
+            "{text}"
+        );
+    }
 }
 
 #[test]

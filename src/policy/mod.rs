@@ -75,6 +75,18 @@ impl Policy {
         Self { passkeys, ..self }
     }
 
+    /// Of whom some rule asks a passkey alone.
+    pub fn passkey_rules(&self) -> RequiredFor {
+        let mut groups = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.step_up_with == StepUpWith::Passkey) {
+            if rule.groups.is_empty() {
+                return RequiredFor::Everyone;
+            }
+            groups.extend_from_slice(&rule.groups);
+        }
+        RequiredFor::Groups(groups)
+    }
+
     /// The path below which our own pages live, without a slash at its end.
     pub fn our_prefix(&self) -> &str {
         &self.our_prefix

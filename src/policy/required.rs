@@ -6,7 +6,7 @@
 use super::Presence;
 use crate::domain::{Group, PasskeyFor, Profile, Proof};
 
-/// Whose sessions a passkey must have proven before they count.
+/// Of whom a passkey is asked: above all, whose sessions one must have proven before they count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RequiredFor {
     /// Everyone's: passwords are switched off.

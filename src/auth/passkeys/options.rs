@@ -16,6 +16,8 @@ pub struct PasskeyOptions {
     pub rollout: Rollout,
     /// Whose sessions a passkey must have proven.
     pub required_for: RequiredFor,
+    /// Of whom some access rule asks a passkey alone.
+    pub asked_by_rules: RequiredFor,
     /// When a member is offered one.
     pub suggest: Suggest,
     /// How many an account may have.

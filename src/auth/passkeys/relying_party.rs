@@ -107,6 +107,7 @@ mod tests {
         let options = PasskeyOptions {
             rollout: Rollout::Everyone,
             required_for: RequiredFor::Groups(Vec::new()),
+            asked_by_rules: RequiredFor::Nobody,
             suggest: Suggest::AfterLogin,
             max_per_user: 10,
             rp_id: rp_id.to_owned(),

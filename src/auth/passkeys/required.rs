@@ -27,19 +27,23 @@ impl Passkeys {
         self.options.required_for == RequiredFor::Everyone
     }
 
-    /// Whether this member confirms with a passkey alone: one is asked of them, and they have one.
+    /// Whether this member confirms with a passkey alone: it is required of them, or their choice, and they have one.
     pub fn alone_confirm(&self, session: &LiveSession) -> Result<bool, StoreError> {
-        Ok(self.is_asked_of(session) && !self.store.passkeys_of(session.user())?.is_empty())
+        let is_asked =
+            self.are_required_of(&session.profile()) || session.passkey_for() != PasskeyFor::default();
+        Ok(is_asked && !self.store.passkeys_of(session.user())?.is_empty())
     }
 
-    /// Whether a passkey is asked of this member for something, by the site or by their own choice.
+    /// Whether a passkey is asked of this member for anything: so a password must not be the way to another passkey.
     pub(super) fn is_asked_of(&self, session: &LiveSession) -> bool {
-        session.passkey_for() != PasskeyFor::default() || self.are_required_of(&session.profile())
+        let profile = session.profile();
+        let by_rules = self.options.asked_by_rules.demand_of_the_site(&profile).is_some();
+        by_rules || self.are_required_of(&profile) || session.passkey_for() != PasskeyFor::default()
     }
 
     /// What has to come before what this member signs in with is changed; nothing if they have just proven who they are.
     pub fn first(&self, session: &LiveSession) -> Result<Option<SignInReason>, StoreError> {
-        let alone = self.alone_confirm(session)?;
+        let alone = self.is_asked_of(session) && !self.store.passkeys_of(session.user())?.is_empty();
         let is_proven = self.is_fresh(session) && !(alone && session.proof() != Proof::Passkey);
         Ok((!is_proven).then_some(if alone { SignInReason::Passkey } else { SignInReason::StepUp }))
     }

@@ -40,6 +40,7 @@ fn options() -> PasskeyOptions {
     PasskeyOptions {
         rollout: Rollout::Everyone,
         required_for: RequiredFor::Groups(Vec::new()),
+        asked_by_rules: RequiredFor::Nobody,
         suggest: Suggest::AfterLogin,
         max_per_user: 10,
         rp_id: RP_ID.to_owned(),

@@ -22,6 +22,7 @@ fn everyone() -> PasskeyOptions {
     PasskeyOptions {
         rollout: Rollout::Everyone,
         required_for: RequiredFor::Groups(Vec::new()),
+        asked_by_rules: RequiredFor::Nobody,
         suggest: Suggest::AfterLogin,
         max_per_user: 2,
         rp_id: "forum.example".to_owned(),

@@ -208,6 +208,26 @@ async fn bp_65_of_two_browsers_that_add_the_first_passkey_at_once_one_does() {
 }
 
 #[tokio::test]
+async fn bp_65_whom_a_rule_asks_for_a_passkey_gets_no_other_one_by_password() {
+    let staff = RequiredFor::Groups(vec![Group::parse("Tea & cake").unwrap()]);
+    let guests = RequiredFor::Groups(vec![Group::parse("guests").unwrap()]);
+    for (asked_by_rules, is_asked) in [(staff, true), (RequiredFor::Everyone, true), (guests, false)] {
+        let site = Site::with_passkeys(PasskeyOptions { asked_by_rules, ..everyone() }).await;
+        let mut browser = site.signed_in("alice").await;
+        let mut phone = device();
+        browser.enrol(&mut phone).await;
+        let answer = browser.get(ADD).await;
+        assert_eq!(answer.status() == StatusCode::OK, !is_asked);
+        assert!(browser.get("/.passgate/login?again=1").await.text().contains("type=\"password\""));
+        if is_asked {
+            assert!(answer.location().ends_with("&again=passkey"), "{}", answer.location());
+            browser.confirm_with(&mut phone, "/").await;
+            assert_eq!(browser.get(ADD).await.status(), StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_member_who_may_have_no_passkey_is_told_so_and_not_sent_to_add_one() {
     let nobody = PasskeyOptions { rollout: Rollout::Groups(vec![]), ..everyone() };
     let site = Site::with_passkeys(nobody).await;
