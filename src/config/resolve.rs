@@ -7,6 +7,8 @@ use super::problem::Problem;
 use super::raw::Raw;
 use super::reader::Reader;
 use super::{Config, house, limits, passkeys, public, server, upstream};
+use crate::auth::passkeys::PasskeyOptions;
+use crate::policy::Policy;
 use crate::proxy::options::{ProxyOptions, ServiceWorkers, Webauthn};
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
@@ -50,11 +52,10 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     });
     let (password, hashing, hashing_workers) = password?;
     let (public, mut passkeys, policy) = (public?, passkeys?, policy?);
-    match &mut passkeys {
-        Some(passkeys) => passkeys.asked_by_rules = policy.passkey_rules(),
-        None => no_rule_asks_for_passkeys(reader, &raw.access),
+    if passkeys.is_none() {
+        no_rule_asks_for_passkeys(reader, &raw.access);
     }
-    let required_for = passkeys.as_ref().map(|passkeys| passkeys.required_for.clone());
+    let policy = of_one_mind(policy, passkeys.as_mut());
     let is_refused = passkeys.is_some() && !raw.passkeys.allow_service_workers;
     Some(Config {
         proxy: ProxyOptions {
@@ -65,7 +66,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
             service_workers: if is_refused { ServiceWorkers::Refused } else { ServiceWorkers::Allowed },
         },
         server: server?,
-        policy: policy.demanding(required_for.unwrap_or_default()),
+        policy,
         lifetimes: lifetimes?,
         password,
         hashing,
@@ -80,4 +81,11 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         prefix: prefix?,
         file,
     })
+}
+
+/// Access rules and passkeys each know of whom the other asks for a passkey.
+fn of_one_mind(policy: Policy, passkeys: Option<&mut PasskeyOptions>) -> Policy {
+    let Some(passkeys) = passkeys else { return policy };
+    passkeys.asked_by_rules = policy.passkey_rules();
+    policy.demanding(passkeys.required_for.clone())
 }
