@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
-use crate::auth::{Accounts, Cookies, Passwords, Sessions, SignIn};
+use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::policy::RequiredFor;
@@ -51,6 +51,8 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     /// The ways in.
     pub sign_in: Arc<SignIn>,
+    /// Forms that came too late.
+    pub kept: Arc<KeptForms>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What a reload of the passkeys' options leaves as it is.
@@ -76,7 +78,12 @@ impl Services {
         let sign_in =
             Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
         let pending = Arc::new(Pending::new(&clock));
-        Ok(Self { store, sessions, accounts, sign_in, clock, pending })
+        let folder = match &config.store {
+            StoreOptions::Memory => None,
+            StoreOptions::Sled { .. } => Some(config.server.data_dir.join("kept")),
+        };
+        let kept = Arc::new(KeptForms::new(Arc::clone(&clock), folder));
+        Ok(Self { store, sessions, accounts, sign_in, kept, clock, pending })
     }
 
     /// A sentence that names the members who need a passkey by `config` and have none.
@@ -98,7 +105,8 @@ impl Services {
 
     /// What a reload replaces, from `config`.
     fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), StartError> {
-        let cookies = Cookies::new(config.transport, config.lifetimes.remember);
+        // The cookie stays longer than the session, so that a form sent just after its end is still known as its member's.
+        let cookies = Cookies::new(config.transport, config.lifetimes.remember + Sessions::REMEMBERED);
         let passkeys = config.passkeys.clone().map(|options| self.passkeys(options)).transpose()?;
         let web = Web::new(WebParts {
             options: config.pages.clone(),
@@ -108,6 +116,8 @@ impl Services {
             methods: config.policy.methods().to_vec(),
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
+            kept: Arc::clone(&self.kept),
+            keep_forms: config.keep_forms,
             passkeys,
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
@@ -221,13 +231,14 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions are swept; every few seconds the application's name is looked up again.
+    /// Once a minute sessions and kept forms are swept; every few seconds the application's name is looked up again.
     fn spawn_upkeep(&mut self) {
-        let sessions = Arc::clone(&self.services.sessions);
+        let (sessions, kept) = (Arc::clone(&self.services.sessions), Arc::clone(&self.services.kept));
         self.tasks.spawn(async move {
             let mut minute = tokio::time::interval(Duration::from_secs(60));
             loop {
                 minute.tick().await;
+                kept.sweep();
                 if let Err(error) = sessions.sweep().await {
                     tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");
                 }

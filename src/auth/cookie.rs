@@ -5,7 +5,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
-use super::{BrowserToken, SessionToken};
+use super::{BrowserToken, SendToken, SessionToken};
 use crate::domain::{Persistence, Purpose, Timestamp, Token};
 
 /// How browsers reach the gateway.
@@ -75,6 +75,14 @@ impl Cookies {
         }
     }
 
+    /// The name of the cookie that marks the request with which a kept form is sent.
+    pub const fn send_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate-send",
+            Transport::PlainLoopback => "passgate-send",
+        }
+    }
+
     /// A `Set-Cookie` value that hands out a session (SECURITY: SES-01).
     pub fn set_session(&self, token: &SessionToken, persistence: Persistence) -> HeaderValue {
         let mut cookie = self.cookie(self.session_name(), token.to_text().to_string());
@@ -103,6 +111,22 @@ impl Cookies {
         value(&cookie)
     }
 
+    /// A `Set-Cookie` value that marks the next requests, for `time`. Other sites' requests never carry it.
+    pub fn set_send(&self, token: &SendToken, time: Duration) -> HeaderValue {
+        let mut cookie = self.cookie(self.send_name(), token.to_text().to_string());
+        cookie.set_same_site(SameSite::Strict);
+        cookie.set_max_age(cookie::time::Duration::try_from(time).ok());
+        value(&cookie)
+    }
+
+    /// A `Set-Cookie` value that takes the mark back.
+    pub fn clear_send(&self) -> HeaderValue {
+        let mut cookie = self.cookie(self.send_name(), String::new());
+        cookie.set_same_site(SameSite::Strict);
+        cookie.set_max_age(cookie::time::Duration::ZERO);
+        value(&cookie)
+    }
+
     /// Until when the offer of a passkey is not wanted, as the browser says.
     pub fn quiet_until<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Option<Timestamp> {
         let mut pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
@@ -120,6 +144,11 @@ impl Cookies {
     /// The browser token among the request's `Cookie` fields.
     pub fn browser<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::BrowserPurpose> {
         read(self.browser_name(), fields)
+    }
+
+    /// The mark of a request that sends a kept form.
+    pub fn send<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::SendPurpose> {
+        read(self.send_name(), fields)
     }
 
     /// A `Cookie` field without our cookies, the rest byte for byte (SECURITY: SES-10, S8); `None` if it holds none of
@@ -146,6 +175,7 @@ impl Cookies {
         name.eq_ignore_ascii_case(self.session_name().as_bytes())
             || name.eq_ignore_ascii_case(self.browser_name().as_bytes())
             || name.eq_ignore_ascii_case(self.quiet_name().as_bytes())
+            || name.eq_ignore_ascii_case(self.send_name().as_bytes())
     }
 
     fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
@@ -252,6 +282,7 @@ mod tests {
             ("__Host-passgate=t; mybb[x]=1; c", "mybb[x]=1; c"),
             ("__Host-passgate-form=t; a=1; __Host-Passgate=u", "a=1"),
             ("__Host-passgate-quiet=1; a=1", "a=1"),
+            ("a=1; __Host-passgate-send=t", "a=1"),
         ] {
             assert_eq!(without(field).unwrap(), left.as_bytes(), "{field}");
         }

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cookie;
+mod kept;
 pub mod passkeys;
 mod passwords;
 mod sessions;
@@ -13,6 +14,7 @@ mod sign_in;
 
 pub use accounts::{Accounts, NewUser, SetupOutcome, WeakPassword};
 pub use cookie::{Cookies, Presented, Transport};
+pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
 pub use passwords::{Busy, HashingCost, PasswordPolicy, Passwords, Verified};
 pub use sessions::{LiveSession, Sessions};
 pub use sign_in::{Attempt, RefusedBecause, SignIn, SignInOutcome};
@@ -45,3 +47,12 @@ impl Purpose for BrowserPurpose {
 }
 /// What a browser that has not signed in is known by, so that its forms can't be forged. Authenticates nobody.
 pub type BrowserToken = Token<BrowserPurpose>;
+
+/// The label of [`SendToken`].
+#[derive(Debug)]
+pub enum SendPurpose {}
+impl Purpose for SendPurpose {
+    const LABEL: &'static [u8] = b"passgate kept form";
+}
+/// What marks the one request with which a kept form is sent. Worth nothing without its member's session.
+pub type SendToken = Token<SendPurpose>;

@@ -4,6 +4,8 @@
 //! no lock that outlives the read. What ends a session takes it out of the map only after the store has made that
 //! durable, and out of the map before it answers.
 
+mod over;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
+use self::over::Over;
 use super::SessionToken;
 use crate::domain::{
     Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId, Timestamp,
@@ -94,6 +97,8 @@ impl LiveSession {
 /// All sessions of this gateway.
 pub struct Sessions {
     live: DashMap<SessionId, Arc<LiveSession>>,
+    /// Those that lately came to their end by time alone.
+    over: Over,
     lifetimes: ArcSwap<Lifetimes>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -102,6 +107,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// For how long an expired session is remembered, so that what came too late is still its member's.
+    pub const REMEMBERED: Duration = Over::REMEMBERED;
     /// What a browser calls itself is kept up to this many bytes.
     const USER_AGENT_BYTES: usize = 256;
     /// Uses are written down in steps of this length; an idle limit is exact to it after a restart.
@@ -123,23 +130,30 @@ impl Sessions {
             ControlFlow::Continue(())
         })?;
         let now = clock.now();
-        let mut over = Batch::new();
+        let mut ended = Batch::new();
+        let over = Over::default();
         store.each_session(&mut |session| {
-            match members.get(&session.user) {
+            let member = members.get(&session.user);
+            match &member {
                 Some(member) if session.is_live(session.last_seen, now, &lifetimes) => {
                     let (profile, passkey_for) = member.value();
                     live.insert(session.id, LiveSession::new(session, Arc::clone(profile), *passkey_for));
                 }
-                _ => over.push(Change::EndSession(session.id)),
+                _ => {
+                    ended.push(Change::EndSession(session.id));
+                    if member.is_some() {
+                        over.remember(&session, session.last_seen, now, &lifetimes);
+                    }
+                }
             }
             ControlFlow::Continue(())
         })?;
-        if !over.is_empty() {
+        if !ended.is_empty() {
             // Nobody waits for it: what fails now is tried at the next start.
-            drop(store.apply(over));
+            drop(store.apply(ended));
         }
         let lifetimes = ArcSwap::from_pointee(lifetimes);
-        Ok(Self { live, lifetimes, store, clock, learning: Mutex::new(()) })
+        Ok(Self { live, over, lifetimes, store, clock, learning: Mutex::new(()) })
     }
 
     /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read.
@@ -154,6 +168,19 @@ impl Sessions {
             session.last_seen.store(now.as_millis(), Ordering::Relaxed);
         }
         Some(session)
+    }
+
+    /// Whose session a token was that lately came to its end by time alone. It signs nobody in. Sessions that were ended
+    /// are nobody's: those signed out, revoked, or of an account that was disabled.
+    pub fn expired(&self, token: &SessionToken) -> Option<UserId> {
+        let (id, now) = (token.hash(), self.clock.now());
+        match self.live.get(&id) {
+            Some(entry) => {
+                let ends = entry.session.ends(entry.last_seen(), &self.lifetimes.load());
+                (ends <= now && now.since(ends) < Over::REMEMBERED).then(|| entry.user())
+            }
+            None => self.over.user(id, now),
+        }
     }
 
     /// Signs a member in: a fresh token, never one the browser brought (SECURITY: S1, SES-03). Who signs in with a passkey
@@ -229,6 +256,7 @@ impl Sessions {
     pub async fn end(&self, id: SessionId) -> Result<(), StoreError> {
         self.store.apply(vec![Change::EndSession(id)]).await?;
         self.live.remove(&id);
+        self.over.forget(id);
         Ok(())
     }
 
@@ -248,6 +276,7 @@ impl Sessions {
             ended += usize::from(!stays);
             stays
         });
+        self.over.forget_all(user);
         Ok(ended)
     }
 
@@ -264,6 +293,7 @@ impl Sessions {
         self.store.apply(batch).await?;
         let before = self.live.len();
         self.live.retain(|_, session| session.user() != user || session.passkey() != Some(passkey));
+        self.over.forget_all(user);
         let ended = before.saturating_sub(self.live.len());
         // The last one takes the member's choice along.
         self.learn_choice(user, self.live_of(user))?;
@@ -310,6 +340,7 @@ impl Sessions {
         let lifetimes = **self.lifetimes.load();
         let mut batch = Batch::new();
         let mut expired = Vec::new();
+        self.over.sweep(now);
         for entry in &self.live {
             let session = entry.value();
             let last_seen = session.last_seen();
@@ -325,7 +356,15 @@ impl Sessions {
         if !batch.is_empty() {
             self.store.apply(batch).await?;
         }
-        expired.iter().for_each(|id| drop(self.live.remove(id)));
+        for id in expired {
+            if let Some(session) = self.live.get(&id) {
+                self.over.remember(&session.session, session.last_seen(), now, &lifetimes);
+            }
+            // Who revoked it meanwhile may have looked for it too early.
+            if self.live.remove(&id).is_none() {
+                self.over.forget(id);
+            }
+        }
         Ok(())
     }
 

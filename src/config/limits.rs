@@ -68,3 +68,8 @@ pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<Lif
     }
     Some(lifetimes)
 }
+
+/// How large a form may be that is kept for a member who has to sign in; 0 for none.
+pub(super) fn keep_forms(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<usize> {
+    reader.size("session.keep_forms", &raw.keep_forms, 64)
+}

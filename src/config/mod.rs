@@ -49,6 +49,8 @@ pub struct Config {
     pub policy: Policy,
     /// How long sessions live.
     pub lifetimes: Lifetimes,
+    /// How large a form may be that is kept for a member who has to sign in; 0 where none is kept.
+    pub keep_forms: usize,
     /// What a new password has to be.
     pub password: PasswordPolicy,
     /// What one hash costs.

@@ -101,6 +101,26 @@ impl<'l> Reader<'l> {
         }
     }
 
+    /// A size in bytes, up to a bound.
+    pub(super) fn size(&mut self, key: &str, text: &str, most_mib: usize) -> Option<usize> {
+        const UNITS: [(&str, usize); 2] = [("MiB", 1024 * 1024), ("KiB", 1024)];
+        let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+        let (count, bytes) = unit.unwrap_or((text, 1));
+        let count = count.trim().parse::<usize>().ok().filter(|count| unit.is_some() || *count == 0);
+        match count.and_then(|count| count.checked_mul(bytes)) {
+            Some(size) if size <= most_mib * 1024 * 1024 => Some(size),
+            _ => {
+                let expected = format!("\"0\", or a size up to \"{most_mib}MiB\"");
+                self.refuse(
+                    key,
+                    quoted(text),
+                    expected,
+                    "write a whole number and KiB or MiB, such as \"8MiB\"",
+                )
+            }
+        }
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(&mut self, key: &str, text: &str, words: &[(&str, T)]) -> Option<T> {
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {

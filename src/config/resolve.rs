@@ -35,6 +35,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let policy = access::read(reader, &raw.access, &around);
     let password = limits::password(reader, &raw.password);
     let lifetimes = limits::session(reader, &raw.session);
+    let keep_forms = limits::keep_forms(reader, &raw.session);
     let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
     let store = house::store(reader, &raw.store, data_dir);
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
@@ -68,6 +69,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         server: server?,
         policy,
         lifetimes: lifetimes?,
+        keep_forms: keep_forms?,
         password,
         hashing,
         hashing_workers,

@@ -22,15 +22,11 @@ impl ReturnTo {
     /// Reads a target that came from outside. Whatever a browser could take for another origin becomes `/`, and so does
     /// a page below `our_prefix`, which would lead back to the sign-in page; a member's own pages are the exception.
     pub fn parse(text: &str, our_prefix: &str) -> Self {
-        Self::checked(text, our_prefix).unwrap_or_else(Self::home)
+        Self::exactly(text, our_prefix).unwrap_or_else(Self::home)
     }
 
-    /// The target, to be written into a `Location` field.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    fn checked(text: &str, our_prefix: &str) -> Option<Self> {
+    /// Reads a target that must not become another one; none where [`ReturnTo::parse`] would fall back to `/`.
+    pub fn exactly(text: &str, our_prefix: &str) -> Option<Self> {
         let second = text.as_bytes().get(1);
         if text.len() > Self::MAX_BYTES || matches!(second, Some(b'/' | b'\\')) || text.contains('\\') {
             return None;
@@ -40,6 +36,11 @@ impl ReturnTo {
             Some(ours) if ours != "/account" && !ours.starts_with("/account/") => None,
             _ => Some(Self(path.target().into_owned())),
         }
+    }
+
+    /// The target, to be written into a `Location` field.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::Rules;
 use super::forwarded::{Origin, Trust};
+use super::kept::Replay;
 use super::trailers::Crossing;
 use crate::domain::{UserId, random};
 use crate::policy::Permit;
@@ -28,6 +29,8 @@ pub struct RequestContext {
     pub(super) connects_failed: usize,
     /// The canonical target, where it differs from the one that was sent.
     pub(super) rewritten: Option<Vec<u8>>,
+    /// The kept form that goes in place of this request's own body.
+    pub(super) replay: Option<Replay>,
 }
 
 /// What became of a request, for the log.
@@ -62,6 +65,7 @@ impl RequestContext {
             crossing: None,
             connects_failed: 0,
             rewritten: None,
+            replay: None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod failure;
 mod forward_auth;
 mod forwarded;
 mod headers;
+mod kept;
 pub mod options;
 mod own;
 mod trailers;
@@ -34,7 +35,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::header::{COOKIE, TRANSFER_ENCODING};
+use bytes::Bytes;
+use http::header::{COOKIE, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -50,7 +52,7 @@ use self::forwarded::Trust;
 use self::options::ServiceWorkers;
 use self::trailers::Crossing;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
-use crate::domain::{Clock, ReturnTo};
+use crate::domain::Clock;
 use crate::policy::{Decision, Policy, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, Web, is_well_known};
 
@@ -141,16 +143,18 @@ impl Gateway {
         };
         match judged {
             Judged::Forwarded(permit, rewritten) => {
+                if let Some(response) = self.before_forwarding(session, ctx, &permit, &known).await {
+                    return own::respond(session, response).await.map(|()| true);
+                }
                 ctx.outcome = Outcome::Forwarded;
                 (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
                 ctx.crossing = Crossing::begin(session, &rules);
                 Ok(false)
             }
             Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
-            Judged::SignIn(return_to, reason) => {
+            Judged::SignIn(target, reason) => {
                 ctx.outcome = Outcome::SignIn;
-                let visit = visit(ctx, &known);
-                let response = rules.web.unauthenticated(ctx.audience, &return_to, reason, &visit);
+                let response = self.sign_in_first(session, ctx, &target, reason, &known).await;
                 own::respond(session, response).await.map(|()| true)
             }
             Judged::Refused(problem) => {
@@ -182,17 +186,14 @@ impl Gateway {
                 Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
             }
             Decision::ServeOwn => Judged::Own(path.target().into_owned()),
-            Decision::SignIn(reason) => {
-                Judged::SignIn(ReturnTo::parse(&path.target(), rules.policy.our_prefix()), reason)
-            }
+            Decision::SignIn(reason) => Judged::SignIn(path.target().into_owned(), reason),
             Decision::Refuse(refusal) => Judged::Refused(Problem::from(refusal)),
         }
     }
 
     /// The live session a request presents. Anything broken, ambiguous or ended is nobody (SECURITY: H6, SES-09).
     fn known(&self, request: &RequestHeader, cookies: &Cookies) -> Known {
-        let fields = request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
-        let token = cookies.session(fields).token()?;
+        let token = cookies.session(cookie_fields(request)).token()?;
         let live = self.sessions.check(&token)?;
         Some((token, live))
     }
@@ -228,7 +229,11 @@ enum Judged {
     Forwarded(crate::policy::Permit, Option<Vec<u8>>),
     Own(String),
     Refused(Problem),
-    SignIn(ReturnTo, crate::policy::SignInReason),
+    SignIn(String, crate::policy::SignInReason),
+}
+
+fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
+    request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes)
 }
 
 fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
@@ -320,7 +325,24 @@ impl ProxyHttp for Engine {
         if let Some(target) = &ctx.rewritten {
             upstream.set_raw_path(target)?;
         }
+        if let Some(replay) = &mut ctx.replay {
+            replay.write_header(upstream)?;
+        }
         rules.upstream.write_host(upstream)
+    }
+
+    /// A kept form goes in place of the request's own body.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        if let Some(replay) = &mut ctx.replay {
+            *body = Some(if end_of_stream { replay.take_body() } else { Bytes::new() });
+        }
+        Ok(())
     }
 
     async fn response_filter(
@@ -334,10 +356,13 @@ impl ProxyHttp for Engine {
         if is_old && response.remove_header(&TRANSFER_ENCODING).is_some() {
             session.set_keepalive(None);
         }
-        match &ctx.permit {
-            Some(permit) => ctx.rules.headers.rewrite_response(response, permit),
-            None => Ok(()),
+        if let Some(permit) = &ctx.permit {
+            ctx.rules.headers.rewrite_response(response, permit)?;
         }
+        if ctx.replay.is_some() {
+            response.append_header(SET_COOKIE, ctx.rules.web.clear_send())?;
+        }
+        Ok(())
     }
 
     async fn fail_to_proxy(
@@ -347,10 +372,17 @@ impl ProxyHttp for Engine {
         ctx: &mut RequestContext,
     ) -> FailToProxy {
         let problem = failure::problem_of(error);
+        let is_answered =
+            session.response_written().is_some_and(|written| !written.status.is_informational());
+        if let Some(replay) = ctx.replay.take()
+            && !is_answered
+        {
+            replay.put_back(ctx);
+        }
         ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
         let mut error_code = 0;
         if let Some(problem) = problem
-            && session.response_written().is_none_or(|written| written.status.is_informational())
+            && !is_answered
         {
             let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
             error_code = response.status().as_u16();

@@ -17,10 +17,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The request as `web` wants it, its body read.
 pub(super) async fn request(session: &mut Session, target: &str) -> Result<http::Request<Bytes>, Problem> {
-    let body = match tokio::time::timeout(BODY_TIMEOUT, body(session)).await {
-        Ok(body) => body?,
-        Err(_) => return Err(Problem::BadRequest),
-    };
+    let body = body(session, MAX_BODY_BYTES, BODY_TIMEOUT).await?;
     let header = session.req_header();
     let mut request = http::Request::new(body);
     *request.method_mut() = header.method.clone();
@@ -29,7 +26,12 @@ pub(super) async fn request(session: &mut Session, target: &str) -> Result<http:
     Ok(request)
 }
 
-async fn body(session: &mut Session) -> Result<Bytes, Problem> {
+/// The request's body, if it has no more than `most` bytes and comes within `time`.
+pub(super) async fn body(session: &mut Session, most: usize, time: Duration) -> Result<Bytes, Problem> {
+    tokio::time::timeout(time, whole_body(session, most)).await.unwrap_or(Err(Problem::BadRequest))
+}
+
+async fn whole_body(session: &mut Session, most: usize) -> Result<Bytes, Problem> {
     if waits_for_continue(session) {
         let told = session.as_downstream_mut().write_continue_response().await;
         told.map_err(|_| Problem::BadRequest)?;
@@ -37,7 +39,7 @@ async fn body(session: &mut Session) -> Result<Bytes, Problem> {
     let mut body = BytesMut::new();
     loop {
         match session.read_request_body().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > MAX_BODY_BYTES => {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                 return Err(Problem::PayloadTooLarge);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),

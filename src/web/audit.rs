@@ -11,6 +11,14 @@ use super::Visit;
 pub(super) enum Event {
     /// A member confirmed with a passkey who they are.
     Confirmed,
+    /// A member's form of so many bytes came too late and waits for them.
+    FormKept(usize),
+    /// A form that came too late is not kept.
+    FormNotKept(&'static str),
+    /// A kept form of so many bytes goes to the application.
+    FormSent(usize),
+    /// A member threw a kept form of so many bytes away.
+    FormDiscarded(usize),
     /// A member ended all their other sessions; so many were live.
     OtherSessionsEnded(usize),
     /// A member ended one of their other sessions.
@@ -55,6 +63,10 @@ impl Event {
     const fn name(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
+            Self::FormDiscarded(_) => "form-discarded",
+            Self::FormKept(_) => "form-kept",
+            Self::FormNotKept(_) => "form-not-kept",
+            Self::FormSent(_) => "form-sent",
             Self::OtherSessionsEnded(_) => "other-sessions-ended",
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",
@@ -76,7 +88,7 @@ impl Event {
             Self::SignInRefused(RefusedBecause::Disabled) => Some("disabled"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
-            Self::PasskeyRefused { code, .. } => Some(code),
+            Self::PasskeyRefused { code, .. } | Self::FormNotKept(code) => Some(code),
             Self::PasskeyUseChosen(PasskeyFor { signing_in, sensitive_actions }) => {
                 Some(match (signing_in, sensitive_actions) {
                     (false, false) => "nothing",
@@ -107,12 +119,17 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         Event::OtherSessionsEnded(count) | Event::PasskeyRemoved(count) => Some(count),
         _ => None,
     };
+    let bytes = match event {
+        Event::FormDiscarded(bytes) | Event::FormKept(bytes) | Event::FormSent(bytes) => Some(bytes),
+        _ => None,
+    };
     tracing::info!(
         target: "passgate::audit",
         event = event.name(),
         reason = event.reason(),
         passkey = event.passkey(),
         sessions,
+        bytes,
         member = member.map(tracing::field::display),
         request_id = visit.request_id,
         client = %visit.client,

@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audience;
 mod audit;
+mod kept;
 mod login;
 mod logout;
 pub mod options;
@@ -22,6 +23,7 @@ mod well_known;
 mod wording;
 
 pub use audience::Audience;
+pub use kept::{Late, Resend};
 pub use pages::PagesError;
 pub use refusal::Problem;
 pub use request::{MAX_BODY_BYTES, MAX_JSON_BYTES};
@@ -36,7 +38,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::passkeys::Passkeys;
-use crate::auth::{Accounts, Cookies, LiveSession, SessionToken, Sessions, SignIn};
+use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SessionToken, Sessions, SignIn};
 use crate::domain::{Clock, RequestPath, ReturnTo};
 use crate::policy::SignInReason;
 use options::PageOptions;
@@ -62,6 +64,10 @@ pub struct WebParts {
     pub accounts: Arc<Accounts>,
     /// Signing out, and a member's own sessions.
     pub sessions: Arc<Sessions>,
+    /// Forms that came too late.
+    pub kept: Arc<KeptForms>,
+    /// How large one of them may be; 0 where none is kept.
+    pub keep_forms: usize,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
     /// The time.
@@ -103,6 +109,9 @@ enum Route<'r> {
     EndOtherSessions,
     EndSession,
     Home,
+    Kept,
+    KeptDiscard,
+    KeptSend,
     Login,
     Logout,
     Passkeys(passkeys::Route),
@@ -117,6 +126,9 @@ impl<'r> Route<'r> {
             "/account" => Self::Account,
             "/account/end-other-sessions" => Self::EndOtherSessions,
             "/account/end-session" => Self::EndSession,
+            "/account/kept" => Self::Kept,
+            "/account/kept/discard" => Self::KeptDiscard,
+            "/account/kept/send" => Self::KeptSend,
             "/login" => Self::Login,
             "/logout" => Self::Logout,
             "/setup" => Self::Setup,
@@ -130,8 +142,8 @@ impl<'r> Route<'r> {
     /// The methods it answers, for `Allow`.
     const fn allow(self) -> &'static str {
         match self {
-            Self::Account | Self::Asset(_) | Self::Home => "GET, HEAD",
-            Self::EndOtherSessions | Self::EndSession => "POST",
+            Self::Account | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
+            Self::EndOtherSessions | Self::EndSession | Self::KeptDiscard | Self::KeptSend => "POST",
             Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
         }
@@ -170,11 +182,14 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Home) => {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }
+            (&Method::GET | &Method::HEAD, Route::Kept) => self.kept_page(request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
+            (&Method::POST, Route::KeptDiscard) => self.discard_kept(request, visit),
+            (&Method::POST, Route::KeptSend) => self.send_kept(request, visit),
             (&Method::POST, Route::Login) => self.log_in(request, visit).await,
             (&Method::POST, Route::Logout) => self.log_out(request, visit).await,
             (&Method::POST, Route::Setup) => self.set_up(request, visit).await,

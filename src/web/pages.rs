@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::account::AccountPage;
 use super::assets::Assets;
+use super::kept::KeptPage;
 use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::options::PageOptions;
@@ -30,6 +31,7 @@ const TEMPLATES: [(&str, &str); 14] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
+    ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
     ("login.html", include_str!("../../assets/templates/login.html")),
     ("logout.html", include_str!("../../assets/templates/logout.html")),
@@ -134,6 +136,7 @@ impl Pages {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
+        self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LoginPage>()?;
         self.try_page::<LogoutPage>()?;

@@ -25,6 +25,10 @@ pub enum Problem {
     CsrfFailed,
     /// A rule denies it to everyone.
     Denied,
+    /// A form that waits for its member to sign in would have to be kept, and can't be.
+    FormNotKept,
+    /// The same, because it is too large.
+    FormTooLarge,
     /// A mistake of ours.
     Internal,
     /// Not with this method; the methods of a page of ours, or none for what the gateway lets through.
@@ -80,6 +84,7 @@ pub(super) enum Next {
     FrontPage,
     Reload,
     SignIn,
+    SignInAside,
 }
 
 impl Problem {
@@ -89,7 +94,7 @@ impl Problem {
     /// THE table.
     #[rustfmt::skip]
     fn wording(self) -> Wording {
-        use Next::{FrontPage, Reload, SignIn};
+        use Next::{FrontPage, Reload, SignIn, SignInAside};
         use StatusCode as S;
         let (status, code, title, sentence, advice, next) = match self {
             Self::AmbiguousTarget => (S::BAD_REQUEST, "ambiguous-address", "We can’t read this address",
@@ -107,6 +112,12 @@ impl Problem {
             Self::Denied => (S::FORBIDDEN, "denied", "This page isn’t open",
                 "Nobody can open this page from here.",
                 "If you think that’s a mistake, tell the people who run this site.", FrontPage),
+            Self::FormNotKept => (S::UNAUTHORIZED, "form-not-kept", "Please sign in, then send it again",
+                "Your sign-in has ended, or this page wants a fresh one. What you were sending has not gone out, and we couldn’t keep it for you.",
+                "It isn’t lost: sign in in a new tab, come back to this one, and press your browser’s Back button. What you wrote should still be there to be sent again.", SignInAside),
+            Self::FormTooLarge => (S::PAYLOAD_TOO_LARGE, "form-too-large", "Please sign in, then send it again",
+                "Your sign-in has ended, or this page wants a fresh one. What you were sending has not gone out, and it is too large for us to keep for you.",
+                "It isn’t lost: sign in in a new tab, come back to this one, and press your browser’s Back button. What you wrote should still be there to be sent again.", SignInAside),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong",
                 "The mistake is on our side, not yours.",
                 "Please try again. If it keeps happening, tell the people who run this site.", Reload),
@@ -208,7 +219,12 @@ impl Page for ProblemPage<'_> {
 
     fn samples() -> Vec<Self> {
         let page = |next| Self { title: "T", sentence: "S.", advice: "A.", next, reference: "0" };
-        vec![page(Next::FrontPage), page(Next::Reload), Self { advice: "", ..page(Next::SignIn) }]
+        vec![
+            page(Next::FrontPage),
+            page(Next::Reload),
+            page(Next::SignInAside),
+            Self { advice: "", ..page(Next::SignIn) },
+        ]
     }
 }
 
@@ -254,7 +270,10 @@ impl Web {
             Problem::MethodNotAllowed(Some(allow)) => Some((ALLOW, HeaderValue::from_static(allow))),
             Problem::MethodNotAllowed(None) => Some((ALLOW, self.outbound.allow())),
             // RFC 9110 §11.6.1 wants a challenge; browsers show no dialogue for a scheme they do not know.
-            Problem::PasskeyRequired | Problem::SignInRequired | Problem::StepUpRequired => {
+            Problem::FormNotKept
+            | Problem::PasskeyRequired
+            | Problem::SignInRequired
+            | Problem::StepUpRequired => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"sign-in\"")))
             }
             _ => None,

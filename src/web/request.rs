@@ -149,7 +149,7 @@ fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
 }
 
 /// `None` means from elsewhere. `Origin: null`, a field sent twice and a sibling host (`same-site`) are elsewhere.
-fn provenance(headers: &HeaderMap, origins: &[String]) -> Option<Provenance> {
+pub(super) fn provenance(headers: &HeaderMap, origins: &[String]) -> Option<Provenance> {
     let origin = only(headers, ORIGIN.as_str())?;
     let site = only(headers, "sec-fetch-site")?;
     let host = only(headers, HOST.as_str())?.unwrap_or_default();

@@ -27,7 +27,7 @@ const FLAGS = [
 const PATIENCE = 30_000;
 
 /** The program under test; `make test` has built it. */
-const program = process.env.PASSGATE ?? path("target/debug/passgate");
+export const program = process.env.PASSGATE ?? path("target/debug/passgate");
 
 /** Starts the demo and resolves with what it prints when it is ready, and with `stop`. */
 export async function startDemo() {

@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod forward_auth;
 mod identity;
+mod kept;
 mod passkeys;
 mod paths;
 mod required;

@@ -25,8 +25,8 @@ use super::options::PageOptions;
 use super::{Member, PagesError, Visit, Web, WebParts};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{
-    Accounts, Cookies, HashingCost, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions, SignIn,
-    Transport,
+    Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
+    SignIn, Transport,
 };
 use crate::domain::{Clock, Group, Lifetimes, ManualClock, Secret, Timestamp, User, UserName};
 use crate::store::Store;
@@ -103,6 +103,8 @@ impl Site {
             sign_in: Arc::new(sign_in),
             accounts: Arc::clone(&accounts),
             sessions: Arc::clone(&sessions),
+            kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
+            keep_forms: 64 * 1024,
             passkeys,
             clock: ticking,
         })?;

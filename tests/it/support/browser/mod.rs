@@ -72,9 +72,14 @@ impl Browser {
     /// Posts a form that came from this site, urlencoded, and follows redirects.
     pub(crate) async fn post_form(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.post(path, "application/x-www-form-urlencoded", body).await
+    }
+
+    /// Posts a form that came from this site, written in any way, and follows redirects.
+    pub(crate) async fn post(&mut self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Page {
         let asked = Asked::new(Fetch::Navigate, Method::POST, self.url(path))
             .started_by(&self.base)
-            .with_body("application/x-www-form-urlencoded", body);
+            .with_body(content_type, body);
         self.follow(asked).await
     }
 
