@@ -178,7 +178,7 @@ impl KeptForms {
     /// How many wait for one member; the oldest makes room.
     pub const PER_MEMBER: usize = 3;
     /// How many wait in all.
-    pub const MOST: usize = 512;
+    pub const MOST: usize = 256;
     /// As many forms of full size have room.
     pub const FULL_SIZED: usize = 16;
 

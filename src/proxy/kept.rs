@@ -120,7 +120,7 @@ impl Gateway {
         permit: &Permit,
         known: &Known,
     ) -> Option<Response<Bytes>> {
-        if session.req_header().method != Method::POST {
+        if session.req_header().method != Method::POST || session.is_body_empty() {
             return None;
         }
         let target = facts::parse(session.req_header(), &[]).ok()?.path.target().into_owned();

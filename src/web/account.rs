@@ -27,6 +27,8 @@ pub(super) struct AccountPage {
     csrf: String,
     /// A passkey has to come first, so nothing but the name is told.
     waits: bool,
+    /// Whether a form that came too late waits to be sent.
+    kept: bool,
     notice: Option<Notice>,
 }
 
@@ -68,6 +70,7 @@ impl Page for AccountPage {
             email: Some("n@forum.example".to_owned()),
             groups: vec!["A".to_owned(), "B".to_owned()],
             sessions: vec![other, SessionLine::default()],
+            kept: true,
             notice: Some(Notice::OtherSessionsEnded),
             ..Self::default()
         };
@@ -121,6 +124,7 @@ impl Web {
             passkeys: self.passkey_list(&member, visit)?,
             sessions,
             csrf: member.proof().to_text(),
+            kept: self.has_kept(request.headers(), visit),
             waits: false,
             notice: notice(request),
         };

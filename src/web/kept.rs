@@ -266,6 +266,12 @@ impl Web {
         Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &address))
     }
 
+    /// Whether something waits for this member to be sent.
+    pub(super) fn has_kept(&self, headers: &HeaderMap, visit: &Visit<'_>) -> bool {
+        let forms = self.owner(headers, visit).map(|owner| self.parts.kept.of(owner)).unwrap_or_default();
+        forms.iter().any(|(_, progress)| *progress != Progress::Sent)
+    }
+
     /// Who signs out leaves nothing behind.
     pub(super) fn discard_all_kept(&self, headers: &HeaderMap, visit: &Visit<'_>) {
         if let Some(owner) = self.owner(headers, visit) {
@@ -328,7 +334,7 @@ impl Web {
                 PostedValue::Text(value) if is_written(&name, &value) => {
                     bytes += value.len();
                     if bytes <= Self::MOST_SHOWN {
-                        let rows = value.lines().map(|line| 1 + line.len() / 60).sum::<usize>().clamp(1, 12);
+                        let rows = value.lines().map(|line| 1 + line.len() / 60).sum::<usize>().clamp(2, 12);
                         texts.push(ShownText { name, value, rows });
                     }
                 }

@@ -487,6 +487,7 @@ async fn r3_hostile_content_is_shown_as_text_and_what_is_no_words_is_not_shown()
     let page = sign_in(&mut browser, &login, "alice").await;
     page.assert_says("&lt;&#x2f;textarea&gt;&lt;script&gt;alert(1)").assert_says("&lt;img src=x&gt;.png");
     page.assert_says("&lt;b&gt; name").assert_silent_about("0123456789abcdef");
+    browser.get("/.passgate/account").await.assert_says("Something you wrote has not been sent yet");
     page.assert_silent_about("<script>").assert_silent_about("<img src=x").assert_silent_about("<b>");
 }
 

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod faulty;
+mod kept;
 mod login;
 mod logout;
 mod pages;
