@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use serde::Serialize;
 
 use self::body::{Bodies, Body};
 use super::SendToken;
@@ -115,9 +116,11 @@ pub enum NotKept {
 }
 
 /// How far a form has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Progress {
     /// The application has seen nothing of it.
+    #[default]
     Waiting,
     /// It went to the application. It is not sent again.
     Sent,

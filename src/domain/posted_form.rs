@@ -120,8 +120,17 @@ fn parameter(disposition: &str, opening: &str) -> Option<String> {
     Some(value.split('"').next()?.replace("%22", "\""))
 }
 
+/// Looks at each byte once where nothing begins like `wanted`; bodies are megabytes.
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    let first = wanted.first()?;
+    let mut from = 0;
+    while let Some(at) = bytes[from..].iter().position(|byte| byte == first) {
+        if bytes[from + at..].starts_with(wanted) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+    None
 }
 
 #[cfg(test)]

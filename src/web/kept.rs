@@ -21,7 +21,7 @@ use super::request::{Form, Provenance, in_query, provenance};
 use super::response::Reply;
 use super::wording::ago;
 use super::{Audience, Member, Problem, Visit, Web};
-use crate::auth::{BrowserToken, KeptForm, KeptHeaders, Owner, Presented, Progress, Room, Taken};
+use crate::auth::{BrowserToken, KeptForm, KeptForms, KeptHeaders, Owner, Presented, Progress, Room, Taken};
 use crate::domain::{PostedField, PostedValue, ReturnTo, TokenHash, UserId};
 use crate::policy::SignInReason;
 
@@ -38,21 +38,12 @@ pub(super) struct KeptPage {
 #[derive(Default, Serialize)]
 struct Shown {
     id: String,
-    progress: ShownProgress,
+    progress: Progress,
     csrf: String,
     target: String,
     age: String,
     texts: Vec<ShownText>,
     files: Vec<String>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum ShownProgress {
-    #[default]
-    Waiting,
-    Sent,
-    Unanswered,
 }
 
 #[derive(Default, Serialize)]
@@ -76,8 +67,8 @@ impl Page for KeptPage {
         vec![
             Self { discarded: true, ..Self::default() },
             Self { forms: two, waiting: true, discarded: false },
-            Self { forms: vec![at(ShownProgress::Unanswered)], waiting: true, discarded: false },
-            Self { forms: vec![at(ShownProgress::Sent)], ..Self::default() },
+            Self { forms: vec![at(Progress::Unanswered)], waiting: true, discarded: false },
+            Self { forms: vec![at(Progress::Sent)], ..Self::default() },
         ]
     }
 }
@@ -208,6 +199,7 @@ impl Web {
             }
             Err(error) => {
                 tracing::error!(request_id = visit.request_id, %error, "a kept form can't be read");
+                self.parts.kept.put_back(&form, Progress::Waiting);
                 Resend::Over(self.problem(Problem::StoreFailed, Audience::Page, visit))
             }
         }
@@ -236,7 +228,7 @@ impl Web {
             shown.push(self.shown(&form, progress, &body, &member));
         }
         let discarded = in_query(request, "notice") == "discarded";
-        let waiting = shown.iter().any(|form| form.progress != ShownProgress::Sent);
+        let waiting = shown.iter().any(|form| form.progress != Progress::Sent);
         let page = KeptPage { forms: shown, waiting, discarded };
         Ok(with_referer(self.page(StatusCode::OK, &page, visit)))
     }
@@ -250,7 +242,7 @@ impl Web {
             return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, self.kept_address().as_str()));
         };
         let mut response = self.outbound.redirect(StatusCode::TEMPORARY_REDIRECT, target.as_str());
-        let cookie = self.parts.cookies.set_send(&token, crate::auth::KeptForms::SENDING);
+        let cookie = self.parts.cookies.set_send(&token, KeptForms::SENDING);
         response.headers_mut().append(SET_COOKIE, cookie);
         Ok(with_referer(response))
     }
@@ -343,11 +335,7 @@ impl Web {
         }
         let id = form.id();
         Shown {
-            progress: match progress {
-                Progress::Waiting => ShownProgress::Waiting,
-                Progress::Sent => ShownProgress::Sent,
-                Progress::Unanswered => ShownProgress::Unanswered,
-            },
+            progress,
             csrf: member.kept_proof(&id).to_text(),
             target: form.target().to_string(),
             age: ago(self.parts.clock.now().since(form.kept_at())),
