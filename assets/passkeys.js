@@ -58,6 +58,8 @@
     }
   }
 
+  const TOO_MANY = { code: "too_many_attempts", message: "Too many tries. Please wait a moment, or use your password." };
+
   async function post(what, fields, signal) {
     let response;
     try {
@@ -74,8 +76,9 @@
       throw new Refused({ code: "offline", message });
     }
     const said = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Refused(said);
-    return said;
+    if (response.ok) return said;
+    // It may be a server in front of us that has had enough, in words of its own.
+    throw new Refused(response.status === 429 ? { ...TOO_MANY, ...said } : said);
   }
 
   /** Tells the password manager what is still good here. Its promises say nothing, and nobody waits for them long. */

@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const root = new URL("../../", import.meta.url);
-const path = (name) => fileURLToPath(new URL(name, root));
+/** A file of this project. */
+export const here = (name) => fileURLToPath(new URL(name, root));
 
 const FLAGS = [
   "--no-sandbox",
@@ -24,10 +25,10 @@ const FLAGS = [
 ];
 
 /** How long a page or the demo may take, in milliseconds; far more than they need, for slow machines. */
-const PATIENCE = 30_000;
+export const PATIENCE = 30_000;
 
 /** The program under test; `make test` has built it. */
-export const program = process.env.PASSGATE ?? path("target/debug/passgate");
+export const program = process.env.PASSGATE ?? here("target/debug/passgate");
 
 /** Starts the demo and resolves with what it prints when it is ready, and with `stop`. */
 export async function startDemo() {
@@ -111,8 +112,9 @@ function firstLine(child, ended, said) {
 }
 
 /** Starts the browser. */
-export function startBrowser() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true, args: FLAGS });
+export function startBrowser({ flags = [], env = process.env } = {}) {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags], env });
 }
 
 /**
@@ -168,6 +170,8 @@ export async function attachDevice(context, page, traits = {}) {
     present: (enabled) => set("setAutomaticPresenceSimulation", { enabled }),
     verified: (isUserVerified) => set("setUserVerified", { isUserVerified }),
     broken: (how) => set("setResponseOverrideBits", how),
+    change: (credential, how) => set("setCredentialProperties", { credentialId: credential.credentialId, ...how }),
+    bring: (credential) => set("addCredential", { credential }),
     credentials: async () => (await set("getCredentials", {})).credentials,
     exchange: async (other) => {
       await set("removeVirtualAuthenticator", {});
@@ -200,6 +204,6 @@ export const atSignIn = (page) => new URL(page.url()).pathname === "/.passgate/l
 
 /** Where a picture of a page goes. */
 export function picture(name) {
-  mkdirSync(path("target/screenshots"), { recursive: true });
-  return path(`target/screenshots/${name}.png`);
+  mkdirSync(here("target/screenshots"), { recursive: true });
+  return here(`target/screenshots/${name}.png`);
 }

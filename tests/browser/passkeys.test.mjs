@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { atSignIn, attachDevice, signIn, signOut, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { atSignIn, signIn, signOut, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { ACCOUNT, ADD, LOGIN, addPasskey, armed, button, path, removeAll, row, rows, trouble } from "./member.mjs";
+import { signInByPassword as asMember, visitWith as visitWithDevice } from "./member.mjs";
 
 let demo, browser;
 
@@ -17,65 +19,10 @@ after(async () => {
   await demo?.stop();
 });
 
-const LOGIN = "/.passgate/login";
-const ACCOUNT = "/.passgate/account";
-const ADD = "/.passgate/account/passkeys/add";
-
 const member = (name) => demo.members.find((each) => each.name === name);
-const path = (page) => new URL(page.url()).pathname;
-const button = (page, name) => page.getByRole("button", { name, exact: true });
-const trouble = (page) => page.locator("#passkey-trouble");
-/** Until autofill waits for a choice; a virtual device that is there by then would choose at once. */
-const armed = (page) => page.locator("html[data-armed]").waitFor();
 const whoami = async (context) => (await context.request.get("/whoami.json")).json();
-
-/** A visit with a device; the page notes how passkeys are asked for. */
-async function visitWith(device = {}, options = {}) {
-  const { context, page, troubles } = await visit(browser, demo, options);
-  await page.addInitScript(() => {
-    if (!navigator.credentials) return;
-    const get = navigator.credentials.get.bind(navigator.credentials);
-    navigator.credentials.get = (options) => {
-      const asked = get(options);
-      sessionStorage.setItem("mediation", String(options.mediation));
-      if (options.mediation) document.documentElement.dataset.armed = "yes";
-      return asked;
-    };
-  });
-  return { context, page, troubles, ...(await attachDevice(context, page, device)) };
-}
-
-/** Signs in with the password and leaves the offer, if it is made. */
-async function signInByPassword(page, name) {
-  await page.goto(`${LOGIN}?return_to=%2Findex.php`);
-  await signIn(page, name, member(name).password);
-  if (path(page) === "/.passgate/welcome") await page.goto("/index.php");
-}
-
-/** Adds a passkey from the account page and gives it a name. */
-async function addPasskey(page, name, place = "This device") {
-  await page.goto(ACCOUNT);
-  await page.getByRole("link", { name: "Add a passkey" }).click();
-  await button(page, new RegExp(`^${place}`)).click();
-  await page.waitForURL(/\/account\/passkeys\/rename/);
-  assert.ok(await page.getByLabel("Name").inputValue(), "a name is suggested");
-  await page.getByLabel("Name").fill(name);
-  await submit(page, "main form");
-}
-
-const rows = (page) => page.locator("#passkeys li");
-const row = (page, name) => rows(page).filter({ hasText: name });
-
-/** Leaves the demo as it was. */
-async function removeAll(page) {
-  for (await page.goto(ACCOUNT); (await rows(page).count()) > 0; await page.goto(ACCOUNT)) {
-    await rows(page).first().getByRole("link", { name: /^Remove/ }).click();
-    const last = page.locator("input[name=sure]");
-    if (await last.count()) await last.check();
-    await submit(page, "main form");
-    if (atSignIn(page)) return;
-  }
-}
+const visitWith = (device, options) => visitWithDevice(browser, demo, device, options);
+const signInByPassword = (page, name) => asMember(page, member(name));
 
 test("MF-36, MF-38, MF-40: add, sign out, sign in by the button, rename, remove, and the password still works", async () => {
   const { context, page, troubles, present, credentials } = await visitWith();

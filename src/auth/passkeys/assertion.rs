@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use webauthn_rs::prelude::{
     AuthenticationResult, COSEKey, Credential, DiscoverableAuthentication, Passkey as Library,
-    PublicKeyCredential, WebauthnResult,
+    PublicKeyCredential, WebauthnError, WebauthnResult,
 };
 
 use super::checks::{Refused, raise_backup};
@@ -75,7 +75,13 @@ impl Passkeys {
     ) -> Result<AuthenticationResult, Refused> {
         let verified: WebauthnResult<_> =
             self.relying_party.finish_discoverable_authentication_v2(answer, state, credential);
-        let result = verified?;
+        let result = verified.map_err(|error| match error {
+            WebauthnError::CredentialBackupEligibilityInconsistent
+            | WebauthnError::CredentialMayNotBeHardwareBound => {
+                Refused { failed: Failed::Changed, ..error.into() }
+            }
+            error => error.into(),
+        })?;
         if !result.user_verified() {
             return Err(Refused::new(Failed::NotVerified, "the authenticator did not verify its user"));
         }

@@ -49,6 +49,8 @@ pub struct Challenge {
 pub enum Failed {
     /// No ceremony of that name waits for this browser: too late, used already, another browser's.
     Ceremony,
+    /// It is no longer of the kind that was added: what could be synced can't be any more.
+    Changed,
     /// The counter went back: it may have been copied (D11).
     Counter,
     /// The answer proves nothing: signature, challenge, origin, relying party, flags.

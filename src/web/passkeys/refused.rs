@@ -32,6 +32,8 @@ impl Refused {
         let (status, code, message) = match reason {
             Failed::Ceremony => (S::GONE, "ceremony_expired",
                 "This took too long. Please try again."),
+            Failed::Changed => (S::FORBIDDEN, "passkey_changed",
+                "This passkey has changed since you added it. Sign in with your password, remove it and add it again."),
             Failed::Counter => (S::FORBIDDEN, "passkey_suspect",
                 "For your safety we didn’t accept this passkey: it may have been copied. Sign in with your password and look at the passkeys in your account."),
             Failed::Disabled => (S::FORBIDDEN, "account_disabled",
@@ -106,5 +108,36 @@ impl Web {
     pub(super) fn refuse(&self, refused: &Refused, visit: &Visit<'_>) -> Response<Bytes> {
         let Refused { status, code, message } = refused;
         self.outbound.json(*status, &RefusedJson { code, message, reference: visit.request_id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// E-20 … E-31: the reason, what the script learns, and a word of what the member can do next.
+    #[test]
+    fn e_20_to_e_35_each_reason_has_its_code_and_says_how_to_go_on() {
+        let table = [
+            (Refused::because(Failed::Ceremony), 410, "ceremony_expired", "try again"),
+            (Refused::because(Failed::Changed), 403, "passkey_changed", "with your password"),
+            (Refused::because(Failed::Counter), 403, "passkey_suspect", "with your password"),
+            (Refused::because(Failed::Disabled), 403, "account_disabled", "people who run this site"),
+            (Refused::because(Failed::NotProven), 401, "passkey_failed", "or use your password"),
+            (Refused::because(Failed::NotVerified), 401, "user_not_verified", "try again"),
+            (Refused::because(Failed::Origin), 403, "origin_mismatch", "use your password"),
+            (Refused::because(Failed::Unknown), 404, "unknown_credential", "with your password"),
+            (Refused::confirming(Failed::Changed, "alice"), 403, "passkey_changed", "with your password"),
+            (Refused::confirming(Failed::Unknown, "alice"), 403, "wrong_account", "the one for alice"),
+            (Refused::adding(&AddRefused::AlreadyThere), 409, "already_registered", "don’t need another"),
+            (Refused::adding(&AddRefused::Failed(Failed::NotVerified)), 401, "user_not_verified", "set a PIN"),
+            (Refused::adding(&AddRefused::LimitReached(7)), 409, "passkey_limit", "7 passkeys"),
+            (Refused::adding(&AddRefused::NotOffered), 403, "not_enabled", "yet"),
+            (Refused::adding(&AddRefused::StepUpFirst), 403, "reauth_required", "confirm it’s you"),
+        ];
+        for (Refused { status, code, message }, wanted, named, next) in table {
+            assert_eq!((status.as_u16(), code), (wanted, named));
+            assert!(message.contains(next) && message.ends_with('.'), "{code}: {message}");
+        }
     }
 }
