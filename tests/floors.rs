@@ -41,13 +41,14 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 26] = [
+const HOMES: [(&str, &[&str]); 27] = [
     ("argon2", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
     ("clap", &["cli/", "main.rs"]),
     ("cookie", &["auth/cookie.rs"]),
     ("dashmap", &["auth/", "proxy/"]),
     ("figment", &["config/"]),
+    ("flate2", &["sample/", "web/assets.rs"]),
     ("form_urlencoded", &["domain/", "web/", "sample/", "proxy/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
     ("http_body_util", &["server/", "sample/", "cli/"]),

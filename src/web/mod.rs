@@ -178,7 +178,7 @@ impl Web {
         match (request.method(), route) {
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
-            (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name),
+            (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
             (&Method::GET | &Method::HEAD, Route::Home) => {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }

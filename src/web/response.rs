@@ -1,6 +1,6 @@
 //! The only file that makes responses: every one with its length, its caching and the security headers.
 //!
-//! SECURITY: SES-13, O5. Nothing but assets may be kept by a cache. No content coding anywhere (BREACH).
+//! SECURITY: SES-13, O5. Nothing but assets may be kept by a cache or has a content coding (BREACH).
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};

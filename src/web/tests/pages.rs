@@ -89,6 +89,37 @@ async fn assets_are_kept_for_good_under_the_hash_of_their_content() {
 }
 
 #[tokio::test]
+async fn assets_are_compressed_for_those_who_say_that_they_can_read_it() {
+    let site = Site::new();
+    let name = asset(&site, ".css").await;
+    let plain = site.browser().get(&name).await;
+    assert_eq!(plain.header("vary"), "Accept-Encoding");
+    for (accepts, is_gzip) in [
+        ("gzip, deflate, br, zstd", true),
+        ("br;q=1.0, GZIP ; q=0.5", true),
+        ("gzip;q=0", false),
+        ("gzip;q=0.000, br", false),
+        ("br, deflate", false),
+        ("xgzip", false),
+        ("", false),
+    ] {
+        let answer = site.browser().send(Request::get(&name).header("accept-encoding", accepts)).await;
+        let body = answer.0.body();
+        assert_eq!(answer.headers().contains_key("content-encoding"), is_gzip, "{accepts}");
+        assert_eq!(answer.header("vary"), "Accept-Encoding");
+        assert_eq!(answer.header("content-length"), body.len().to_string());
+        if is_gzip {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&body[..]), &mut text).unwrap();
+            assert_eq!(text, plain.text());
+            assert!(body.len() * 2 < text.len(), "{} of {}", body.len(), text.len());
+        }
+    }
+    let page = site.browser().send(Request::get("/.passgate/login").header("accept-encoding", "gzip")).await;
+    assert!(!page.headers().contains_key("content-encoding"), "what holds a secret is not compressed");
+}
+
+#[tokio::test]
 async fn head_answers_as_get_does_without_the_content() {
     let site = Site::new();
     let get = site.browser().get("/.passgate/setup").await;
