@@ -3,7 +3,8 @@
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
 #   tests/setup.sh apps      django-spirit, DokuWiki, nginx, Caddy and Traefik: the real programs the tests run against
-#   tests/setup.sh browser   Chromium, Node.js and playwright-core, which drives the one from the other
+#   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
+#                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk and nginx
 #   tests/setup.sh lint      rustfmt, clippy and cargo-deny
 #
@@ -109,7 +110,9 @@ apps() {
 
 browser() {
     have node || lack nodejs "runs the browser tests"
-    have npm || lack npm "installs playwright-core"
+    have npm || lack npm "installs playwright-core and axe-core"
+    have openssl || lack openssl "makes the certificates of the test over https"
+    have certutil || lack libnss3-tools "has the browser trust them"
     if ! have "${CHROMIUM:-chromium}"; then
         # Ubuntu's package is a link to a snap, which few machines for tests can run.
         grep -qi '^ID=ubuntu' /etc/os-release 2>/dev/null &&

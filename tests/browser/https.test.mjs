@@ -1,0 +1,98 @@
+// The way it is in earnest: a name, https with a certificate the browser trusts by an authority of its own, and passgate
+// behind whatever ends TLS. A browser with a home folder of its own knows the authority (NSS).
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { createServer } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { signOut, startBrowser, visit } from "./demo.mjs";
+import { listening, run, startGateway } from "./gateway.mjs";
+import { LOGIN, addPasskey, armed, button, signInByPassword, visitWith } from "./member.mjs";
+
+let home, front, port, gateway, browser;
+
+/** An authority, a certificate of its for both names, and a browser's home folder that trusts it. */
+async function certificates(folder) {
+  const at = (name) => join(folder, name);
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  await run("openssl", ["req", "-x509", ...key, "-keyout", at("ca.key"), "-out", at("ca.pem"), "-subj", "/CN=passgate test authority"]);
+  const names = ["-subj", "/CN=forum.test", "-addext", "subjectAltName=DNS:forum.test,DNS:elsewhere.test"];
+  const more = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", at("ca.pem"), "-CAkey", at("ca.key")];
+  await run("openssl", ["req", "-x509", ...key, "-keyout", at("leaf.key"), "-out", at("leaf.pem"), ...names, ...more]);
+  const store = `sql:${at(".pki/nssdb")}`;
+  mkdirSync(at(".pki/nssdb"), { recursive: true });
+  await run("certutil", ["-N", "-d", store, "--empty-password"]);
+  await run("certutil", ["-A", "-d", store, "-n", "passgate test authority", "-t", "C,,", "-i", at("ca.pem")]);
+  return { key: readFileSync(at("leaf.key")), cert: readFileSync(at("leaf.pem")) };
+}
+
+/** Another site, whose page holds ours in a frame and lets it ask for passkeys. */
+function elsewhere(socket, port) {
+  const frame = (path) => `<iframe src="https://forum.test:${port}${path}" allow="publickey-credentials-get *"></iframe>`;
+  const body = `<!doctype html><title>Elsewhere</title>${frame(LOGIN)}${frame("/index.php")}`;
+  socket.end(`HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+}
+
+before(async () => {
+  home = mkdtempSync(join(tmpdir(), "passgate-home-"));
+  front = createServer(await certificates(home), (socket) => {
+    socket.on("error", () => {});
+    if (socket.servername === "elsewhere.test") return socket.once("data", () => elsewhere(socket, port));
+    const behind = connect(gateway.port, "127.0.0.1");
+    behind.on("error", () => socket.destroy());
+    socket.pipe(behind).pipe(socket);
+  });
+  port = await listening(front);
+  const more = '[access]\ndefault = "guest"';
+  gateway = await startGateway({ publicUrl: () => `https://forum.test:${port}`, more });
+  const flags = ["--host-resolver-rules=MAP forum.test 127.0.0.1, MAP elsewhere.test 127.0.0.1"];
+  browser = await startBrowser({ flags, env: { ...process.env, HOME: home } });
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  front?.close();
+  if (home) rmSync(home, { recursive: true, force: true });
+});
+
+test("over https at a name: add a passkey and sign in with it, and the cookie is this host's and Secure", async () => {
+  const { context, page, troubles, present } = await visitWith(browser, gateway);
+  const member = await gateway.addMember();
+  await signInByPassword(page, member);
+  assert.ok(page.url().startsWith(`https://forum.test:${port}/`));
+  await addPasskey(page, "Over https");
+  await present(false);
+  await signOut(page);
+  await page.goto(`${LOGIN}?return_to=%2Findex.php`);
+  await armed(page);
+  await present(true);
+  await button(page, "Sign in with a passkey").click();
+  await page.waitForURL((url) => url.pathname === "/index.php");
+  assert.equal(await page.getByRole("heading").innerText(), member.name);
+  const cookies = await context.cookies();
+  const session = cookies.find((cookie) => cookie.name === "__Host-passgate");
+  assert.deepEqual([session.secure, session.httpOnly, session.path, session.domain], [true, true, "/", "forum.test"]);
+  assert.ok(cookies.every((cookie) => cookie.secure && cookie.name.startsWith("__Host-")), cookies.map(({ name }) => name).join());
+  assert.deepEqual(troubles, []);
+  await context.close();
+});
+
+test("R20, BP-87, BP-89: another site's frame shows no page of ours, and the application's page in it can't ask", async () => {
+  const { context, page } = await visit(browser, gateway);
+  const failed = [];
+  page.on("requestfailed", (request) => failed.push(`${new URL(request.url()).pathname} ${request.failure().errorText}`));
+  await page.goto(`https://elsewhere.test:${port}/`);
+  const application = page.frames().at(-1);
+  assert.deepEqual(failed, [`${LOGIN} net::ERR_BLOCKED_BY_RESPONSE`]);
+  assert.equal(await application.getByRole("heading").innerText(), "a guest");
+  const asked = await application.evaluate(() => {
+    const publicKey = { challenge: new Uint8Array(16), timeout: 300 };
+    return navigator.credentials.get({ publicKey }).then(String, (error) => `${error.name}: ${error.message}`);
+  });
+  assert.match(asked, /^NotAllowedError: .*not enabled/);
+  await context.close();
+});

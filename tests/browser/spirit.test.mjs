@@ -1,0 +1,89 @@
+// A forum as it comes, django-spirit, whose administration takes a fresh proof of who is there: by a passkey of the member's
+// own. Needs `tests/setup.sh apps`.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { PATIENCE, here, startBrowser, submit } from "./demo.mjs";
+import { freePort, run, startGateway } from "./gateway.mjs";
+import { ACCOUNT, addPasskey, button, path, signInByPassword, trouble, visitWith } from "./member.mjs";
+
+const python = here("target/venv/bin/python");
+const isInstalled = existsSync(python);
+
+let folder, forum, gateway, browser;
+
+/** Starts the forum; its alice may administer it. */
+async function startSpirit() {
+  const port = await freePort();
+  folder = mkdtempSync(join(tmpdir(), "passgate-spirit-"));
+  const child = spawn(here("tests/apps/spirit.sh"), [String(port), join(folder, "run")], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const url = `http://127.0.0.1:${port}`;
+  const isUp = () => fetch(url).then(() => true, () => false);
+  for (const end = Date.now() + 4 * PATIENCE; !(await isUp()); await pause(100)) {
+    assert.ok(child.exitCode === null && Date.now() < end, "the forum starts");
+  }
+  const sql = "update spirit_user_userprofile set is_moderator=1, is_administrator=1 where user_id=(select id from auth_user where username='alice')";
+  const script = `import sqlite3; c = sqlite3.connect(${JSON.stringify(join(folder, "run/db.sqlite3"))}); c.execute(${JSON.stringify(sql)}); c.commit()`;
+  await run(python, ["-c", script]);
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  return { url, stop };
+}
+
+before(async () => {
+  if (!isInstalled) return;
+  forum = await startSpirit();
+  const more = '[access]\ndefault = "guest"\n[[access.rule]]\npath = "/st/admin/**"\nstep_up = "5s"';
+  gateway = await startGateway({ upstream: forum.url, more });
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await gateway?.stop();
+  await forum?.stop();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+test("MF-08, BP-64: a forum's administration opens after a passkey of one's own, and not after another's", { skip: !isInstalled }, async () => {
+  const visit = await visitWith(browser, gateway);
+  const { context, page } = visit;
+  const [stranger, member] = [await gateway.addMember(), await gateway.addMember()];
+  await signInByPassword(page, stranger);
+  await addPasskey(page, "A stranger's");
+  const [foreign] = await visit.credentials();
+  await visit.exchange({});
+  await context.clearCookies();
+  await signInByPassword(page, member);
+  await addPasskey(page, "My own");
+  const [own] = await visit.credentials();
+
+  await page.goto("/user/login/");
+  await page.locator("#id_username").fill("alice");
+  await page.locator("#id_password").fill("Wonder-land.2049");
+  await submit(page, "form:has(#id_password)");
+  await visit.exchange({});
+  await visit.bring(foreign);
+  // A real gateway has a real clock; in a few seconds the proof is too old.
+  while (path(page) !== "/.passgate/login") await page.goto("/st/admin/user/?page=1");
+  await page.getByRole("heading", { name: "Please confirm it’s you" }).waitFor();
+  await button(page, "Confirm with a passkey").click();
+  await trouble(page).getByText("We need to know it’s you").waitFor();
+  assert.equal(path(page), "/.passgate/login");
+
+  await visit.bring(own);
+  await button(trouble(page), "Try again").click();
+  await page.waitForURL((url) => url.pathname === "/st/admin/user/" && url.search === "?page=1");
+  assert.match(await page.locator("body").innerText(), /alice/);
+  await page.goto(ACCOUNT);
+  assert.ok(await page.getByText("used for this session").isVisible());
+  await context.close();
+});
