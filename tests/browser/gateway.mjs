@@ -107,6 +107,8 @@ export async function startGateway({ upstream, publicUrl = (port) => `http://loc
       await run(program, ["--config", file, "user", "add", member.name, "--password-stdin", ...options], { input: member.password });
       return member;
     },
+    /** A one-time link with which a member sets a password. */
+    link: async ({ name }) => (await run(program, ["--config", file, "user", "link", name])).match(/http\S+/)[0],
     stop,
   };
 }

@@ -1,7 +1,18 @@
 // What every page of ours has to look like. No pages and no tests.
 
 import assert from "node:assert/strict";
+import axe from "axe-core";
 import { picture } from "./demo.mjs";
+
+/** What axe-core finds on the page that is open, in one line each. */
+async function violations(page) {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(() => {
+    const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    return window.axe.run(document, { runOnly: { type: "tag", values }, resultTypes: ["violations"] });
+  });
+  return found.violations.map(({ id, impact, nodes }) => `${id} (${impact}): ${nodes.map(({ target }) => target).join(", ")}`);
+}
 
 /** Contrast of two colours as `rgb(…)`, after WCAG 2.2, "contrast ratio". */
 function contrast(one, other) {
@@ -34,5 +45,6 @@ export async function looksWell(page, name, colorScheme, width) {
   assert.equal(isDark, colorScheme === "dark", `${name}: the background is ${back}`);
   assert.ok(await page.title(), "a page has a title");
   assert.ok(await page.locator("html").getAttribute("lang"), "a page names its language");
+  assert.deepEqual(await violations(page), [], name);
   await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
 }
