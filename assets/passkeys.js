@@ -156,7 +156,7 @@
     if (busy) return;
     busy = true;
     button.setAttribute("aria-busy", "true");
-    hideTrouble();
+    hideTrouble(button);
     try {
       for (let attempt = 1; ; attempt += 1) {
         try {
@@ -168,6 +168,7 @@
       }
     } catch (error) {
       showTrouble(error, purpose);
+      box.focus();
     } finally {
       busy = false;
       button.removeAttribute("aria-busy");
@@ -194,7 +195,9 @@
 
   const box = document.getElementById("passkey-trouble");
 
-  function hideTrouble() {
+  /** `next` gets the focus that would be lost with the box. */
+  function hideTrouble(next) {
+    if (next && box.contains(document.activeElement)) next.focus();
     box.hidden = true;
     box.removeAttribute("role");
   }
@@ -331,13 +334,16 @@
    */
   function steps() {
     const [name, password] = [field("username"), field("password")];
-    const submit = page.querySelector("button.main");
+    const [submit, passkey] = ["button.main", "[data-do=passkey]"].map((what) => page.querySelector(what));
     const go = (step) => {
       page.dataset.step = step;
       password.required = step === "password";
       submit.textContent = step === "password" ? "Sign in" : "Continue";
       name.tabIndex = page.dataset.named && step !== "name" ? -1 : 0;
       page.querySelector("bdi").textContent = name.value;
+      // The focus goes there, past the line that says who is meant.
+      if (step === "choose") passkey.setAttribute("aria-describedby", "whom");
+      else passkey.removeAttribute("aria-describedby");
     };
     const usePassword = () => {
       go("password");
@@ -361,7 +367,7 @@
       page.dataset.named = "yes";
       history.pushState({ named: true }, "");
       go("choose");
-      page.querySelector("[data-do=passkey]").focus();
+      passkey.focus();
     });
     addEventListener("popstate", changeName);
     go(page.dataset.step || "name");

@@ -217,7 +217,7 @@ impl Web {
     }
 
     pub(super) fn back_to_passkeys(&self, notice: &str) -> Response<Bytes> {
-        let address = format!("{}?notice={notice}#passkeys", self.ours("/account"));
+        let address = format!("{}?notice={notice}", self.ours("/account"));
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)
     }
 
