@@ -6,7 +6,7 @@ import { picture } from "./demo.mjs";
 
 /** What axe-core finds on the page that is open, in one line each. */
 async function violations(page) {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
   const found = await page.evaluate(() => {
     const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     return window.axe.run(document, { runOnly: { type: "tag", values }, resultTypes: ["violations"] });
@@ -35,16 +35,22 @@ const colours = (page) =>
     return { text: body.color, back: [body, html].map((style) => style.backgroundColor).find(seen) ?? "rgb(255, 255, 255)" };
   });
 
-/** Checks the page that is open and takes its picture. */
-export async function looksWell(page, name, colorScheme, width) {
-  const needed = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(needed <= width, `${name}: ${needed} pixels are needed`);
-  const { text, back } = await colours(page);
-  assert.ok(contrast(text, back) >= 4.5, `${name}: ${text} on ${back}`);
-  const isDark = contrast(back, "rgb(0, 0, 0)") < contrast(back, "rgb(255, 255, 255)");
-  assert.equal(isDark, colorScheme === "dark", `${name}: the background is ${back}`);
+/** Checks the page that is open, in light and dark, narrow and wide, and takes its pictures. */
+export async function looksWell(page, name) {
   assert.ok(await page.title(), "a page has a title");
   assert.ok(await page.locator("html").getAttribute("lang"), "a page names its language");
-  assert.deepEqual(await violations(page), [], name);
-  await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [320, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(needed <= width, `${name}: ${needed} pixels are needed`);
+      const { text, back } = await colours(page);
+      assert.ok(contrast(text, back) >= 4.5, `${name}: ${text} on ${back}`);
+      const isDark = contrast(back, "rgb(0, 0, 0)") < contrast(back, "rgb(255, 255, 255)");
+      assert.equal(isDark, colorScheme === "dark", `${name}: the background is ${back}`);
+      assert.deepEqual(await violations(page), [], `${name}, ${colorScheme}, ${width} pixels wide`);
+      await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+    }
+  }
 }

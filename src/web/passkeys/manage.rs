@@ -41,7 +41,8 @@ impl Page for RenamePasskeyPage {
             signal: Some("{}".to_owned()),
             ..Self::default()
         };
-        vec![new, Self { is_refused: true, ..Self::default() }]
+        let refused = Self { is_refused: true, ..Self::default() };
+        vec![new, Self { is_new: true, is_refused: true, ..Self::default() }, refused]
     }
 }
 

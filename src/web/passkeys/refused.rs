@@ -130,7 +130,12 @@ mod tests {
             (Refused::confirming(Failed::Changed, "alice"), 403, "passkey_changed", "with your password"),
             (Refused::confirming(Failed::Unknown, "alice"), 403, "wrong_account", "the one for alice"),
             (Refused::adding(&AddRefused::AlreadyThere), 409, "already_registered", "don’t need another"),
-            (Refused::adding(&AddRefused::Failed(Failed::NotVerified)), 401, "user_not_verified", "set a PIN"),
+            (
+                Refused::adding(&AddRefused::Failed(Failed::NotVerified)),
+                401,
+                "user_not_verified",
+                "set a PIN",
+            ),
             (Refused::adding(&AddRefused::LimitReached(7)), 409, "passkey_limit", "7 passkeys"),
             (Refused::adding(&AddRefused::NotOffered), 403, "not_enabled", "yet"),
             (Refused::adding(&AddRefused::StepUpFirst), 403, "reauth_required", "confirm it’s you"),
