@@ -111,7 +111,7 @@ describe("what the browser throws", () => {
     await context.setOffline(false);
     await present(true);
     await button(trouble(page), "Try again").click();
-    await page.waitForURL(/index\.php$/);
+    await page.waitForURL((url) => url.pathname === "/index.php");
     await context.close();
   });
 });
