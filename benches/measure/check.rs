@@ -10,9 +10,10 @@ use passgate::auth::passkeys::{
     PasskeyOptions, PasskeySignIn, Passkeys, Pending, Place, ResidentKey, Rollout, Suggest,
 };
 use passgate::domain::{
-    Clock, Lifetimes, Persistence, Profile, SystemClock, Timestamp, TokenHash, User, UserId, UserName,
-    UserState, random,
+    Clock, Lifetimes, PasskeyFor, Persistence, Profile, SystemClock, Timestamp, TokenHash, User, UserId,
+    UserName, UserState, random,
 };
+use passgate::policy::RequiredFor;
 use passgate::store::{Change, MemoryStore, SledStore, Store};
 use serde_json::{Value, json};
 
@@ -80,6 +81,8 @@ fn options() -> PasskeyOptions {
         rp_name: "The Forum".to_owned(),
         origins: vec![ORIGIN.to_owned()],
         resident_key: ResidentKey::Required,
+        required_for: RequiredFor::Nobody,
+        asked_by_rules: RequiredFor::Nobody,
     }
 }
 
@@ -97,5 +100,6 @@ fn member() -> User {
         created: Timestamp::from_millis(1),
         last_sign_in: None,
         setup: None,
+        passkey_for: PasskeyFor::default(),
     }
 }

@@ -27,7 +27,7 @@ use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
