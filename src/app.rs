@@ -1,6 +1,7 @@
 //! The composition root: from a configuration to a running gateway. The only place that wires things together.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Opens the store and reads the sessions. Takes as long as there are sessions; blocks.
+    /// Opens the store and reads the accounts and sessions. Takes as long as there are of them; blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store: Arc<dyn Store> = match &config.store {
             StoreOptions::Memory => Arc::new(MemoryStore::new()),
@@ -68,6 +69,10 @@ impl Services {
         };
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
         let passwords = Arc::new(Passwords::new(config.hashing, config.hashing_workers));
+        store.each_user(&mut |user| {
+            user.password.iter().for_each(|stored| passwords.expect(stored));
+            ControlFlow::Continue(())
+        })?;
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
             Arc::clone(&sessions),

@@ -41,8 +41,15 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 27] = [
+const HOMES: [(&str, &[&str]); 34] = [
     ("argon2", &["auth/passwords"]),
+    ("bcrypt", &["auth/passwords"]),
+    ("hmac", &["auth/passwords"]),
+    ("md5", &["auth/passwords"]),
+    ("pbkdf2", &["auth/passwords"]),
+    ("scrypt", &["auth/passwords"]),
+    ("sha1", &["auth/passwords", "sample/"]),
+    ("sha_crypt", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
     ("clap", &["cli/", "main.rs"]),
     ("cookie", &["auth/cookie.rs"]),
@@ -63,7 +70,7 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("rpassword", &["cli/"]),
     ("rustls", &["server/"]),
     ("serde_cbor_2", &["auth/passkeys"]),
-    ("sha2", &["domain/passkey.rs", "domain/secret.rs", "sample/", "web/assets.rs"]),
+    ("sha2", &["auth/passwords", "domain/passkey.rs", "domain/secret.rs", "sample/", "web/assets.rs"]),
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tracing_subscriber", &["config/house.rs", "server/"]),

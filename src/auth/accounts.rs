@@ -80,8 +80,8 @@ impl Accounts {
         self.policy
     }
 
-    /// Adds an account, with a password's PHC string from [`Accounts::hash`], or without. [`StoreError::NameTaken`] if
-    /// the name is in use.
+    /// Adds an account, with a password's PHC string from [`Accounts::hash`], with the text of a
+    /// [`StoredPassword`](super::passwords::StoredPassword), or without. [`StoreError::NameTaken`] if the name is in use.
     pub async fn add(&self, new: NewUser, password: Option<String>) -> Result<User, StoreError> {
         let mut groups = new.groups;
         groups.sort();
@@ -101,6 +101,9 @@ impl Accounts {
             setup: None,
             passkey_for: PasskeyFor::default(),
         };
+        if let Some(stored) = &user.password {
+            self.passwords.expect(stored);
+        }
         self.store.apply(vec![Change::AddUser(user.clone())]).await?;
         Ok(user)
     }

@@ -8,7 +8,7 @@ mod accounts;
 mod cookie;
 mod kept;
 pub mod passkeys;
-mod passwords;
+pub mod passwords;
 mod sessions;
 mod sign_in;
 

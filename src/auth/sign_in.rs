@@ -120,33 +120,75 @@ mod tests {
     use crate::domain::{Lifetimes, ManualClock, Timestamp};
     use crate::store::MemoryStore;
 
+    use crate::auth::passwords::{Columns, Source, read};
+
+    const PASSWORD: &str = "Wonder-land.2049";
+
+    struct Site {
+        store: Arc<dyn Store>,
+        sign_in: SignIn,
+    }
+
+    impl Site {
+        /// With the member alice, who has this stored.
+        async fn with(stored: String) -> Self {
+            let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+            let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+            let day = Duration::from_secs(86_400);
+            let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
+            let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
+            let passwords = Arc::new(Passwords::new(cost(16), 1));
+            let policy = PasswordPolicy { min_chars: 8 };
+            let accounts =
+                Accounts::new(store.clone(), sessions.clone(), passwords.clone(), clock.clone(), policy);
+            let name = UserName::parse("alice").unwrap();
+            let new = NewUser { name, full_name: None, email: None, groups: vec![] };
+            accounts.add(new, Some(stored)).await.unwrap();
+            Self { sign_in: SignIn::new(store.clone(), sessions, passwords, clock), store }
+        }
+
+        async fn attempt(&self, password: &str) -> SignInOutcome {
+            let attempt = Attempt {
+                name: "alice",
+                password: Secret::new(password.to_owned()),
+                persistence: Persistence::Browser,
+                user_agent: "",
+            };
+            self.sign_in.by_password(attempt).await.unwrap()
+        }
+
+        fn stored(&self) -> String {
+            self.store.user_by_name("alice").unwrap().unwrap().password.unwrap()
+        }
+    }
+
+    fn cost(memory_kib: u32) -> HashingCost {
+        HashingCost { memory_kib, iterations: 1, parallelism: 1 }
+    }
+
     #[tokio::test]
     async fn two_sign_ins_at_once_both_work_while_the_hash_is_renewed() {
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
-        let day = Duration::from_secs(86_400);
-        let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
-        let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
-        let cost = |memory_kib| HashingCost { memory_kib, iterations: 1, parallelism: 1 };
-        let password = || Secret::new("wonderland is far".to_owned());
-        let phc = Passwords::new(cost(8), 1).hash(password()).await.unwrap();
-        let passwords = Arc::new(Passwords::new(cost(16), 1));
-        let policy = PasswordPolicy { min_chars: 8 };
-        let accounts =
-            Accounts::new(store.clone(), sessions.clone(), passwords.clone(), clock.clone(), policy);
-        let name = UserName::parse("alice").unwrap();
-        let new = NewUser { name, full_name: None, email: None, groups: vec![] };
-        accounts.add(new, Some(phc)).await.unwrap();
-        let sign_in = SignIn::new(store, sessions, passwords, clock);
-        let attempt = || Attempt {
-            name: "alice",
-            password: password(),
-            persistence: Persistence::Browser,
-            user_agent: "",
-        };
-        let (one, other) = tokio::join!(sign_in.by_password(attempt()), sign_in.by_password(attempt()));
+        let phc = Passwords::new(cost(8), 1).hash(Secret::new(PASSWORD.to_owned())).await.unwrap();
+        let site = Site::with(phc).await;
+        let (one, other) = tokio::join!(site.attempt(PASSWORD), site.attempt(PASSWORD));
         for outcome in [one, other] {
-            assert!(matches!(outcome, Ok(SignInOutcome::SignedIn(..))), "{outcome:?}");
+            assert!(matches!(outcome, SignInOutcome::SignedIn(..)), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn auth_08_no_old_hash_remains_after_a_sign_in() {
+        let hash = b"e4bc950f5c784f1d0aa22808af43d448";
+        let columns = Columns { hash, salt: Some(b"aB3dE5gH"), name: "alice" };
+        let old = read(Source::MyBb, columns).unwrap().as_str().to_owned();
+        let site = Site::with(old.clone()).await;
+        let refused = site.attempt("Wonder-land.2050").await;
+        assert!(matches!(refused, SignInOutcome::Refused(RefusedBecause::WrongPassword)), "{refused:?}");
+        assert_eq!(site.stored(), old);
+        for _ in 0..2 {
+            let signed_in = site.attempt(PASSWORD).await;
+            assert!(matches!(signed_in, SignInOutcome::SignedIn(..)), "{signed_in:?}");
+            assert!(site.stored().starts_with("$argon2id$v=19$m=16,t=1,p=1$"), "{}", site.stored());
         }
     }
 }

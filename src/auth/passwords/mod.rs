@@ -1,10 +1,13 @@
-//! Argon2id on threads of its own, bounded in number and queue, so that many sign-ins at once cost time and no memory.
+//! Argon2id, and the [hashes of old forums](legacy), on threads of its own, bounded in number and queue, so that many sign-ins at once cost time and no memory.
 //!
 //! SECURITY: THR-09, THR-10, AUTH-06, AUTH-07. One hash runs on each thread, and each thread keeps its memory, so all of
 //! it takes `workers` times what one hash takes. A caller that goes away takes its job out of the queue, but a hash that
 //! has begun keeps its thread until it is done: nobody gets more work out of this by hanging up.
 
+mod argon;
+mod decoys;
 mod hasher;
+mod legacy;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +22,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use self::decoys::Decoys;
 use self::hasher::Hasher;
+use self::legacy::Legacy;
+pub use self::legacy::{Columns, Source, StoredPassword, Unreadable, read};
 use crate::domain::Secret;
 
 /// What one hash costs.
@@ -82,7 +88,7 @@ pub struct Busy;
 pub struct Verified {
     /// Whether the password is the stored one.
     pub matches: bool,
-    /// A new PHC string to store, if it matched and the stored one was made at another cost.
+    /// A new PHC string to store, if it matched and the stored hash was made at another cost or in another way.
     pub upgraded: Option<String>,
 }
 
@@ -93,6 +99,7 @@ pub struct Passwords {
     queue: SyncSender<Job>,
     wait: Duration,
     hashes: Arc<AtomicU64>,
+    decoys: Arc<Decoys>,
 }
 
 impl Passwords {
@@ -115,13 +122,14 @@ impl Passwords {
         let (queue, jobs) = sync_channel(Self::QUEUE);
         let jobs = Arc::new(Mutex::new(jobs));
         let hashes = Arc::new(AtomicU64::new(0));
+        let decoys = Arc::new(Decoys::default());
         for _ in 0..workers.max(1) {
             let jobs = Arc::clone(&jobs);
-            let hasher = Hasher::new(cost, Arc::clone(&hashes));
+            let hasher = Hasher::new(cost, Arc::clone(&hashes), Arc::clone(&decoys));
             // Ends when the queue is gone.
             drop(thread::spawn(move || work(&jobs, hasher)));
         }
-        Self { queue, wait, hashes }
+        Self { queue, wait, hashes, decoys }
     }
 
     /// Hashes a new password to a PHC string.
@@ -129,10 +137,18 @@ impl Passwords {
         self.run(move |hasher| hasher.hash(&password)).await?.ok_or(Busy)
     }
 
-    /// Compares with a stored PHC string. With none, with an empty one or one that is not to be computed, does the same
-    /// work and never matches (SECURITY: L5, L6).
+    /// Compares with what is stored: a PHC string, or the text of a [`StoredPassword`]. With none, with an empty one or
+    /// one that is not to be computed, does the same work and never matches (SECURITY: L5, L6).
     pub async fn verify(&self, stored: Option<String>, password: Secret<String>) -> Result<Verified, Busy> {
         self.run(move |hasher| hasher.verify(stored.as_deref(), &password)).await
+    }
+
+    /// Says that a member has this stored. If it is an old hash, wrong passwords take as long as for that kind from
+    /// now on, whoever is named (SECURITY: AUTH-08).
+    pub fn expect(&self, stored: &str) {
+        if let Some(legacy) = Legacy::parse(stored) {
+            let _ = self.decoys.expect(&legacy);
+        }
     }
 
     /// How many hashes have been computed so far.

@@ -81,7 +81,7 @@ fn a_hash_without_a_version_is_read_as_the_first_version() {
 #[test]
 fn auth_07_hostile_parameters_are_refused_before_any_memory_is_taken() {
     const REST: &str = "c29tZXNhbHRzb21lc2FsdA$c29tZWhhc2hzb21laGFzaHNvbWVoYXNoc29tZWhhc2g";
-    let mut hasher = Hasher::new(CHEAP, Arc::default());
+    let mut hasher = Hasher::new(CHEAP, Arc::default(), Arc::default());
     for params in [
         "m=4194304,t=1,p=1",
         "m=4294967295,t=1,p=1",
@@ -132,14 +132,82 @@ fn l5_a_wrong_password_costs_no_less_while_the_stored_hash_is_an_old_cheap_one()
     assert_eq!(passwords.hashes(), 1);
 }
 
+/// bcrypt of "Wonder-land.2049", as FluxBB keeps it; and an MD5 of it.
+fn legacy(hash: &str) -> String {
+    read(Source::FluxBb, Columns { hash: hash.as_bytes(), salt: None, name: "" }).unwrap().as_str().to_owned()
+}
+const BCRYPT: &str = "$2y$10$XYfNKslf5xdPO4rWwUXa/uEeYIvMVuEkkA4xLw3PtPekYtJyiJaOS";
+const OTHER_BCRYPT: &str = "$2y$10$3eJ/1D3temeZZM2mH6yhyuMxlbCjHqtRQk4LRQvo5kgQRPwM5v2QC";
+const MD5: &str = "095545f9aaf3ec5cd5bfc4b4210578d1";
+const PHPASS: &str = "$P$9pLcR5u1AdT1ue93/fDbSj/ieNHlU8/";
+
+#[test]
+fn auth_08_an_old_hash_becomes_argon2id_when_it_matches_and_only_then() {
+    let passwords = Passwords::new(CHEAP, 1);
+    for old in [legacy(BCRYPT), legacy(MD5), legacy(PHPASS)] {
+        assert_eq!(verify(&passwords, Some(&old), "Wonder-land.2050"), NO);
+        assert_eq!(verify(&passwords, Some(&old), ""), NO);
+        let Verified { matches: true, upgraded: Some(new) } =
+            verify(&passwords, Some(&old), "Wonder-land.2049")
+        else {
+            panic!("{old}");
+        };
+        assert!(new.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{new}");
+        assert_eq!(verify(&passwords, Some(&new), "Wonder-land.2049"), YES);
+    }
+}
+
+#[test]
+fn auth_08_thr_12_a_refusal_is_the_same_work_for_every_kind_that_is_in_use() {
+    let passwords = Passwords::new(CHEAP, 1);
+    let work = |stored: Option<&str>| {
+        let before = passwords.hashes();
+        assert_eq!(verify(&passwords, stored, "wrong"), NO);
+        passwords.hashes() - before
+    };
+    let argon2 = hash(&passwords, "sesame");
+    assert_eq!(work(None), 1);
+    let (bcrypt, other, phpass) = (legacy(BCRYPT), legacy(OTHER_BCRYPT), legacy(PHPASS));
+    let of_md5 = legacy(&format!("#MD5#{BCRYPT}"));
+    passwords.expect(&bcrypt);
+    passwords.expect(&phpass);
+    passwords.expect("$legacy$nonsense");
+    assert_eq!(work(None), 3);
+    for stored in [&argon2, &bcrypt, &other, &of_md5, &phpass, "broken"] {
+        assert_eq!(work(Some(stored)), 3, "Argon2, bcrypt and phpass: {stored}");
+    }
+    assert_eq!(work(Some(&legacy(MD5))), 4, "and a bare MD5, which takes a microsecond");
+}
+
+#[test]
+fn auth_08_a_kind_nobody_told_of_is_learned_at_its_first_verification() {
+    let passwords = Passwords::new(CHEAP, 1);
+    let _ = verify(&passwords, Some(&legacy(PHPASS)), "wrong");
+    let before = passwords.hashes();
+    let _ = verify(&passwords, None, "wrong");
+    assert_eq!(passwords.hashes() - before, 2);
+}
+
 #[test]
 fn l6_what_is_no_hash_matches_nothing() {
     let passwords = Passwords::new(CHEAP, 1);
     let phc = hash(&passwords, "");
     let salt_only = phc.rsplit_once('$').unwrap().0;
-    for stored in
-        ["", " ", "$", "sesame", "$argon2id$", "$2b$12$abc", salt_only, &format!(" {phc}"), &phc[1..]]
-    {
+    for stored in [
+        "",
+        " ",
+        "$",
+        "sesame",
+        "$argon2id$",
+        "$2b$12$abc",
+        "$legacy$",
+        "$legacy$fluxbb$$$",
+        BCRYPT,
+        MD5,
+        salt_only,
+        &format!(" {phc}"),
+        &phc[1..],
+    ] {
         for password in ["", " ", "sesame", stored] {
             assert_eq!(verify(&passwords, Some(stored), password), NO, "{stored:?} {password:?}");
         }
