@@ -333,7 +333,7 @@ async fn mx_11_mx_12_okx_12_a_member_chooses_what_passkeys_are_asked_for() {
 
     browser.confirm_with(&mut phone, "/").await;
     let saved = browser.choose(&["signing_in", "sensitive_actions"]).await;
-    assert_eq!(saved.location(), "/.passgate/account?notice=passkey-use-saved#passkeys");
+    assert_eq!(saved.location(), "/.passgate/account?notice=passkey-use-saved");
     assert_eq!(site.choice(), BOTH);
     assert_eq!(browser.get(ACCOUNT).await.text().matches(" checked").count(), 2);
     assert_eq!(site.browser().by_password(&[]).await.location(), ASKED, "a password alone signs in no more");
