@@ -41,7 +41,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 34] = [
+const HOMES: [(&str, &[&str]); 38] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords"]),
@@ -54,14 +54,17 @@ const HOMES: [(&str, &[&str]); 34] = [
     ("clap", &["cli/", "main.rs"]),
     ("cookie", &["auth/cookie.rs"]),
     ("dashmap", &["auth/", "proxy/"]),
+    ("encoding_rs", &["auth/import"]),
     ("figment", &["config/"]),
-    ("flate2", &["sample/", "web/assets.rs"]),
+    ("flate2", &["auth/import", "sample/", "web/assets.rs"]),
     ("form_urlencoded", &["domain/", "web/", "sample/", "proxy/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
     ("http_body_util", &["server/", "sample/", "cli/"]),
     ("humantime", &["domain/clock.rs", "config/", "cli/"]),
     ("hyper", &["server/", "sample/", "cli/"]),
     ("hyper_util", &["server/", "sample/", "cli/"]),
+    ("indicatif", &["cli/"]),
+    ("memchr", &["auth/import"]),
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),
@@ -70,9 +73,20 @@ const HOMES: [(&str, &[&str]); 34] = [
     ("rpassword", &["cli/"]),
     ("rustls", &["server/"]),
     ("serde_cbor_2", &["auth/passkeys"]),
-    ("sha2", &["auth/passwords", "domain/passkey.rs", "domain/secret.rs", "sample/", "web/assets.rs"]),
+    (
+        "sha2",
+        &[
+            "auth/passwords",
+            "domain/import_mark.rs",
+            "domain/passkey.rs",
+            "domain/secret.rs",
+            "sample/",
+            "web/assets.rs",
+        ],
+    ),
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
+    ("tempfile", &["cli/"]),
     ("tracing_subscriber", &["config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("webauthn_rs_proto", &["auth/passkeys"]),

@@ -166,6 +166,7 @@ fn account(n: u64) -> User {
         last_sign_in: None,
         setup: Some(link(n)),
         passkey_for: passgate::domain::PasskeyFor::default(),
+        imported: None,
     }
 }
 

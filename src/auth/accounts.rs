@@ -100,6 +100,7 @@ impl Accounts {
             last_sign_in: None,
             setup: None,
             passkey_for: PasskeyFor::default(),
+            imported: None,
         };
         if let Some(stored) = &user.password {
             self.passwords.expect(stored);

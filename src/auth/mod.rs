@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cookie;
+pub mod import;
 mod kept;
 pub mod passkeys;
 pub mod passwords;

@@ -6,6 +6,7 @@
 
 mod clock;
 mod host;
+mod import_mark;
 mod passkey;
 mod path;
 mod pattern;
@@ -17,6 +18,7 @@ mod user;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use host::{Host, HostPattern, InvalidHost};
+pub use import_mark::ImportMark;
 pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};
 pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};
@@ -24,4 +26,6 @@ pub use posted_form::{PostedField, PostedValue};
 pub use return_to::ReturnTo;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
 pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
-pub use user::{Group, InvalidName, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState};
+pub use user::{
+    Group, InvalidName, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState, is_email,
+};

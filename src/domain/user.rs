@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::secret::random;
-use super::{Timestamp, TokenHash};
+use super::{ImportMark, Timestamp, TokenHash};
 
 /// A member's lasting identity; names may change, this does not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,6 +162,8 @@ pub struct User {
     pub setup: Option<SetupLink>,
     /// What takes a passkey by the member's own choice. Nothing while they have none: the store sees to that.
     pub passkey_for: PasskeyFor,
+    /// Left by an import; none for an account that was made here.
+    pub imported: Option<ImportMark>,
 }
 
 /// For what a passkey is asked, and no password is enough (MX-11).
@@ -180,6 +182,14 @@ pub struct SetupLink {
     pub hash: TokenHash,
     /// When it stops working.
     pub expires: Timestamp,
+}
+
+/// Whether a text has the outline of an e-mail address. More is not checked: nobody but the mail's own host knows which
+/// there are.
+pub fn is_email(text: &str) -> bool {
+    let sides = text.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
+    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
+    sides.is_some() && !text.contains(odd) && text.len() <= 254
 }
 
 /// Trims, composes (NFC) and refuses what can't be seen: it would make two names look alike or break a log line.

@@ -107,6 +107,7 @@ pub(super) fn user(n: u8, name: &str) -> User {
         last_sign_in: None,
         setup: None,
         passkey_for: PasskeyFor::default(),
+        imported: None,
     }
 }
 

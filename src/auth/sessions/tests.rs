@@ -34,6 +34,7 @@ async fn bench() -> Bench {
         last_sign_in: None,
         setup: None,
         passkey_for: PasskeyFor::default(),
+        imported: None,
     };
     store.apply(vec![Change::AddUser(alice.clone())]).await.unwrap();
     let sessions = open(&store, &clock);

@@ -3,7 +3,7 @@
 use super::protocol::{Failure, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::{Control, all_users, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
-use crate::domain::{Group, Secret, User, UserName, UserState};
+use crate::domain::{Group, Secret, User, UserName, UserState, is_email};
 
 impl Control {
     pub(super) async fn add(&self, new: NewAccount) -> Result<Reply, Failure> {
@@ -115,11 +115,8 @@ fn read_full_name(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// Only the outline is checked: nobody but the mail's own host knows which addresses exist.
 fn read_email(text: &str) -> Result<String, Failure> {
-    let sides = text.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
-    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
-    if sides.is_none() || text.contains(odd) || text.len() > 254 {
+    if !is_email(text) {
         return Err(Failure::Data(format!("{text:?} is no e-mail address; write it as name@host")));
     }
     Ok(text.to_owned())

@@ -23,8 +23,8 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    Backup, CredentialId, Group, Passkey, PasskeyFor, PasskeyName, Persistence, Profile, Session, SessionId,
-    SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, Group, ImportMark, Passkey, PasskeyFor, PasskeyName, Persistence, Profile, Session,
+    SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 
 /// The version of the records written.
@@ -99,6 +99,8 @@ struct UserRecord {
     /// Left out where it is nothing, as in records from before there was a choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passkey_for: Option<PasskeyForRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    imported: Option<ImportMark>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,7 +145,7 @@ struct PasskeyRecord {
 
 /// The record of an account; its id is in the key.
 pub(super) fn encode_user(user: &User) -> Vec<u8> {
-    let User { profile, state, password, created, last_sign_in, setup, passkey_for } = user.clone();
+    let User { profile, state, password, created, last_sign_in, setup, passkey_for, imported } = user.clone();
     let PasskeyFor { signing_in, sensitive_actions } = passkey_for;
     encode(&UserRecord {
         name: profile.name,
@@ -157,21 +159,22 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         setup: setup.map(|link| LinkRecord { hash: Text(link.hash.0), expires: link.expires }),
         passkey_for: (passkey_for != PasskeyFor::default())
             .then_some(PasskeyForRecord { signing_in, sensitive_actions }),
+        imported,
     })
 }
 
 /// The account in a record, or what is wrong with it.
 pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
     let record: UserRecord = decode(bytes)?;
-    let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, setup, .. } =
-        record;
+    let UserRecord { name, full_name, email, groups, state, password, created, last_sign_in, .. } = record;
     let passkey_for = record.passkey_for.map_or_else(PasskeyFor::default, |choice| PasskeyFor {
         signing_in: choice.signing_in,
         sensitive_actions: choice.sensitive_actions,
     });
-    let setup = setup.map(|link| SetupLink { hash: TokenHash(link.hash.0), expires: link.expires });
+    let setup = record.setup.map(|link| SetupLink { hash: TokenHash(link.hash.0), expires: link.expires });
     let profile = Profile { id, name, full_name, email, groups };
-    Ok(User { profile, state, password, created, last_sign_in, setup, passkey_for })
+    let imported = record.imported;
+    Ok(User { profile, state, password, created, last_sign_in, setup, passkey_for, imported })
 }
 
 /// The record of a session; its id is in the key.
@@ -291,6 +294,14 @@ mod tests {
         assert_eq!(encode_session(&opened(2, 3, 4)), OPENED.as_bytes());
         assert_eq!(decode_passkey(credential(2), PASSKEY.as_bytes()), Ok(passkey(2, 3)));
         assert_eq!(encode_passkey(&passkey(2, 3)), PASSKEY.as_bytes());
+    }
+
+    #[test]
+    fn sto_10_an_imported_account_keeps_its_mark_and_others_are_written_without_one() {
+        let imported = User { imported: Some(ImportMark::of(Some("hash"))), ..zoe() };
+        let written = encode_user(&imported);
+        assert_eq!(decode_user(id(1), &written), Ok(imported));
+        assert!(String::from_utf8(written).unwrap().ends_with(",\"imported\":3512262641}"));
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn member(name: &str, groups: &[&str]) -> User {
         last_sign_in: None,
         setup: None,
         passkey_for: PasskeyFor::default(),
+        imported: None,
     }
 }
 

@@ -1,0 +1,185 @@
+//! Floor 2: bringing members over from a forum: from a file's bytes to accounts.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `input`, `scanner` | packed or not; bytes with their lines |
+//! | `sql`, `delimited`, `json`, `htpasswd` | rows, streamed, each bounded in size |
+//! | `shapes` | which tables and columns a forum has, as data |
+//! | `gather` | a file's rows as members |
+//! | `member` | a member in types that can't be wrong |
+//! | `admission` | members into the store, as often as one likes |
+//! | `report` | what came of it |
+//!
+//! Reading is pure: bytes come in through a `Read`, members go out. Whatever the bytes are, it ends in members, problems
+//! with their lines, or both; its memory does not grow with the file but for a few bytes a member.
+
+mod admission;
+mod delimited;
+mod gather;
+mod htpasswd;
+mod input;
+mod json;
+mod member;
+mod record;
+mod report;
+mod scanner;
+mod shapes;
+mod sql;
+
+#[cfg(test)]
+mod tests;
+
+pub use admission::{Admission, Mode, Outcome};
+pub use gather::{Open, Unusable};
+pub use member::{Candidate, ImportedMember};
+pub use report::{Problem, Report};
+pub use scanner::Broken;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use self::gather::{Entry, gather};
+use crate::domain::Timestamp;
+
+/// What the members were members of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "names of programs and formats")]
+pub enum Origin {
+    Csv,
+    Django,
+    FlaskBb,
+    FluxBb,
+    Htpasswd,
+    Ipb,
+    Json,
+    MyBb,
+    Passgate,
+    PhpBb,
+    PunBb,
+    Smf,
+    Spirit,
+    VBulletin,
+    WordPress,
+    XenForo,
+}
+
+impl Origin {
+    /// All of them, forums first.
+    pub const ALL: [Self; 16] = [
+        Self::PhpBb,
+        Self::FluxBb,
+        Self::PunBb,
+        Self::MyBb,
+        Self::Smf,
+        Self::VBulletin,
+        Self::Ipb,
+        Self::XenForo,
+        Self::FlaskBb,
+        Self::Spirit,
+        Self::Django,
+        Self::WordPress,
+        Self::Htpasswd,
+        Self::Csv,
+        Self::Json,
+        Self::Passgate,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Django => "django",
+            Self::FlaskBb => "flaskbb",
+            Self::FluxBb => "fluxbb",
+            Self::Htpasswd => "htpasswd",
+            Self::Ipb => "ipb",
+            Self::Json => "json",
+            Self::MyBb => "mybb",
+            Self::Passgate => "passgate",
+            Self::PhpBb => "phpbb",
+            Self::PunBb => "punbb",
+            Self::Smf => "smf",
+            Self::Spirit => "spirit",
+            Self::VBulletin => "vbulletin",
+            Self::WordPress => "wordpress",
+            Self::XenForo => "xenforo",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.name() == name)
+    }
+}
+
+/// Reads a file's members. Each is handed to `take`, which ends the reading by returning false; what else there was is
+/// noted in `report`. No two that are handed out have the same name (SECURITY: AUTH-15).
+pub fn read_members(
+    origin: Origin,
+    prefix: Option<&str>,
+    now: Timestamp,
+    open: &mut Open<'_>,
+    report: &mut Report,
+    take: &mut dyn FnMut(&mut Report, Candidate) -> bool,
+) -> Result<(), Unusable> {
+    let (mut names, mut emails) = (Lines::default(), Lines::default());
+    let hashes = shapes::shape(origin).hashes;
+    let mut stopped = false;
+    let now = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
+    let read = gather(origin, prefix, now, open, &mut |entry| {
+        let (line, draft) = match entry {
+            Entry::Skipped(because) => {
+                report.skip(because);
+                return Ok(());
+            }
+            Entry::Unusable { line, reason } => {
+                report.fail(line, reason);
+                return Ok(());
+            }
+            Entry::Member { line, draft } => (line, draft),
+        };
+        let mut candidate = match member::prepared(line, draft, hashes) {
+            Ok(candidate) => candidate,
+            Err(reason) => {
+                report.fail(line, reason);
+                return Ok(());
+            }
+        };
+        if let Some(first) = names.seen(candidate.member.name.key(), line) {
+            let name = candidate.member.name.as_str();
+            report.fail(line, format!("{name:?} is the same name as the one in line {first}"));
+            return Ok(());
+        }
+        if let Some(email) = &candidate.member.email
+            && let Some(first) = emails.seen(&email.to_lowercase(), line)
+        {
+            candidate.notes.push(format!("the e-mail address is also that of line {first}"));
+        }
+        stopped = !take(report, candidate);
+        if stopped { Err(Broken { line, reason: String::new() }) } else { Ok(()) }
+    });
+    if stopped { Ok(()) } else { read }
+}
+
+/// Where a text was seen first. Keeps a hash of each, 64 bits under a key of this process: among a million texts the odds
+/// of two being taken for one are below one in thirty million.
+#[derive(Default)]
+struct Lines {
+    first: HashMap<u64, u32>,
+    hasher: RandomState,
+}
+
+impl Lines {
+    /// The line in which it was before, if it was.
+    fn seen(&mut self, text: &str, line: u64) -> Option<u32> {
+        let hash = self.hasher.hash_one(text);
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        match self.first.entry(hash) {
+            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(line);
+                None
+            }
+        }
+    }
+}
