@@ -101,5 +101,6 @@ fn member() -> User {
         last_sign_in: None,
         setup: None,
         passkey_for: PasskeyFor::default(),
+        imported: None,
     }
 }

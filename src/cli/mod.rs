@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod explain;
+mod import;
 mod passkey;
 mod password;
 mod reach;

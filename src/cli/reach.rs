@@ -5,20 +5,49 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::Trouble;
+use crate::auth::import::{Admission, Mode};
 use crate::auth::{Accounts, Passwords, Sessions};
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
 use crate::server::control::{Command, Control, Failure, Reply, call};
 use crate::server::options::StoreOptions;
-use crate::store::{SledStore, Store, StoreError};
+use crate::store::{MemoryStore, SledStore, Store, StoreError};
 
 /// Carries out a command; what was refused is trouble.
 pub(super) fn carry_out(config: &Config, command: Command) -> Result<Reply, Trouble> {
-    let reply = match call(&config.server.data_dir, &command)? {
-        Some(reply) => reply,
-        None => on_the_store(config, command)?,
-    };
+    Reach::new(config).carry_out(command)
+}
+
+/// The way to whoever carries out commands, for as long as several are to be carried out.
+pub(super) struct Reach<'c> {
+    config: &'c Config,
+    store: Option<(Control, Runtime)>,
+}
+
+impl<'c> Reach<'c> {
+    pub(super) fn new(config: &'c Config) -> Self {
+        Self { config, store: None }
+    }
+
+    /// Carries out a command. The store stays open once it had to be opened.
+    pub(super) fn carry_out(&mut self, command: Command) -> Result<Reply, Trouble> {
+        if self.store.is_none()
+            && let Some(reply) = call(&self.config.server.data_dir, &command)?
+        {
+            return granted(reply);
+        }
+        let (control, runtime) = match &mut self.store {
+            Some(store) => store,
+            closed => closed.insert(on_the_store(self.config, &command)?),
+        };
+        granted(runtime.block_on(control.execute(command)))
+    }
+}
+
+fn granted(reply: Reply) -> Result<Reply, Trouble> {
     match reply {
         Reply::Failed(failure) => Err(failure.into()),
         reply => Ok(reply),
@@ -30,7 +59,8 @@ pub(super) fn unexpected() -> Trouble {
     Trouble::unavailable("the gateway gave an answer that does not fit; compare its version with this one's")
 }
 
-fn on_the_store(config: &Config, command: Command) -> Result<Reply, Trouble> {
+/// What carries out this command, and those after it, where no gateway runs.
+fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime), Trouble> {
     let nobody = format!("no gateway runs on {}", config.server.data_dir.display());
     let StoreOptions::Sled { path, cache_bytes } = &config.store else {
         return Err(Trouble::unavailable(format!(
@@ -40,17 +70,20 @@ fn on_the_store(config: &Config, command: Command) -> Result<Reply, Trouble> {
     if matches!(command, Command::Reload) {
         return Err(Trouble::unavailable(format!("{nobody}, so there is nothing to reload")));
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
+    if !path.exists() && matches!(command, Command::UserImport { mode: Mode::Rehearse, .. }) {
+        // It is rehearsed on a store as empty as the one that would be made.
+        return Ok((control(config, Arc::new(MemoryStore::new())).map_err(explained)?, runtime));
+    }
     if !path.exists() && !command.makes_accounts() {
         let help = "`passgate user add NAME` makes it, if this is the right configuration";
         return Err(Trouble::unavailable(format!("there is no store in {} yet; {help}", path.display())));
     }
     owned_by_us(path, &config.server.data_dir)?;
     let store = SledStore::open(path, *cache_bytes).map_err(explained)?;
-    let control = control(config, Arc::new(store)).map_err(explained)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
-    Ok(runtime.block_on(control.execute(command)))
+    Ok((control(config, Arc::new(store)).map_err(explained)?, runtime))
 }
 
 /// What carries out commands on a store that nobody else has open.
@@ -58,10 +91,12 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
+    let admission = Admission::new(Arc::clone(&store), Arc::clone(&clock));
     let accounts =
         Accounts::new(Arc::clone(&store), Arc::clone(&sessions), passwords, clock, config.password);
     Ok(Control {
         accounts: Arc::new(accounts),
+        admission,
         store,
         sessions,
         setup_base: config.own_url("/setup?token="),

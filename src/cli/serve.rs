@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, Trouble};
 use crate::app::{Reloader, Running, Services, Sockets, StartError};
+use crate::auth::import::Admission;
 use crate::config::Config;
 use crate::domain::SystemClock;
 use crate::server::control::{Control, ControlSocket};
@@ -49,6 +50,7 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
 fn control(config: &Config, running: &Running, reload: Reload) -> Control {
     Control {
         accounts: Arc::clone(&running.services.accounts),
+        admission: Admission::new(Arc::clone(&running.services.store), Arc::clone(&running.services.clock)),
         store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
         setup_base: config.own_url("/setup?token="),

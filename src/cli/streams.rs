@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 use super::Trouble;
 
 /// Whether somebody sits there who can answer a question.
@@ -19,6 +21,8 @@ pub struct Streams<'s> {
     err: &'s mut dyn Write,
     input: &'s mut dyn BufRead,
     kind: Input,
+    /// Whether somebody watches the error stream.
+    watched: bool,
 }
 
 impl<'s> Streams<'s> {
@@ -29,14 +33,17 @@ impl<'s> Streams<'s> {
         input: &'s mut dyn BufRead,
         kind: Input,
     ) -> Self {
-        Self { out, err, input, kind }
+        Self { out, err, input, kind, watched: false }
     }
 
     /// Runs something with the process's own streams.
     pub fn standard<T>(run: impl FnOnce(&mut Streams<'_>) -> T) -> T {
         let stdin = io::stdin();
         let kind = if stdin.is_terminal() { Input::Terminal } else { Input::Piped };
-        run(&mut Streams::new(&mut io::stdout(), &mut io::stderr(), &mut stdin.lock(), kind))
+        let (mut out, mut err, mut input) = (io::stdout(), io::stderr(), stdin.lock());
+        let watched = err.is_terminal();
+        let streams = Streams::new(&mut out, &mut err, &mut input, kind);
+        run(&mut Streams { watched, ..streams })
     }
 
     /// Writes data: what another program may read. A reader that has seen enough is no trouble.
@@ -59,6 +66,16 @@ impl<'s> Streams<'s> {
     pub fn say(&mut self, words: &str) {
         // Nobody is left to tell if that fails.
         let _ = writeln!(self.err, "{}", words.trim_end());
+    }
+
+    /// A bar for work on so many bytes; nothing is drawn where nobody watches.
+    pub(super) fn progress(&self, bytes: u64) -> ProgressBar {
+        if !self.watched {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left");
+        let bar = ProgressBar::new(bytes);
+        style.map_or(bar.clone(), |style| bar.with_style(style))
     }
 
     /// Where input comes from.

@@ -1,7 +1,8 @@
-//! `passgate user add | list | show | disable | enable | delete | link`.
+//! `passgate user add | list | show | disable | enable | delete | link`; `import` has a file of its own.
 
 use clap::{Args, Subcommand};
 
+use super::import::Import;
 use super::reach::{carry_out, unexpected};
 use super::streams::Input;
 use super::table::{minute, moment, table};
@@ -23,6 +24,8 @@ pub(super) enum User {
     Disable(Named),
     /// Let a disabled member sign in again
     Enable(Named),
+    /// Take in the members of a forum, with their passwords
+    Import(Import),
     /// Print a new one-time link to set a password with; an earlier one stops working
     Link(Named),
     /// List all members
@@ -87,6 +90,7 @@ impl User {
             Self::Delete(delete) => delete.run(config, streams),
             Self::Disable(Named { name }) => plain(config, streams, Command::UserDisable { name }),
             Self::Enable(Named { name }) => plain(config, streams, Command::UserEnable { name }),
+            Self::Import(import) => import.run(config, streams),
             Self::Link(Named { name }) => match carry_out(config, Command::UserLink { name })? {
                 Reply::Link(link) => hand_out(&link, streams),
                 _ => Err(unexpected()),

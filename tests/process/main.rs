@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod descriptors;
 mod full_disk;
+mod import;
 mod memory;
 mod readme;
 mod site;

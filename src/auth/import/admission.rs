@@ -26,7 +26,7 @@ pub enum Outcome {
     Added,
     /// They came with an earlier import, and have signed in or set a password since: what they have here counts.
     AtHome,
-    /// Somebody of that name was made here by hand; they were left as they are.
+    /// Somebody of that name was made here by hand, or came from another application; they were left as they are.
     Stranger,
     /// They are here already, just so.
     Unchanged,
@@ -51,12 +51,17 @@ impl Admission {
         Self { store, clock }
     }
 
-    /// Takes a batch in: all of it is durable when this returns `Ok`, none of it happened otherwise. No two members of a
+    /// Takes a batch in, from the application that is named: all of it is durable when this returns `Ok`, none of it happened otherwise. No two members of a
     /// batch may have the same name.
-    pub async fn admit(&self, members: &[ImportedMember], mode: Mode) -> Result<Vec<Outcome>, StoreError> {
+    pub async fn admit(
+        &self,
+        from: &str,
+        members: &[ImportedMember],
+        mode: Mode,
+    ) -> Result<Vec<Outcome>, StoreError> {
         let mut tries = 1;
         loop {
-            let (outcomes, batch) = self.plan(members)?;
+            let (outcomes, batch) = self.plan(from, members)?;
             if mode == Mode::Rehearse || batch.is_empty() {
                 return Ok(outcomes);
             }
@@ -72,15 +77,17 @@ impl Admission {
         }
     }
 
-    fn plan(&self, members: &[ImportedMember]) -> Result<(Vec<Outcome>, Batch), StoreError> {
+    fn plan(&self, from: &str, members: &[ImportedMember]) -> Result<(Vec<Outcome>, Batch), StoreError> {
         let mut outcomes = Vec::with_capacity(members.len());
         let mut batch = Batch::new();
         for member in members {
             let existing = self.store.user_by_name(member.name.key())?;
-            let outcome = outcome(existing.as_ref(), member);
+            let outcome = outcome(existing.as_ref(), from, member);
             match (outcome, existing) {
-                (Outcome::Added, _) => batch.push(Change::AddUser(self.account(member.clone()))),
-                (Outcome::Updated, Some(user)) => batch.push(update(user.profile.id, member.clone())),
+                (Outcome::Added, _) => batch.push(Change::AddUser(self.account(from, member.clone()))),
+                (Outcome::Updated, Some(user)) => {
+                    batch.push(update(user.profile.id, from.to_owned(), member.clone()))
+                }
                 _ => {}
             }
             outcomes.push(outcome);
@@ -88,12 +95,12 @@ impl Admission {
         Ok((outcomes, batch))
     }
 
-    fn account(&self, member: ImportedMember) -> User {
+    fn account(&self, from: &str, member: ImportedMember) -> User {
         let ImportedMember { name, full_name, email, groups, state, password } = member;
         User {
             profile: Profile { id: UserId::generate(), name, full_name, email, groups },
             state,
-            imported: Some(ImportMark::of(password.as_deref())),
+            imported: Some(ImportMark::new(from, password.as_deref())),
             password,
             created: self.clock.now(),
             last_sign_in: None,
@@ -103,22 +110,24 @@ impl Admission {
     }
 }
 
-fn outcome(existing: Option<&User>, member: &ImportedMember) -> Outcome {
+fn outcome(existing: Option<&User>, from: &str, member: &ImportedMember) -> Outcome {
     let Some(user) = existing else { return Outcome::Added };
-    let Some(mark) = user.imported else { return Outcome::Stranger };
-    if user.last_sign_in.is_some() || mark != ImportMark::of(user.password.as_deref()) {
+    let Some(mark) = user.imported.as_ref().filter(|mark| mark.is_from(from)) else {
+        return Outcome::Stranger;
+    };
+    if user.last_sign_in.is_some() || !mark.fits(user.password.as_deref()) {
         return Outcome::AtHome;
     }
-    if updated(user, member) == *user { Outcome::Unchanged } else { Outcome::Updated }
+    if updated(user, from, member) == *user { Outcome::Unchanged } else { Outcome::Updated }
 }
 
 /// The account as another import leaves it: password and e-mail address as the forum has them now, and whoever is kept
 /// out there is kept out here. Never the other way round: an operator may have had a reason of their own. Groups are
 /// left as well, since rights are given out by them.
-fn updated(user: &User, member: &ImportedMember) -> User {
+fn updated(user: &User, from: &str, member: &ImportedMember) -> User {
     let mut next = user.clone();
     next.password.clone_from(&member.password);
-    next.imported = Some(ImportMark::of(member.password.as_deref()));
+    next.imported = Some(ImportMark::new(from, member.password.as_deref()));
     next.profile.email.clone_from(&member.email);
     if member.state == UserState::Disabled {
         next.state = UserState::Disabled;
@@ -127,12 +136,12 @@ fn updated(user: &User, member: &ImportedMember) -> User {
     next
 }
 
-fn update(id: UserId, member: ImportedMember) -> Change {
+fn update(id: UserId, from: String, member: ImportedMember) -> Change {
     let revise = move |user: &mut User| {
-        if outcome(Some(user), &member) != Outcome::Updated {
+        if outcome(Some(user), &from, &member) != Outcome::Updated {
             return Verdict::Abandon;
         }
-        *user = updated(user, &member);
+        *user = updated(user, &from, &member);
         Verdict::Keep
     };
     Change::ReviseUser(id, Box::new(revise))

@@ -63,10 +63,11 @@ impl Report {
         match outcome {
             Outcome::AtHome => self.skip("have signed in or set a password here since"),
             Outcome::Stranger => {
-                self.skip("made here, not imported");
+                self.skip("have the name of another member here");
                 let name = candidate.member.name.as_str();
-                let reason =
-                    format!("{name:?} is a member here who was not imported; they were left as they are");
+                let reason = format!(
+                    "{name:?} is a member here who did not come from there; they were left as they are"
+                );
                 self.tell(candidate.line, reason);
             }
             Outcome::Unchanged => self.skip("here already"),

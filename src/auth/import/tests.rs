@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Group, ManualClock, SetupLink, TokenHash, User, UserState};
+use crate::domain::{Group, ImportMark, ManualClock, SetupLink, TokenHash, User, UserState};
 use crate::store::{Change, MemoryStore, Store, Verdict};
 
 fn now() -> Timestamp {
@@ -375,8 +375,8 @@ impl House {
     async fn admit(&self, list: &str) -> Vec<Outcome> {
         let members: Vec<_> =
             all(Origin::Csv, None, list.as_bytes()).0.into_iter().map(|one| one.member).collect();
-        let rehearsed = self.admission.admit(&members, Mode::Rehearse).await.unwrap();
-        let outcomes = self.admission.admit(&members, Mode::Write).await.unwrap();
+        let rehearsed = self.admission.admit("csv", &members, Mode::Rehearse).await.unwrap();
+        let outcomes = self.admission.admit("csv", &members, Mode::Write).await.unwrap();
         assert_eq!(rehearsed, outcomes, "a rehearsal tells what will happen");
         outcomes
     }
@@ -434,10 +434,13 @@ async fn a_second_import_adds_the_new_renews_the_untouched_and_leaves_the_rest()
 }
 
 #[tokio::test]
-async fn a_member_made_by_hand_is_not_overwritten() {
+async fn a_member_made_by_hand_or_from_another_forum_is_not_overwritten() {
     let house = House::new();
     house.admit("name,password\nalice,h1\n").await;
     house.change("alice", |alice| alice.imported = None).await;
+    assert_eq!(house.admit("name,password\nALICE,h2\n").await, [Outcome::Stranger]);
+    let from_elsewhere = ImportMark::new("mybb", house.user("alice").password.as_deref());
+    house.change("alice", move |alice| alice.imported = Some(from_elsewhere.clone())).await;
     assert_eq!(house.admit("name,password\nALICE,h2\n").await, [Outcome::Stranger]);
     assert!(house.user("alice").password.unwrap().contains("h1"));
 }

@@ -108,20 +108,20 @@ impl Control {
 }
 
 /// A name to show follows the same rules as a name: one line, nothing invisible.
-fn read_full_name(text: &str) -> Result<String, Failure> {
+pub(super) fn read_full_name(text: &str) -> Result<String, Failure> {
     match UserName::parse(text) {
         Ok(name) => Ok(name.as_str().to_owned()),
         Err(error) => Err(Failure::Data(format!("the full name {text:?} {error}"))),
     }
 }
 
-fn read_email(text: &str) -> Result<String, Failure> {
+pub(super) fn read_email(text: &str) -> Result<String, Failure> {
     if !is_email(text) {
         return Err(Failure::Data(format!("{text:?} is no e-mail address; write it as name@host")));
     }
     Ok(text.to_owned())
 }
 
-fn read_group(text: &str) -> Result<Group, Failure> {
+pub(super) fn read_group(text: &str) -> Result<Group, Failure> {
     Group::parse(text).map_err(|error| Failure::Data(format!("the group {text:?} {error}")))
 }

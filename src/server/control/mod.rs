@@ -6,6 +6,7 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod import;
 mod passkeys;
 mod protocol;
 mod required;
@@ -13,15 +14,16 @@ mod sessions;
 mod socket;
 
 pub use protocol::{
-    AskedFor, Command, Failure, MemberView, NewAccount, PasskeyView, Reply, SessionView, SessionsOf,
-    SetupUrl, Synced, UserLine, UserView,
+    AskedFor, Command, Failure, MemberRecord, MemberView, NewAccount, PasskeyView, Reply, SessionView,
+    SessionsOf, SetupUrl, Synced, UserLine, UserView,
 };
 pub use required::{all_users, without_passkey};
-pub use socket::{CallError, ControlSocket, call};
+pub use socket::{CallError, ControlSocket, call, room_for_command};
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::auth::import::Admission;
 use crate::auth::{Accounts, Sessions};
 use crate::domain::{User, UserName};
 use crate::store::{Store, StoreError};
@@ -36,6 +38,8 @@ pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>
 pub struct Control {
     /// Management of accounts.
     pub accounts: Arc<Accounts>,
+    /// How members of another application come in.
+    pub admission: Admission,
     /// Where passkeys are read, whether or not members may use them now.
     pub store: Arc<dyn Store>,
     /// All sessions.
@@ -54,6 +58,7 @@ impl Control {
             Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),
             Command::PasskeyRemove { name, passkey } => self.remove_passkey(&name, &passkey).await,
             Command::UserAdd(new) => self.add(new).await,
+            Command::UserImport { from, members, mode } => self.import(&from, members, mode).await,
             Command::UserList => self.list(),
             Command::UserShow { name } => self.show(&name),
             Command::UserDisable { name } => self.disable(&name).await,

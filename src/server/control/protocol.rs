@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::import::{ImportedMember, Mode, Outcome};
 use crate::auth::passkeys::provider;
 use crate::domain::{Backup, Passkey, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState};
 
@@ -48,6 +49,15 @@ pub enum Command {
         /// The member's name, in any spelling.
         name: String,
     },
+    /// Takes in members of another application; at most [`crate::auth::import::Admission::BATCH`].
+    UserImport {
+        /// Which application.
+        from: String,
+        /// Who; no two of the same name.
+        members: Vec<MemberRecord>,
+        /// Whether it is meant.
+        mode: Mode,
+    },
     /// Makes a one-time link to set a password with.
     UserLink {
         /// The member's name, in any spelling.
@@ -74,6 +84,24 @@ pub struct NewAccount {
     /// Groups.
     pub groups: Vec<String>,
     /// A password; none for a set-up link.
+    #[serde(with = "secret_text")]
+    pub password: Option<Secret<String>>,
+}
+
+/// A member of another application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// The name to sign in with.
+    pub name: String,
+    /// A name to show.
+    pub full_name: Option<String>,
+    /// An e-mail address.
+    pub email: Option<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Whether they may sign in.
+    pub state: UserState,
+    /// The hash of their password, in the form in which it is stored.
     #[serde(with = "secret_text")]
     pub password: Option<Secret<String>>,
 }
@@ -105,6 +133,8 @@ pub enum Reply {
     },
     /// Done; the line says what.
     Done(String),
+    /// What came of each of a batch of members, in its order.
+    Imported(Vec<Outcome>),
     /// Not done.
     Failed(Failure),
     /// A set-up link.
@@ -261,6 +291,7 @@ impl Command {
             Self::UserDelete { .. } => "user delete",
             Self::UserDisable { .. } => "user disable",
             Self::UserEnable { .. } => "user enable",
+            Self::UserImport { .. } => "user import",
             Self::UserLink { .. } => "user link",
             Self::UserList => "user list",
             Self::UserShow { .. } => "user show",
@@ -279,13 +310,26 @@ impl Command {
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
-            Self::Reload | Self::UserList | Self::SessionRevoke(_) => None,
+            Self::Reload | Self::UserImport { .. } | Self::UserList | Self::SessionRevoke(_) => None,
         }
     }
 
     /// Whether an account may come to be where there was none.
     pub const fn makes_accounts(&self) -> bool {
-        matches!(self, Self::UserAdd(_))
+        matches!(self, Self::UserAdd(_) | Self::UserImport { mode: Mode::Write, .. })
+    }
+}
+
+impl From<&ImportedMember> for MemberRecord {
+    fn from(member: &ImportedMember) -> Self {
+        Self {
+            name: member.name.to_string(),
+            full_name: member.full_name.clone(),
+            email: member.email.clone(),
+            groups: member.groups.iter().map(|group| group.as_str().to_owned()).collect(),
+            state: member.state,
+            password: member.password.clone().map(Secret::new),
+        }
     }
 }
 

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 
 use super::{Command, Control, Failure, Reply};
 
-/// A command is never longer than this.
-const MAX_LINE: u64 = 64 * 1024;
+/// A command is never longer than this. Only one that takes in members is longer than a few lines.
+const MAX_LINE: u64 = 1024 * 1024;
 /// A caller that says nothing for this long is hung up on; also the longest that stopping waits for commands.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a command waits for the gateway's answer.
@@ -32,6 +32,11 @@ pub enum CallError {
     /// It does not answer as expected; it may be stopping, or of another version.
     #[error("the gateway did not answer: {0}; try again, and compare its version with this one's")]
     NoAnswer(String),
+}
+
+/// How many bytes all that is in a command may take.
+pub const fn room_for_command() -> usize {
+    MAX_LINE as usize - 1024
 }
 
 /// An admin socket, bound; removed again when it is dropped.

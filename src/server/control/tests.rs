@@ -22,9 +22,11 @@ fn control() -> Control {
     let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
     let passwords = Arc::new(Passwords::new(cost, 1));
     let policy = PasswordPolicy { min_chars: 15 };
+    let admission = Admission::new(store.clone(), clock.clone());
     let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock, policy));
     Control {
         accounts,
+        admission,
         store,
         sessions,
         setup_base: "https://forum.example.org/.passgate/setup?token=".into(),

@@ -298,10 +298,14 @@ mod tests {
 
     #[test]
     fn sto_10_an_imported_account_keeps_its_mark_and_others_are_written_without_one() {
-        let imported = User { imported: Some(ImportMark::of(Some("hash"))), ..zoe() };
+        let imported = User { imported: Some(ImportMark::new("phpbb", Some("hash"))), ..zoe() };
         let written = encode_user(&imported);
         assert_eq!(decode_user(id(1), &written), Ok(imported));
-        assert!(String::from_utf8(written).unwrap().ends_with(",\"imported\":3512262641}"));
+        assert!(
+            String::from_utf8(written)
+                .unwrap()
+                .ends_with(",\"imported\":{\"from\":\"phpbb\",\"password\":3494615284}}")
+        );
     }
 
     #[test]
