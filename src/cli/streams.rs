@@ -75,7 +75,10 @@ impl<'s> Streams<'s> {
         }
         let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left");
         let bar = ProgressBar::new(bytes);
-        style.map_or(bar.clone(), |style| bar.with_style(style))
+        match style {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
     }
 
     /// Where input comes from.
