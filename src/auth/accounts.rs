@@ -102,11 +102,16 @@ impl Accounts {
             passkey_for: PasskeyFor::default(),
             imported: None,
         };
-        if let Some(stored) = &user.password {
-            self.passwords.expect(stored);
-        }
+        self.expect(user.password.as_deref());
         self.store.apply(vec![Change::AddUser(user.clone())]).await?;
         Ok(user)
+    }
+
+    /// Makes known that a member has this stored, before they have (SECURITY: AUTH-08).
+    pub fn expect(&self, password: Option<&str>) {
+        if let Some(stored) = password {
+            self.passwords.expect(stored);
+        }
     }
 
     /// Hashes a new password.

@@ -16,6 +16,9 @@ impl Control {
             return Err(Failure::Data(format!("at most {} members at a time", Admission::BATCH)));
         }
         let members = members.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if mode == Mode::Write {
+            members.iter().for_each(|member| self.accounts.expect(member.password.as_deref()));
+        }
         Ok(Reply::Imported(self.admission.admit(from, &members, mode).await?))
     }
 }
