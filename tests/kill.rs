@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
 use passgate::domain::{
-    Backup, CredentialId, Passkey, PasskeyName, Persistence, Profile, Session, SetupLink, Timestamp,
-    TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, LinkKind, Passkey, PasskeyName, Persistence, Profile, Session, SetupLink,
+    Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 use passgate::store::{Batch, Change, MemoryStore, SledStore, Store, StoreError, Verdict};
 
@@ -154,7 +154,7 @@ fn name(n: u64) -> UserName {
 }
 
 fn link(n: u64) -> SetupLink {
-    SetupLink { hash: hash(n), expires: Timestamp::from_millis(n) }
+    SetupLink { hash: hash(n), expires: Timestamp::from_millis(n), kind: LinkKind::SetUp }
 }
 
 fn account(n: u64) -> User {
@@ -178,6 +178,7 @@ fn session(of: u64, n: u64) -> Session {
         last_seen: Timestamp::from_millis(n),
         persistence: Persistence::Browser,
         passkey: None,
+        by_link: false,
         user_agent: "x".repeat(usize::try_from(n % 200).unwrap()),
     }
 }

@@ -1,14 +1,11 @@
-//! Accounts, as operators manage them and as a one-time link sets them up.
+//! Accounts, as operators manage them.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::Sessions;
 use super::passwords::{Busy, PasswordPolicy, Passwords};
-use super::{Sessions, SetupToken};
-use crate::domain::{
-    Clock, Group, PasskeyFor, Profile, Secret, SetupLink, User, UserId, UserName, UserState,
-};
+use crate::domain::{Clock, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// An account to be made.
@@ -33,32 +30,16 @@ pub enum WeakPassword {
     TooLong(usize),
 }
 
-/// How setting a password through a link ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum SetupOutcome {
-    /// Too much hashing going on; the link still works.
-    Busy,
-    /// Set; the link is used up and all sessions have ended.
-    Done,
-    /// The link is used up, replaced or too old.
-    Expired,
-    /// The password is not accepted; the link still works.
-    Weak(WeakPassword),
-}
-
 /// Management of accounts.
 pub struct Accounts {
-    store: Arc<dyn Store>,
-    sessions: Arc<Sessions>,
-    passwords: Arc<Passwords>,
-    clock: Arc<dyn Clock>,
-    policy: PasswordPolicy,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) passwords: Arc<Passwords>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) policy: PasswordPolicy,
 }
 
 impl Accounts {
-    /// How long a set-up link works. An operator hands it over by hand, which takes longer than the ten minutes of an
-    /// automatic mail (AUTH-09).
-    pub const LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
     /// Longer passwords are refused before they are hashed (SECURITY: THR-11).
     pub const MAX_PASSWORD_CHARS: usize = 1_000;
     /// Whatever the policy says, nothing shorter is accepted (SECURITY: AUTH-01).
@@ -171,66 +152,6 @@ impl Accounts {
     pub async fn delete(&self, user: UserId) -> Result<(), StoreError> {
         self.sessions.end_all(user, None, vec![Change::DeleteUser(user)]).await.map(drop)
     }
-
-    /// Makes a one-time link's token; an earlier link of the account stops working.
-    pub async fn link(&self, user: UserId) -> Result<SetupToken, StoreError> {
-        let token = SetupToken::generate();
-        let link = SetupLink { hash: token.hash(), expires: self.clock.now().after(Self::LINK_LIFETIME) };
-        let revision = Change::ReviseUser(
-            user,
-            Box::new(move |user| {
-                user.setup = Some(link);
-                Verdict::Keep
-            }),
-        );
-        self.store.apply(vec![revision]).await?;
-        Ok(token)
-    }
-
-    /// The account for which a link is open.
-    pub fn open_link(&self, token: &SetupToken) -> Result<Option<User>, StoreError> {
-        let hash = token.hash();
-        let now = self.clock.now();
-        let user = self.store.user_by_setup(&hash)?;
-        Ok(user.filter(|user| is_open(user, &hash, now)))
-    }
-
-    /// Sets a password through a link. The link works once; of two at the same moment one is refused
-    /// (SECURITY: AUTH-09).
-    pub async fn redeem(
-        &self,
-        token: &SetupToken,
-        password: Secret<String>,
-    ) -> Result<SetupOutcome, StoreError> {
-        let Some(user) = self.open_link(token)? else { return Ok(SetupOutcome::Expired) };
-        if let Err(weak) = Self::check_password(&password, self.policy.min_chars) {
-            return Ok(SetupOutcome::Weak(weak));
-        }
-        let Ok(phc) = self.passwords.hash(password).await else { return Ok(SetupOutcome::Busy) };
-        let hash = token.hash();
-        let now = self.clock.now();
-        let revision = Change::ReviseUser(
-            user.profile.id,
-            Box::new(move |user| {
-                if !is_open(user, &hash, now) {
-                    return Verdict::Abandon;
-                }
-                user.password = Some(phc);
-                user.setup = None;
-                Verdict::Keep
-            }),
-        );
-        match self.sessions.end_all(user.profile.id, None, vec![revision]).await {
-            Ok(_) => Ok(SetupOutcome::Done),
-            Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-fn is_open(user: &User, link: &crate::domain::TokenHash, now: crate::domain::Timestamp) -> bool {
-    user.state == UserState::Active
-        && user.setup.as_ref().is_some_and(|setup| setup.hash == *link && now < setup.expires)
 }
 
 fn set_state(user: UserId, state: UserState) -> Change {

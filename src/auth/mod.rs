@@ -8,14 +8,16 @@ mod accounts;
 mod cookie;
 pub mod import;
 mod kept;
+mod links;
 pub mod passkeys;
 pub mod passwords;
 mod sessions;
 mod sign_in;
 
-pub use accounts::{Accounts, NewUser, SetupOutcome, WeakPassword};
+pub use accounts::{Accounts, NewUser, WeakPassword};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
+pub use links::SetupOutcome;
 pub use passwords::{Busy, HashingCost, PasswordPolicy, Passwords, Verified};
 pub use sessions::{LiveSession, Sessions};
 pub use sign_in::{Attempt, RefusedBecause, SignIn, SignInOutcome};

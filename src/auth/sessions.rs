@@ -54,6 +54,11 @@ impl LiveSession {
         self.session.created
     }
 
+    /// When the member last proved who they are; see [`Session::proved_at`].
+    pub fn proved_at(&self) -> Option<Timestamp> {
+        self.session.proved_at()
+    }
+
     /// The passkey it was opened with, if it was one.
     pub fn passkey(&self) -> Option<&CredentialId> {
         self.session.passkey.as_ref()
@@ -73,7 +78,7 @@ impl LiveSession {
     pub fn presence<'p>(&self, profile: &'p Arc<Profile>) -> Presence<'p> {
         Presence {
             profile,
-            signed_in_at: self.signed_in_at(),
+            proved_at: self.proved_at(),
             proof: self.proof(),
             passkey_for: self.passkey_for(),
         }
@@ -194,16 +199,44 @@ impl Sessions {
         with: Batch,
     ) -> Result<SessionToken, StoreError> {
         let token = SessionToken::generate();
+        let session = Session { persistence, passkey, ..self.fresh(&token, user, user_agent) };
+        self.open_now(token, session, user, with).await
+    }
+
+    /// Signs a member in who has shown a one-time link alone; `redeem` uses the link up, given the session's id.
+    pub async fn start_by_link(
+        &self,
+        user: &User,
+        user_agent: &str,
+        redeem: impl FnOnce(SessionId) -> Change,
+    ) -> Result<SessionToken, StoreError> {
+        let token = SessionToken::generate();
+        let session = Session { by_link: true, ..self.fresh(&token, user, user_agent) };
+        let with = vec![redeem(session.id)];
+        self.open_now(token, session, user, with).await
+    }
+
+    fn fresh(&self, token: &SessionToken, user: &User, user_agent: &str) -> Session {
         let now = self.clock.now();
-        let session = Session {
+        Session {
             id: token.hash(),
             user: user.profile.id,
             created: now,
             last_seen: now,
-            persistence,
-            passkey,
+            persistence: Persistence::Browser,
+            passkey: None,
+            by_link: false,
             user_agent: shortened(user_agent, Self::USER_AGENT_BYTES),
-        };
+        }
+    }
+
+    async fn open_now(
+        &self,
+        token: SessionToken,
+        session: Session,
+        user: &User,
+        with: Batch,
+    ) -> Result<SessionToken, StoreError> {
         let mut batch = with;
         batch.push(Change::PutSession(session.clone()));
         self.store.apply(batch).await?;

@@ -54,7 +54,7 @@ impl Explain {
         let now = SystemClock.now();
         let member = profile.as_ref().map(|(profile, passkey_for)| Presence {
             profile,
-            signed_in_at: now,
+            proved_at: Some(now),
             proof,
             passkey_for: *passkey_for,
         });

@@ -8,10 +8,11 @@ use super::streams::Input;
 use super::table::{minute, moment, table};
 use super::{Streams, Trouble, passkey, password};
 use crate::auth::Accounts;
+use crate::auth::passkeys::PasskeyOptions;
 use crate::config::Config;
 use crate::domain::UserState;
 use crate::server::control::{
-    AskedFor, Command, MemberView, NewAccount, Reply, SetupUrl, UserLine, UserView,
+    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserLine, UserView,
 };
 
 #[derive(Debug, Subcommand)]
@@ -26,8 +27,8 @@ pub(super) enum User {
     Enable(Named),
     /// Take in the members of a forum, with their passwords
     Import(Import),
-    /// Print a new one-time link to set a password with; an earlier one stops working
-    Link(Named),
+    /// Print a one-time link to sign in with, for a member who is locked out; an earlier one stops working
+    Link(Link),
     /// List all members
     List(List),
     /// Show one member
@@ -56,6 +57,18 @@ pub(super) struct Add {
 pub(super) struct Named {
     /// The member's name
     name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Link {
+    /// The member's name
+    name: String,
+    /// Let them set a new password, or add one passkey: be sure that you know who asks
+    #[arg(long)]
+    reset: bool,
+    /// Make the link that `user add` prints: it sets a password and signs nobody in
+    #[arg(long, conflicts_with = "reset")]
+    set_up: bool,
 }
 
 #[derive(Debug, Args)]
@@ -91,10 +104,7 @@ impl User {
             Self::Disable(Named { name }) => plain(config, streams, Command::UserDisable { name }),
             Self::Enable(Named { name }) => plain(config, streams, Command::UserEnable { name }),
             Self::Import(import) => import.run(config, streams),
-            Self::Link(Named { name }) => match carry_out(config, Command::UserLink { name })? {
-                Reply::Link(link) => hand_out(&link, streams),
-                _ => Err(unexpected()),
-            },
+            Self::Link(link) => link.run(config, streams),
             Self::List(list) => list.run(config, streams),
             Self::Show(show) => show.run(config, streams),
         }
@@ -107,11 +117,39 @@ fn plain(config: &Config, streams: &mut Streams<'_>, command: Command) -> Result
     Ok(())
 }
 
-fn hand_out(link: &SetupUrl, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-    let hours = Accounts::LINK_LIFETIME.as_secs() / 3_600;
+fn hand_out(config: &Config, link: &SetupUrl, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+    let without_passwords = config.passkeys.as_ref().is_some_and(PasskeyOptions::are_the_only_way);
+    let does = match link.to {
+        LinkTo::Reset | LinkTo::SetUp if without_passwords => "it signs them in to add one passkey",
+        LinkTo::SignIn if without_passwords => {
+            "it signs them in and changes nothing; --reset lets them add a passkey"
+        }
+        LinkTo::Reset => "it sets a new password, or signs them in to add one passkey",
+        LinkTo::SetUp => "it sets their password",
+        LinkTo::SignIn => "it signs them in and changes nothing; --reset lets them set a new password",
+    };
+    let time = match link.to {
+        LinkTo::SetUp => format!("{} hours", Accounts::SETUP_LIFETIME.as_secs() / 3_600),
+        LinkTo::Reset | LinkTo::SignIn => format!("{} minutes", Accounts::SIGN_IN_LIFETIME.as_secs() / 60),
+    };
     let until = minute(Some(&link.expires));
-    streams.say(&format!("hand this link to them; it works once, within {hours} hours (until {until} UTC):"));
+    streams
+        .say(&format!("hand this link to them; it works once, within {time} (until {until} UTC); {does}:"));
     streams.data(&link.url)
+}
+
+impl Link {
+    fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let to = match self {
+            Self { reset: true, .. } => LinkTo::Reset,
+            Self { set_up: true, .. } => LinkTo::SetUp,
+            _ => LinkTo::SignIn,
+        };
+        match carry_out(config, Command::UserLink { name: self.name, to })? {
+            Reply::Link(link) => hand_out(config, &link, streams),
+            _ => Err(unexpected()),
+        }
+    }
 }
 
 impl Add {
@@ -129,7 +167,7 @@ impl Add {
         };
         warnings.iter().for_each(|warning| streams.say(&format!("warning: {warning}")));
         streams.say(&format!("{} is a member now", user.name));
-        link.map_or(Ok(()), |link| hand_out(&link, streams))
+        link.map_or(Ok(()), |link| hand_out(config, &link, streams))
     }
 }
 

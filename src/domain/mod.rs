@@ -27,5 +27,5 @@ pub use return_to::ReturnTo;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
 pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
 pub use user::{
-    Group, InvalidName, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState, is_email,
+    Group, InvalidName, LinkKind, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState, is_email,
 };

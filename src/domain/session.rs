@@ -23,8 +23,11 @@ pub enum Persistence {
 pub enum Proof {
     /// With a passkey, which counts as both factors (BP-29).
     Passkey,
-    /// With a password, or whatever else is less than a passkey.
+    /// With a password.
     Password,
+    /// Not at all: an operator's one-time link tells nothing about who holds it, so step-up asks however fresh the
+    /// session is (SECURITY: L9).
+    Link,
 }
 
 /// A signed-in browser.
@@ -35,7 +38,7 @@ pub struct Session {
     /// Whose it is.
     pub user: UserId,
     /// When the member signed in. A fresh sign-in makes a fresh session, so this is also the moment of the last proof
-    /// of identity, which step-up asks for.
+    /// of identity, which step-up asks for; but see [`Proof::Link`].
     pub created: Timestamp,
     /// When it was last used, exact to about a minute.
     pub last_seen: Timestamp,
@@ -43,6 +46,8 @@ pub struct Session {
     pub persistence: Persistence,
     /// The passkey it was opened with, if it was one. Removing that passkey ends the session.
     pub passkey: Option<CredentialId>,
+    /// Whether an operator's one-time link alone opened it.
+    pub by_link: bool,
     /// What the browser called itself, shortened; shown to the member in the list of sessions.
     pub user_agent: String,
 }
@@ -61,7 +66,19 @@ pub struct Lifetimes {
 impl Session {
     /// How its member proved who they are. A fresh proof makes a fresh session, so this is also the last one.
     pub fn proof(&self) -> Proof {
-        if self.passkey.is_some() { Proof::Passkey } else { Proof::Password }
+        match (&self.passkey, self.by_link) {
+            (Some(_), _) => Proof::Passkey,
+            (None, false) => Proof::Password,
+            (None, true) => Proof::Link,
+        }
+    }
+
+    /// When the member last proved who they are; none if nothing of theirs did.
+    pub fn proved_at(&self) -> Option<Timestamp> {
+        match self.proof() {
+            Proof::Passkey | Proof::Password => Some(self.created),
+            Proof::Link => None,
+        }
     }
 
     /// The moment at which the session ends if it is not used after `last_seen`.
@@ -98,6 +115,7 @@ mod tests {
             last_seen: Timestamp::from_millis(0),
             persistence,
             passkey: None,
+            by_link: false,
             user_agent: String::new(),
         }
     }

@@ -158,7 +158,7 @@ pub struct User {
     pub created: Timestamp,
     /// When the member last signed in.
     pub last_sign_in: Option<Timestamp>,
-    /// The one-time link that is open for this account, if any. A new one replaces it; a changed password removes it.
+    /// The one-time link that is open for this account, if any. A new one replaces it; a changed credential removes it.
     pub setup: Option<SetupLink>,
     /// What takes a passkey by the member's own choice. Nothing while they have none: the store sees to that.
     pub passkey_for: PasskeyFor,
@@ -175,13 +175,59 @@ pub struct PasskeyFor {
     pub sensitive_actions: bool,
 }
 
-/// A one-time link with which a member sets a password.
+/// A one-time link that an operator hands to a member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupLink {
-    /// The hash of its token.
+    /// The hash of its token; of a [`LinkKind::Grant`], the id of the session.
     pub hash: TokenHash,
     /// When it stops working.
     pub expires: Timestamp,
+    /// What it does.
+    pub kind: LinkKind,
+}
+
+/// What a [`SetupLink`] does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkKind {
+    /// No link: what is left of a [`LinkKind::Reset`] that was used to sign in. The session of this id may add one passkey.
+    Grant,
+    /// Signs in, or sets a password. Whoever signs in with it may add one passkey.
+    Reset,
+    /// Sets a password. Signs nobody in.
+    #[default]
+    SetUp,
+    /// Signs in, and changes nothing.
+    SignIn,
+}
+
+impl LinkKind {
+    /// Whether a password can be set with it.
+    pub const fn sets_password(self) -> bool {
+        matches!(self, Self::Reset | Self::SetUp)
+    }
+
+    /// Whether it can be signed in with.
+    pub const fn signs_in(self) -> bool {
+        matches!(self, Self::Reset | Self::SignIn)
+    }
+
+    /// What it does where nobody signs in with a password: what would set the first lets its member add a passkey.
+    pub const fn without_passwords(self) -> Self {
+        match self {
+            Self::SetUp => Self::Reset,
+            other => other,
+        }
+    }
+
+    /// The word for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant | Self::Reset => "reset",
+            Self::SetUp => "set-up",
+            Self::SignIn => "sign-in",
+        }
+    }
 }
 
 /// Whether a text has the outline of an e-mail address. More is not checked: nobody but the mail's own host knows which

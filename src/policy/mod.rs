@@ -36,8 +36,8 @@ pub struct RequestFacts<'r> {
 pub struct Presence<'s> {
     /// Who it is.
     pub profile: &'s Arc<Profile>,
-    /// When they last proved it.
-    pub signed_in_at: Timestamp,
+    /// When they last proved it; none if they were let in without a proof.
+    pub proved_at: Option<Timestamp>,
     /// How.
     pub proof: Proof,
     /// For what they want a passkey to be asked.

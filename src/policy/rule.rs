@@ -130,7 +130,7 @@ impl Rule {
 
     /// Who wants a passkey to be asked for sensitive actions has it asked for here, too (MX-11).
     fn step_up(&self, limit: Duration, member: Presence<'_>, now: Timestamp) -> Option<SignInReason> {
-        let is_old = now.since(member.signed_in_at) > limit;
+        let is_old = member.proved_at.is_none_or(|at| now.since(at) > limit);
         if self.step_up_with == StepUpWith::Passkey || member.passkey_for.sensitive_actions {
             (is_old || member.proof != Proof::Passkey).then_some(SignInReason::Passkey)
         } else {

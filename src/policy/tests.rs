@@ -41,7 +41,7 @@ fn alice() -> Arc<Profile> {
 
 /// Signed in just now.
 fn by_password(profile: &Arc<Profile>) -> Presence<'_> {
-    Presence { profile, signed_in_at: NOW, proof: Proof::Password, passkey_for: PasskeyFor::default() }
+    Presence { profile, proved_at: Some(NOW), proof: Proof::Password, passkey_for: PasskeyFor::default() }
 }
 
 fn ask(policy: &Policy, method: &str, url: &str, member: Option<&Arc<Profile>>) -> Decision {
@@ -179,12 +179,14 @@ fn a_rule_asks_for_groups_and_for_a_recent_sign_in() {
         method: &Method::GET,
     };
     let alice = alice();
-    let at = |age| {
+    let proved = |proved_at, age| {
         let now = NOW.after(Duration::from_secs(age));
-        policy.decide(&facts, Some(by_password(&alice)), now)
+        policy.decide(&facts, Some(Presence { proved_at, ..by_password(&alice) }), now)
     };
+    let at = |age| proved(Some(NOW), age);
     assert_eq!(forwards_as(&at(300)), Some(Some("alice")));
     assert_eq!(at(301), Decision::SignIn(SignInReason::StepUp));
+    assert_eq!(proved(None, 0), Decision::SignIn(SignInReason::StepUp), "L9: nothing was proved");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::thread;
 
 use super::{Batch, Change, Store, StoreError, Verdict};
 use crate::domain::{
-    PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
-    UserState,
+    LinkKind, PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId,
+    UserName, UserState,
 };
 
 /// Declares every case of the contract as a test of the store to which `$fresh` dereferences.
@@ -119,12 +119,13 @@ pub(super) fn session(n: u8, of: u8) -> Session {
         last_seen: Timestamp::from_millis(2),
         persistence: Persistence::Remembered,
         passkey: None,
+        by_link: false,
         user_agent: "Mozilla/5.0 «x»".to_owned(),
     }
 }
 
 pub(super) fn link(n: u8) -> SetupLink {
-    SetupLink { hash: hash(n), expires: Timestamp::from_millis(9) }
+    SetupLink { hash: hash(n), expires: Timestamp::from_millis(9), kind: LinkKind::SetUp }
 }
 
 pub(super) fn revise(of: u8, revision: impl FnOnce(&mut User) -> Verdict + Send + 'static) -> Change {

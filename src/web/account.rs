@@ -51,6 +51,7 @@ struct SessionLine {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Notice {
+    ByLink,
     OtherSessionsEnded,
     PasskeyAdded,
     PasskeyRemoved,
@@ -75,6 +76,7 @@ impl Page for AccountPage {
             ..Self::default()
         };
         let notices = [
+            Notice::ByLink,
             Notice::PasskeyAdded,
             Notice::PasskeyRemoved,
             Notice::PasskeyRenamed,
@@ -181,6 +183,7 @@ impl Web {
 
 fn notice(request: &Request<Bytes>) -> Option<Notice> {
     Some(match &*in_query(request, "notice") {
+        "by-link" => Notice::ByLink,
         "other-sessions-ended" => Notice::OtherSessionsEnded,
         "passkey-added" => Notice::PasskeyAdded,
         "passkey-removed" => Notice::PasskeyRemoved,

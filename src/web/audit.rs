@@ -2,7 +2,7 @@
 //! their password into the name field.
 
 use crate::auth::RefusedBecause;
-use crate::domain::{PasskeyFor, UserId};
+use crate::domain::{LinkKind, PasskeyFor, UserId};
 
 use super::Visit;
 
@@ -41,9 +41,11 @@ pub(super) enum Event {
     /// A member gave a passkey another name.
     PasskeyRenamed,
     /// A password was set through a one-time link.
-    SetUp,
+    SetUp(LinkKind),
     /// A member signed in.
     SignedIn,
+    /// A member signed in through an operator's one-time link.
+    SignedInByLink(LinkKind),
     /// A member signed in with a passkey.
     SignedInByPasskey,
     /// A member signed out.
@@ -75,8 +77,8 @@ impl Event {
             Self::PasskeyUseChosen(_) => "passkey-use-chosen",
             Self::PasskeyRemoved(_) => "passkey-removed",
             Self::PasskeyRenamed => "passkey-renamed",
-            Self::SetUp => "set-up",
-            Self::SignedIn | Self::SignedInByPasskey => "signed-in",
+            Self::SetUp(_) => "set-up",
+            Self::SignedIn | Self::SignedInByLink(_) | Self::SignedInByPasskey => "signed-in",
             Self::SignedOut => "signed-out",
             Self::SignInRefused(_) => "sign-in-refused",
             Self::TroubleInBrowser { .. } => "passkey-trouble",
@@ -98,6 +100,14 @@ impl Event {
                 })
             }
             Self::TroubleInBrowser { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What the link was for that it was done with.
+    const fn link(self) -> Option<&'static str> {
+        match self {
+            Self::SetUp(kind) | Self::SignedInByLink(kind) => Some(kind.as_str()),
             _ => None,
         }
     }
@@ -128,6 +138,7 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         event = event.name(),
         reason = event.reason(),
         passkey = event.passkey(),
+        link = event.link(),
         sessions,
         bytes,
         member = member.map(tracing::field::display),

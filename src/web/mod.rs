@@ -8,6 +8,7 @@ mod assets;
 mod audience;
 mod audit;
 mod kept;
+mod link;
 mod login;
 mod logout;
 pub mod options;
@@ -112,6 +113,7 @@ enum Route<'r> {
     Kept,
     KeptDiscard,
     KeptSend,
+    Link,
     Login,
     Logout,
     Passkeys(passkeys::Route),
@@ -129,6 +131,7 @@ impl<'r> Route<'r> {
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
+            "/link" => Self::Link,
             "/login" => Self::Login,
             "/logout" => Self::Logout,
             "/setup" => Self::Setup,
@@ -144,7 +147,7 @@ impl<'r> Route<'r> {
         match self {
             Self::Account | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
             Self::EndOtherSessions | Self::EndSession | Self::KeptDiscard | Self::KeptSend => "POST",
-            Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
+            Self::Link | Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
         }
     }
@@ -183,6 +186,7 @@ impl Web {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }
             (&Method::GET | &Method::HEAD, Route::Kept) => self.kept_page(request, visit).await,
+            (&Method::GET | &Method::HEAD, Route::Link) => self.link_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
@@ -190,6 +194,7 @@ impl Web {
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
             (&Method::POST, Route::KeptDiscard) => self.discard_kept(request, visit),
             (&Method::POST, Route::KeptSend) => self.send_kept(request, visit),
+            (&Method::POST, Route::Link) => self.sign_in_by_link(request, visit).await,
             (&Method::POST, Route::Login) => self.log_in(request, visit).await,
             (&Method::POST, Route::Logout) => self.log_out(request, visit).await,
             (&Method::POST, Route::Setup) => self.set_up(request, visit).await,

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::account::AccountPage;
 use super::assets::Assets;
 use super::kept::KeptPage;
+use super::link::LinkPage;
 use super::login::LoginPage;
 use super::logout::LogoutPage;
 use super::options::PageOptions;
@@ -27,12 +28,13 @@ use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
     ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
+    ("link.html", include_str!("../../assets/templates/link.html")),
     ("login.html", include_str!("../../assets/templates/login.html")),
     ("logout.html", include_str!("../../assets/templates/logout.html")),
     ("passkey-add.html", include_str!("../../assets/templates/passkey-add.html")),
@@ -138,6 +140,7 @@ impl Pages {
         self.try_page::<ConfirmPasskeyPage>()?;
         self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;
+        self.try_page::<LinkPage>()?;
         self.try_page::<LoginPage>()?;
         self.try_page::<LogoutPage>()?;
         self.try_page::<PasskeyHelpPage>()?;

@@ -1,5 +1,7 @@
 //! The one-time link with which a member sets a password (SECURITY: AUTH-09).
 //!
+//! Where passwords are off, the same address shows the page to sign in by a link: there is no password to set.
+//!
 //! The link's token is the proof that the form asks for; no cookie is needed. It stands in the address once, and no
 //! `Referer` carries it on.
 
@@ -14,7 +16,7 @@ use super::request::{Form, in_query};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
 use crate::auth::{Accounts, SetupOutcome, SetupToken, WeakPassword};
-use crate::domain::User;
+use crate::domain::{LinkKind, User};
 
 /// What the set-up page shows.
 #[derive(Default, Serialize)]
@@ -23,7 +25,17 @@ pub(super) struct SetupPage {
     username: String,
     min_chars: usize,
     max_chars: usize,
+    /// Whether the link signs in, too, and what for.
+    instead: Option<Instead>,
     trouble: Option<Trouble>,
+}
+
+/// What can be done with the link instead of setting a password.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Instead {
+    AddPasskey,
+    SignIn,
 }
 
 /// Why the form is shown once more.
@@ -40,7 +52,9 @@ impl Page for SetupPage {
 
     fn samples() -> Vec<Self> {
         let all = [None, Some(Trouble::Busy), Some(Trouble::TooLong), Some(Trouble::TooShort)];
-        all.map(|trouble| Self { trouble, ..Self::default() }).into()
+        let instead = [Instead::AddPasskey, Instead::SignIn].map(Some);
+        let with = instead.map(|instead| Self { instead, ..Self::default() });
+        all.map(|trouble| Self { trouble, ..Self::default() }).into_iter().chain(with).collect()
     }
 }
 
@@ -56,14 +70,23 @@ impl Page for LinkExpiredPage {
     }
 }
 
+/// An open link.
+struct Shown {
+    token: SetupToken,
+    user: User,
+    kind: LinkKind,
+}
+
 impl Web {
     pub(super) fn setup_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         if self.passwords_are_off() {
-            return Err(Problem::PasswordsOff);
+            return self.link_page(request, visit);
         }
         match self.open_link(&in_query(request, "token"), visit)? {
-            Some((token, user)) => self.show_setup(&token, &user, None, visit),
-            None => self.link_expired(visit),
+            Some((token, user, kind)) if kind.sets_password() => {
+                self.show_setup(&Shown { token, user, kind }, None, visit)
+            }
+            _ => self.link_expired(visit),
         }
     }
 
@@ -72,40 +95,46 @@ impl Web {
         if self.passwords_are_off() {
             return Err(Problem::PasswordsOff);
         }
-        let Some((token, user)) = self.open_link(form.text("token"), visit)? else {
+        let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
         let outcome = self.parts.accounts.redeem(&token, form.secret("password")).await;
+        let member = user.profile.id;
+        let shown = Shown { token, user, kind };
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
-            SetupOutcome::Busy => self.show_setup(&token, &user, Some(Trouble::Busy), visit),
-            SetupOutcome::Done => {
-                audit::record(Event::SetUp, Some(user.profile.id), visit);
+            SetupOutcome::Busy => self.show_setup(&shown, Some(Trouble::Busy), visit),
+            SetupOutcome::Done(kind) => {
+                audit::record(Event::SetUp(kind), Some(member), visit);
                 let next = self.ours("/login?notice=password-set");
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &next))
             }
             SetupOutcome::Expired => self.link_expired(visit),
             SetupOutcome::Weak(WeakPassword::TooLong(_)) => {
-                self.show_setup(&token, &user, Some(Trouble::TooLong), visit)
+                self.show_setup(&shown, Some(Trouble::TooLong), visit)
             }
             SetupOutcome::Weak(WeakPassword::TooShort(_)) => {
-                self.show_setup(&token, &user, Some(Trouble::TooShort), visit)
+                self.show_setup(&shown, Some(Trouble::TooShort), visit)
             }
         }
     }
 
-    fn open_link(&self, token: &str, visit: &Visit<'_>) -> Result<Option<(SetupToken, User)>, Problem> {
+    /// The account for which a link is open, and what the link does here.
+    pub(super) fn open_link(
+        &self,
+        token: &str,
+        visit: &Visit<'_>,
+    ) -> Result<Option<(SetupToken, User, LinkKind)>, Problem> {
         let Some(token) = SetupToken::parse(token) else { return Ok(None) };
-        let user = self.parts.accounts.open_link(&token).map_err(|error| self.store_failed(&error, visit))?;
-        Ok(user.map(|user| (token, user)))
+        let open = self.parts.accounts.open_link(&token).map_err(|error| self.store_failed(&error, visit))?;
+        let here = |kind: LinkKind| if self.passwords_are_off() { kind.without_passwords() } else { kind };
+        Ok(open.map(|(user, kind)| (token, user, here(kind))))
     }
 
-    fn show_setup(
-        &self,
-        token: &SetupToken,
-        user: &User,
-        trouble: Option<Trouble>,
-        visit: &Visit<'_>,
-    ) -> Reply {
+    fn show_setup(&self, shown: &Shown, trouble: Option<Trouble>, visit: &Visit<'_>) -> Reply {
+        let Shown { token, user, kind } = shown;
+        let passkeys = self.parts.passkeys.as_ref();
+        let may_add = passkeys.is_some_and(|passkeys| passkeys.are_offered_to(&user.profile));
+        let instead = if may_add { Instead::AddPasskey } else { Instead::SignIn };
         let status = match trouble {
             None => StatusCode::OK,
             Some(Trouble::Busy) => StatusCode::SERVICE_UNAVAILABLE,
@@ -116,6 +145,7 @@ impl Web {
             username: user.profile.name.to_string(),
             min_chars: self.parts.accounts.policy().min_chars.max(Accounts::MIN_PASSWORD_CHARS),
             max_chars: Accounts::MAX_PASSWORD_CHARS,
+            instead: kind.signs_in().then_some(instead),
             trouble,
         };
         let mut response = self.page(status, &page, visit);
@@ -125,7 +155,7 @@ impl Web {
         Ok(response)
     }
 
-    fn link_expired(&self, visit: &Visit<'_>) -> Reply {
+    pub(super) fn link_expired(&self, visit: &Visit<'_>) -> Reply {
         Ok(self.page(StatusCode::GONE, &LinkExpiredPage {}, visit))
     }
 }

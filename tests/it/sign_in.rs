@@ -6,6 +6,7 @@ use http::Method;
 
 use crate::support::browser::{Browser, Fetch, Page};
 use crate::support::gateway::{Gateway, Settings};
+use passgate::domain::LinkKind;
 use passgate::sample::{RunningForum, SampleForum};
 
 const PASSWORD: &str = "wonderland is far";
@@ -256,7 +257,7 @@ async fn auth_09_a_set_up_link_sets_one_password_once() {
     let site = Site::open(Settings::default()).await;
     let services = &site.gateway.running.services;
     let carol = site.gateway.add_member("carol", "the old password of carol", &[]).await;
-    let token = services.accounts.link(carol.profile.id).await.unwrap();
+    let token = services.accounts.link(carol.profile.id, LinkKind::SetUp).await.unwrap();
     let path = format!("/.passgate/setup?token={}", *token.to_text());
     let mut browser = site.browser();
     let form = browser.get(&path).await;
@@ -268,8 +269,22 @@ async fn auth_09_a_set_up_link_sets_one_password_once() {
     browser.submit(&done, "password", &filled).await.assert_says("carol");
     let used = site.browser().get(&path).await;
     assert!(used.status.is_client_error(), "{}", used.status);
-    let late = services.accounts.link(carol.profile.id).await.unwrap();
+    let late = services.accounts.link(carol.profile.id, LinkKind::SetUp).await.unwrap();
     site.gateway.clock.advance(Duration::from_secs(24 * 3_600));
     let page = site.browser().get(&format!("/.passgate/setup?token={}", *late.to_text())).await;
     assert!(page.status.is_client_error(), "{}", page.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l9_a_member_whom_a_link_let_in_passes_but_is_asked_where_step_up_asks() {
+    let rule = "[[access.rule]]\npath = \"/whoami.php\"\nstep_up = \"15m\"\n";
+    let site = Site::open(Settings { access: rule, ..Settings::default() }).await;
+    let carol = site.gateway.add_member("carol", "the old password of carol", &[]).await;
+    let accounts = &site.gateway.running.services.accounts;
+    let token = accounts.link(carol.profile.id, LinkKind::SignIn).await.unwrap();
+    let mut browser = site.browser();
+    let page = browser.get(&format!("/.passgate/link?token={}", *token.to_text())).await;
+    browser.submit(&page, "token", &[]).await.assert_status(200).assert_says("carol");
+    browser.get("/index.php").await.assert_status(200);
+    browser.get("/whoami.php").await.assert_says("Please confirm it’s you");
 }

@@ -34,6 +34,12 @@ fn tour(site: &Site) {
     assert_eq!((&bob["has_password"], &bob["groups"][0]), (&false.into(), &"admins".into()));
     assert!(site.run(&["user", "list"]).assert_code(0).out.contains("bob@forum.example"));
     assert!(site.run(&["user", "show", "alice"]).assert_code(0).out.contains("active"));
+    let in_once = site.run(&["user", "link", "alice"]);
+    in_once.assert_code(0).assert_says("15 minutes");
+    assert!(in_once.out.contains("/.passgate/link?token="), "{in_once:#?}");
+    link(&site.run(&["user", "link", "alice", "--reset"]));
+    link(site.run(&["user", "link", "alice", "--set-up"]).assert_says("24 hours"));
+    site.run(&["user", "link", "alice", "--set-up", "--reset"]).assert_code(64);
 
     site.run(&["passkey", "list"]).assert_code(0).assert_says("nobody has a passkey yet");
     assert_eq!(site.run(&["passkey", "list", "bob", "--json"]).assert_code(0).out, "[]\n");
@@ -86,6 +92,8 @@ async fn commands_ask_the_gateway_that_runs() {
         "user enable",
         "user delete",
         "user link",
+        "user link --reset",
+        "user link --set-up",
         "passkey list",
         "passkey remove",
     ] {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::auth::passwords::{Columns, Source, read};
-use crate::domain::{Group, ImportMark, ManualClock, SetupLink, TokenHash, User, UserState};
+use crate::domain::{Group, ImportMark, LinkKind, ManualClock, SetupLink, TokenHash, User, UserState};
 use crate::store::{Change, MemoryStore, Store, Verdict};
 
 fn now() -> Timestamp {
@@ -427,7 +427,7 @@ async fn a_second_import_adds_the_new_renews_the_untouched_and_leaves_the_rest()
     );
     house.change("bob", |bob| bob.last_sign_in = Some(now())).await;
     house.change("carol", |carol| carol.password = Some("$argon2id$set here".to_owned())).await;
-    let link = SetupLink { hash: TokenHash([1; 32]), expires: now() };
+    let link = SetupLink { hash: TokenHash([1; 32]), expires: now(), kind: LinkKind::Reset };
     house.change("dave", move |dave| dave.setup = Some(link.clone())).await;
     let next = &format!(
         "name,email,password,groups,state\nalice,b@x.example,{NEW},admins,\nbob,,{NEW},,\ncarol,,{NEW},,banned\n\

@@ -14,7 +14,7 @@ use super::checks::{self, Refused};
 use super::options::refine;
 use super::provider::suggested_name;
 use super::{AddRefused, Challenge, Failed, Passkeys, Place};
-use crate::auth::LiveSession;
+use crate::auth::{LiveSession, links};
 use crate::domain::{CredentialId, Passkey, PasskeyName, Proof};
 use crate::policy::SignInReason;
 use crate::store::{Change, StoreError};
@@ -30,7 +30,7 @@ impl Passkeys {
         if !self.are_offered_to(&profile) {
             return Ok(Err(AddRefused::NotOffered));
         }
-        match self.first(session)? {
+        match self.before_adding(session)? {
             Some(SignInReason::Passkey) => return Ok(Err(AddRefused::PasskeyFirst)),
             Some(_) => return Ok(Err(AddRefused::StepUpFirst)),
             None => {}
@@ -90,10 +90,12 @@ impl Passkeys {
             last_used: None,
         };
         // Begun while there was none, perhaps in two browsers: the second does not get in beside the first.
-        let is_to_be_the_first = self.is_asked_of(session) && session.proof() != Proof::Passkey;
+        let is_to_be_the_first = self.is_asked_of(session) && session.proof() == Proof::Password;
         let limit = if is_to_be_the_first { 1 } else { self.options.max_per_user };
-        match self.store.apply(vec![Change::AddPasskey { passkey: passkey.clone(), limit }]).await {
+        let spend = links::spent(session, self.clock.now());
+        match self.store.apply(vec![spend, Change::AddPasskey { passkey: passkey.clone(), limit }]).await {
             Ok(()) => Ok(Ok(passkey)),
+            Err(StoreError::Abandoned) => Ok(Err(AddRefused::StepUpFirst)),
             Err(StoreError::CredentialTaken) => Ok(Err(AddRefused::AlreadyThere)),
             Err(StoreError::LimitReached) if is_to_be_the_first => Ok(Err(AddRefused::PasskeyFirst)),
             Err(StoreError::LimitReached) => Ok(Err(AddRefused::LimitReached(limit))),

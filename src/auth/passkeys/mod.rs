@@ -29,7 +29,7 @@ use webauthn_rs::prelude::{DiscoverableAuthentication, PasskeyRegistration};
 
 use self::ceremonies::Ceremonies;
 use self::checks::Refused;
-use super::{LiveSession, SessionToken, Sessions};
+use super::{LiveSession, SessionToken, Sessions, links};
 use crate::domain::{Clock, CredentialId, Passkey, PasskeyName, Profile, UserId};
 use crate::store::{Change, Store, StoreError, Verdict};
 
@@ -149,10 +149,10 @@ impl Passkeys {
     }
 
     /// Whether the member proved who they are within [`Passkeys::FRESH`]. A sign-in that lies ahead of the clock is not
-    /// fresh: the clock was set back, and how long ago it was can't be said.
+    /// fresh: the clock was set back, and how long ago it was can't be said. A link proves nothing (SECURITY: L9).
     pub fn is_fresh(&self, session: &LiveSession) -> bool {
         let now = self.clock.now();
-        session.signed_in_at() <= now && now.since(session.signed_in_at()) <= Self::FRESH
+        session.proved_at().is_some_and(|at| at <= now && now.since(at) <= Self::FRESH)
     }
 
     /// A member's own passkeys, oldest first; complete, or an error (BP-31).
@@ -176,7 +176,10 @@ impl Passkeys {
     /// Removes one of the member's own and ends the sessions it opened. Returns how many of them were live; none, and
     /// nothing is removed, if it is the member's only way in.
     pub async fn remove(&self, user: UserId, id: &CredentialId) -> Result<Option<usize>, StoreError> {
-        let Some(with) = self.leaving_a_way_in(id, &self.store.passkeys_of(user)?) else { return Ok(None) };
+        let Some(mut with) = self.leaving_a_way_in(id, &self.store.passkeys_of(user)?) else {
+            return Ok(None);
+        };
+        with.push(links::forgotten(user));
         self.sessions.end_opened_with(user, id, with).await.map(Some)
     }
 

@@ -32,6 +32,13 @@ pub struct PasskeyOptions {
     pub resident_key: ResidentKey,
 }
 
+impl PasskeyOptions {
+    /// Whether nobody signs in with a password.
+    pub fn are_the_only_way(&self) -> bool {
+        self.required_for == RequiredFor::Everyone
+    }
+}
+
 /// Who may add passkeys. Signing in with one that exists works in every stage but `Off`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rollout {

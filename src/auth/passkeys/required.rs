@@ -5,9 +5,9 @@
 //! whichever kind.
 
 use super::Passkeys;
-use crate::auth::LiveSession;
-use crate::domain::{CredentialId, Passkey, PasskeyFor, Profile, Proof, UserId};
-use crate::policy::{RequiredFor, SignInReason};
+use crate::auth::{LiveSession, links};
+use crate::domain::{CredentialId, Passkey, PasskeyFor, Profile, Proof, User, UserId};
+use crate::policy::SignInReason;
 use crate::store::{Change, StoreError};
 
 impl Passkeys {
@@ -24,7 +24,7 @@ impl Passkeys {
 
     /// Whether nobody signs in with a password.
     pub fn are_the_only_way(&self) -> bool {
-        self.options.required_for == RequiredFor::Everyone
+        self.options.are_the_only_way()
     }
 
     /// Whether this member confirms with a passkey alone: it is required of them, or their choice, and they have one.
@@ -46,6 +46,13 @@ impl Passkeys {
         let alone = self.is_asked_of(session) && !self.store.passkeys_of(session.user())?.is_empty();
         let is_proven = self.is_fresh(session) && !(alone && session.proof() != Proof::Passkey);
         Ok((!is_proven).then_some(if alone { SignInReason::Passkey } else { SignInReason::StepUp }))
+    }
+
+    /// [`Passkeys::first`], but for adding one: where an operator vouches for the member, nothing has to come before it.
+    pub fn before_adding(&self, session: &LiveSession) -> Result<Option<SignInReason>, StoreError> {
+        let is_granted = |user: User| links::is_granted(&user, session.id(), self.clock.now());
+        let is_vouched_for = self.store.user(session.user())?.is_some_and(is_granted);
+        if is_vouched_for { Ok(None) } else { self.first(session) }
     }
 
     /// Sets for what a member wants a passkey to be asked. [`StoreError::NoSuchPasskey`] if they have none.

@@ -154,6 +154,7 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
         last_seen: bench.clock.now(),
         persistence: Persistence::Browser,
         passkey: None,
+        by_link: false,
         user_agent: String::new(),
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();

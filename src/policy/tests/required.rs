@@ -42,6 +42,7 @@ fn mf_01_mf_28_a_password_opens_nothing_where_a_passkey_is_required() {
                 let expected = if is_asked { None } else { Some(Some("alice")) };
                 assert_eq!(forwards_as(&by(Proof::Password)), expected, "{required_for:?} {require:?}");
                 assert_eq!(by(Proof::Password) == PASSKEY_FIRST, is_asked);
+                assert_eq!(by(Proof::Link), by(Proof::Password), "L9: a link is no passkey");
                 assert_eq!(forwards_as(&by(Proof::Passkey)), Some(Some("alice")), "{required_for:?}");
                 let visitor = ask(&policy, "GET", "forum.example/x", None);
                 assert_eq!(forwards_as(&visitor).is_some(), require == Requirement::Guest, "nobody is asked");

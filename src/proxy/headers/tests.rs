@@ -50,7 +50,7 @@ fn permit(member: Option<&Arc<Profile>>) -> Permit {
     let now = Timestamp::from_millis(0);
     let presence = member.map(|profile| Presence {
         profile,
-        signed_in_at: now,
+        proved_at: Some(now),
         proof: Proof::Password,
         passkey_for: PasskeyFor::default(),
     });

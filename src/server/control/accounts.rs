@@ -1,9 +1,9 @@
 //! The commands that are about accounts.
 
-use super::protocol::{Failure, MemberView, NewAccount, Reply, SetupUrl, UserView};
+use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::{Control, all_users, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
-use crate::domain::{Group, Secret, User, UserName, UserState, is_email};
+use crate::domain::{Group, LinkKind, Secret, User, UserName, UserState, is_email};
 
 impl Control {
     pub(super) async fn add(&self, new: NewAccount) -> Result<Reply, Failure> {
@@ -22,7 +22,7 @@ impl Control {
         }
         let Some(password) = password else {
             let user = self.accounts.add(user, None).await?;
-            let link = self.open_link(&user).await?;
+            let link = self.open_link(&user, LinkTo::SetUp).await?;
             return Ok(Reply::Added { user: UserView::of(&user), link: Some(link), warnings: Vec::new() });
         };
         let warnings = self.judge(&password)?;
@@ -61,7 +61,7 @@ impl Control {
         Ok(Reply::Done(format!("{} is deleted; all their sessions have ended", user.profile.name)))
     }
 
-    pub(super) async fn link(&self, name: &str) -> Result<Reply, Failure> {
+    pub(super) async fn link(&self, name: &str, to: LinkTo) -> Result<Reply, Failure> {
         let user = self.named(name)?;
         if user.state == UserState::Disabled {
             let name = user.profile.name;
@@ -69,16 +69,24 @@ impl Control {
                 "{name} is disabled, so a link would not work; enable them first"
             )));
         }
-        Ok(Reply::Link(self.open_link(&user).await?))
+        let has_none = user.password.is_none() && self.store.passkeys_of(user.profile.id)?.is_empty();
+        let to = if has_none && to == LinkTo::SignIn { LinkTo::Reset } else { to };
+        Ok(Reply::Link(self.open_link(&user, to).await?))
     }
 
-    async fn open_link(&self, user: &User) -> Result<SetupUrl, Failure> {
-        let token = self.accounts.link(user.profile.id).await?;
-        let link = self.accounts.open_link(&token)?.and_then(|user| user.setup);
+    async fn open_link(&self, user: &User, to: LinkTo) -> Result<SetupUrl, Failure> {
+        let (kind, page) = match to {
+            LinkTo::Reset => (LinkKind::Reset, "setup"),
+            LinkTo::SetUp => (LinkKind::SetUp, "setup"),
+            LinkTo::SignIn => (LinkKind::SignIn, "link"),
+        };
+        let token = self.accounts.link(user.profile.id, kind).await?;
+        let link = self.accounts.open_link(&token)?.and_then(|(user, _)| user.setup);
         let link =
             link.ok_or_else(|| Failure::Data("the member has been changed in the meantime".to_owned()))?;
         Ok(SetupUrl {
-            url: format!("{}{}", self.setup_base, *token.to_text()),
+            to,
+            url: format!("{}/{page}?token={}", self.own_pages, *token.to_text()),
             expires: link.expires.to_string(),
         })
     }

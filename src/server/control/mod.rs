@@ -14,8 +14,8 @@ mod sessions;
 mod socket;
 
 pub use protocol::{
-    AskedFor, Command, Failure, MemberRecord, MemberView, NewAccount, PasskeyView, Reply, SessionView,
-    SessionsOf, SetupUrl, Synced, UserLine, UserView,
+    AskedFor, Command, Failure, LinkTo, MemberRecord, MemberView, NewAccount, PasskeyView, Reply,
+    SessionView, SessionsOf, SetupUrl, Synced, UserLine, UserView,
 };
 pub use required::{all_users, without_passkey};
 pub use socket::{CallError, ControlSocket, call, room_for_command};
@@ -44,8 +44,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// All sessions.
     pub sessions: Arc<Sessions>,
-    /// What a set-up link is made of: everything before its token.
-    pub setup_base: String,
+    /// The address of our own pages, without a slash at its end; one-time links begin with it.
+    pub own_pages: String,
     /// What [`Command::Reload`] does.
     pub reload: Reload,
 }
@@ -64,7 +64,7 @@ impl Control {
             Command::UserDisable { name } => self.disable(&name).await,
             Command::UserEnable { name } => self.enable(&name).await,
             Command::UserDelete { name } => self.delete(&name).await,
-            Command::UserLink { name } => self.link(&name).await,
+            Command::UserLink { name, to } => self.link(&name, to).await,
             Command::SessionList { user } => self.list_sessions(user.as_deref()),
             Command::SessionRevoke(which) => self.revoke(which).await,
             Command::Reload => (self.reload)().await.map(Reply::Reloaded).map_err(Failure::Configuration),

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::import::{ImportedMember, Mode, Outcome};
 use crate::auth::passkeys::provider;
-use crate::domain::{Backup, Passkey, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState};
+use crate::domain::{
+    Backup, LinkKind, Passkey, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState,
+};
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,10 +60,12 @@ pub enum Command {
         /// Whether it is meant.
         mode: Mode,
     },
-    /// Makes a one-time link to set a password with.
+    /// Makes a one-time link.
     UserLink {
         /// The member's name, in any spelling.
         name: String,
+        /// What for.
+        to: LinkTo,
     },
     /// All accounts.
     UserList,
@@ -104,6 +108,19 @@ pub struct MemberRecord {
     /// The hash of their password, in the form in which it is stored.
     #[serde(with = "secret_text")]
     pub password: Option<Secret<String>>,
+}
+
+/// What a one-time link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkTo {
+    /// Getting back in: a new password, or signing in and adding one passkey.
+    Reset,
+    /// Setting a password.
+    SetUp,
+    /// Signing in. For a member who has neither password nor passkey it is made [`LinkTo::Reset`]: there is nothing they
+    /// could confirm a change with.
+    SignIn,
 }
 
 /// Which sessions to end.
@@ -166,6 +183,8 @@ pub enum Failure {
 /// A one-time link.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SetupUrl {
+    /// What it is for, which may be more than was asked for.
+    pub to: LinkTo,
     /// To be handed to the member.
     pub url: String,
     /// When it stops working.
@@ -193,7 +212,7 @@ pub struct UserView {
     pub created: String,
     /// When the member last signed in.
     pub last_sign_in: Option<String>,
-    /// Until when a set-up link works, if one was made and not used; this may be over.
+    /// Until when a one-time link works, if one was made and not used; this may be over.
     pub link_expires: Option<String>,
     /// For what the member wants a passkey to be asked, beside what the site asks of them.
     #[serde(default)]
@@ -292,7 +311,9 @@ impl Command {
             Self::UserDisable { .. } => "user disable",
             Self::UserEnable { .. } => "user enable",
             Self::UserImport { .. } => "user import",
-            Self::UserLink { .. } => "user link",
+            Self::UserLink { to: LinkTo::Reset, .. } => "user link --reset",
+            Self::UserLink { to: LinkTo::SetUp, .. } => "user link --set-up",
+            Self::UserLink { to: LinkTo::SignIn, .. } => "user link",
             Self::UserList => "user list",
             Self::UserShow { .. } => "user show",
         }
@@ -305,7 +326,7 @@ impl Command {
             | Self::UserDelete { name }
             | Self::UserDisable { name }
             | Self::UserEnable { name }
-            | Self::UserLink { name }
+            | Self::UserLink { name, .. }
             | Self::UserShow { name }
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
@@ -351,6 +372,7 @@ impl AskedFor {
 impl UserView {
     pub(super) fn of(user: &User) -> Self {
         let profile = &user.profile;
+        let link = user.setup.as_ref().filter(|link| link.kind != LinkKind::Grant);
         Self {
             id: profile.id.to_string(),
             name: profile.name.to_string(),
@@ -361,7 +383,7 @@ impl UserView {
             has_password: user.password.is_some(),
             created: user.created.to_string(),
             last_sign_in: user.last_sign_in.map(|moment| moment.to_string()),
-            link_expires: user.setup.as_ref().map(|link| link.expires.to_string()),
+            link_expires: link.map(|link| link.expires.to_string()),
             passkey_for: AskedFor::all(user.passkey_for),
         }
     }

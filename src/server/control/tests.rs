@@ -29,7 +29,7 @@ fn control() -> Control {
         admission,
         store,
         sessions,
-        setup_base: "https://forum.example.org/.passgate/setup?token=".into(),
+        own_pages: "https://forum.example.org/.passgate".into(),
         reload: Box::new(|| Box::pin(async { Ok(vec!["access: 2 rules".into()]) })),
     }
 }
@@ -115,7 +115,7 @@ async fn what_makes_no_sense_is_refused_and_adds_nobody() {
         Command::UserDisable { name: named("bob") },
         Command::UserEnable { name: named("bob") },
         Command::UserDelete { name: named("bob") },
-        Command::UserLink { name: named("bob") },
+        Command::UserLink { name: named("bob"), to: LinkTo::SignIn },
         Command::SessionList { user: Some(named("bob")) },
         Command::SessionRevoke(SessionsOf::User(named("bob"))),
         Command::SessionRevoke(SessionsOf::Id(named("0123456789abcdef"))),
@@ -147,11 +147,39 @@ async fn a_disabled_member_has_no_sessions_and_gets_no_link() {
     assert!(matches!(control.execute(Command::UserDisable { name: named("alice") }).await, Reply::Done(_)));
     assert_eq!(control.sessions.count(), 0);
     assert_eq!(control.named("alice").unwrap().state, UserState::Disabled);
-    assert!(refused(&control, Command::UserLink { name: named("alice") }).await.contains("disabled"));
+    assert!(
+        refused(&control, Command::UserLink { name: named("alice"), to: LinkTo::SignIn })
+            .await
+            .contains("disabled")
+    );
     assert!(matches!(control.execute(Command::UserEnable { name: named("alice") }).await, Reply::Done(_)));
-    assert!(matches!(control.execute(Command::UserLink { name: named("alice") }).await, Reply::Link(_)));
+    assert!(matches!(
+        control.execute(Command::UserLink { name: named("alice"), to: LinkTo::SignIn }).await,
+        Reply::Link(_)
+    ));
     assert!(matches!(control.execute(Command::UserDelete { name: named("alice") }).await, Reply::Done(_)));
     assert!(control.accounts.is_empty().unwrap());
+}
+
+#[tokio::test]
+async fn mf_63_a_link_is_for_what_was_asked_and_for_a_reset_where_there_is_nothing_to_sign_in_with() {
+    let control = control();
+    added(&control, new("none")).await;
+    added(&control, NewAccount { password: Some(Secret::new("a long password".into())), ..new("some") })
+        .await;
+    for (name, asked, made, page, expires) in [
+        ("none", LinkTo::SignIn, LinkTo::Reset, "setup", "2026-11-22T06:15:00.000Z"),
+        ("some", LinkTo::SignIn, LinkTo::SignIn, "link", "2026-11-22T06:15:00.000Z"),
+        ("some", LinkTo::Reset, LinkTo::Reset, "setup", "2026-11-22T06:15:00.000Z"),
+        ("some", LinkTo::SetUp, LinkTo::SetUp, "setup", "2026-11-23T06:00:00.000Z"),
+    ] {
+        let Reply::Link(link) = control.execute(Command::UserLink { name: named(name), to: asked }).await
+        else {
+            panic!()
+        };
+        assert_eq!((link.to, link.expires.as_str()), (made, expires));
+        assert!(link.url.contains(&format!("/.passgate/{page}?token=")), "{}", link.url);
+    }
 }
 
 #[tokio::test]

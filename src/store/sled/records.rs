@@ -23,8 +23,8 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    Backup, CredentialId, Group, ImportMark, Passkey, PasskeyFor, PasskeyName, Persistence, Profile, Session,
-    SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName, Persistence,
+    Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 
 /// The version of the records written.
@@ -115,6 +115,8 @@ struct PasskeyForRecord {
 struct LinkRecord {
     hash: Text<[u8; 32]>,
     expires: Timestamp,
+    #[serde(default, skip_serializing_if = "is_default")]
+    kind: LinkKind,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +128,8 @@ struct SessionRecord {
     persistence: Persistence,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passkey: Option<Text<Vec<u8>>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    by_link: bool,
     user_agent: String,
 }
 
@@ -156,7 +160,11 @@ pub(super) fn encode_user(user: &User) -> Vec<u8> {
         password,
         created,
         last_sign_in,
-        setup: setup.map(|link| LinkRecord { hash: Text(link.hash.0), expires: link.expires }),
+        setup: setup.map(|SetupLink { hash, expires, kind }| LinkRecord {
+            hash: Text(hash.0),
+            expires,
+            kind,
+        }),
         passkey_for: (passkey_for != PasskeyFor::default())
             .then_some(PasskeyForRecord { signing_in, sensitive_actions }),
         imported,
@@ -171,7 +179,11 @@ pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
         signing_in: choice.signing_in,
         sensitive_actions: choice.sensitive_actions,
     });
-    let setup = record.setup.map(|link| SetupLink { hash: TokenHash(link.hash.0), expires: link.expires });
+    let setup = record.setup.map(|LinkRecord { hash, expires, kind }| SetupLink {
+        hash: TokenHash(hash.0),
+        expires,
+        kind,
+    });
     let profile = Profile { id, name, full_name, email, groups };
     let imported = record.imported;
     Ok(User { profile, state, password, created, last_sign_in, setup, passkey_for, imported })
@@ -179,16 +191,18 @@ pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
 
 /// The record of a session; its id is in the key.
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    let Session { id: _, user, created, last_seen, persistence, passkey, user_agent } = session.clone();
-    let passkey = passkey.map(|passkey| Text(passkey.as_bytes().to_vec()));
-    encode(&SessionRecord { user: Text(user.0), created, last_seen, persistence, passkey, user_agent })
+    let Session { id: _, user, created, last_seen, persistence, passkey, by_link, user_agent } =
+        session.clone();
+    let (user, passkey) = (Text(user.0), passkey.map(|passkey| Text(passkey.as_bytes().to_vec())));
+    encode(&SessionRecord { user, created, last_seen, persistence, passkey, by_link, user_agent })
 }
 
 /// The session in a record, or what is wrong with it.
 pub(super) fn decode_session(id: SessionId, bytes: &[u8]) -> Result<Session, String> {
-    let SessionRecord { user, created, last_seen, persistence, passkey, user_agent } = decode(bytes)?;
+    let SessionRecord { user, created, last_seen, persistence, passkey, by_link, user_agent } =
+        decode(bytes)?;
     let passkey = passkey.map(|Text(passkey)| credential_after(&[], &passkey)).transpose()?;
-    Ok(Session { id, user: UserId(user.0), created, last_seen, persistence, passkey, user_agent })
+    Ok(Session { id, user: UserId(user.0), created, last_seen, persistence, passkey, by_link, user_agent })
 }
 
 /// The record of a passkey; its id is in the key.
@@ -220,6 +234,11 @@ fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, String> {
         Some((version, _)) => Err(format!("a record is of version {version}, only {VERSION} is known")),
         None => Err("a record is empty".to_owned()),
     }
+}
+
+/// What was meant before there was a choice is left out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Bytes as base64url, a third of the room that JSON's list of numbers takes.
@@ -306,6 +325,17 @@ mod tests {
                 .unwrap()
                 .ends_with(",\"imported\":{\"from\":\"phpbb\",\"password\":3494615284}}")
         );
+    }
+
+    #[test]
+    fn l9_what_a_link_is_for_and_that_it_opened_a_session_is_kept() {
+        let by_link = Session { by_link: true, ..session(2, 3) };
+        assert_eq!(decode_session(hash(2), &encode_session(&by_link)), Ok(by_link));
+        let mut zoe = zoe();
+        for kind in [LinkKind::Grant, LinkKind::Reset, LinkKind::SignIn] {
+            zoe.setup = Some(SetupLink { kind, ..link(2) });
+            assert_eq!(decode_user(id(1), &encode_user(&zoe)), Ok(zoe.clone()));
+        }
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Web {
         if !passkeys.are_offered_to(&profile) {
             return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")));
         }
-        let first = passkeys.first(member.session).map_err(|error| self.store_failed(&error, visit))?;
+        let first =
+            passkeys.before_adding(member.session).map_err(|error| self.store_failed(&error, visit))?;
         if let Some(reason) = first {
             return Ok(self.to_login(&here, reason));
         }

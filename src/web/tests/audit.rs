@@ -54,7 +54,7 @@ async fn every_security_event_is_logged_and_nothing_that_was_typed() {
     let site = Site::new();
     let alice = site.add("alice").await;
     let id = alice.profile.id.to_string();
-    let token = site.accounts.link(alice.profile.id).await.unwrap().to_text().to_string();
+    let token = site.accounts.link(alice.profile.id, LinkKind::SetUp).await.unwrap().to_text().to_string();
     let (log, _guard) = Log::start();
     let mut browser = site.browser();
     browser.sign_in("hunter2 in the wrong field", "x").await;

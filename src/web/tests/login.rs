@@ -209,7 +209,7 @@ async fn thr_09_too_many_at_once_are_asked_to_try_again_with_what_they_typed() {
     let new =
         NewUser { name: UserName::parse("alice").unwrap(), full_name: None, email: None, groups: vec![] };
     let user = site.accounts.add(new, None).await.unwrap();
-    let token = site.accounts.link(user.profile.id).await.unwrap().to_text().to_string();
+    let token = site.accounts.link(user.profile.id, LinkKind::SetUp).await.unwrap().to_text().to_string();
     let _waiting = fill_queue(&site).await;
     let mut browser = site.browser();
     let answer = browser.sign_in("alice", PASSWORD).await;

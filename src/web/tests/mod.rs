@@ -29,7 +29,7 @@ use crate::auth::{
     Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
     SignIn, Transport,
 };
-use crate::domain::{Clock, Group, Lifetimes, ManualClock, Secret, Timestamp, User, UserName};
+use crate::domain::{Clock, Group, Lifetimes, LinkKind, ManualClock, Secret, Timestamp, User, UserName};
 use crate::store::Store;
 use faulty::FaultyStore;
 

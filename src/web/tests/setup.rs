@@ -4,7 +4,7 @@ const SETUP: &str = "/.passgate/setup";
 const NEW: &str = "a password of my own";
 
 async fn link(site: &Site, user: &User) -> String {
-    site.accounts.link(user.profile.id).await.unwrap().to_text().to_string()
+    site.accounts.link(user.profile.id, LinkKind::SetUp).await.unwrap().to_text().to_string()
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn auth_09_old_unknown_and_broken_links_get_one_kind_answer() {
     let user = site.add("alice").await;
     let replaced = link(&site, &user).await;
     let old = link(&site, &user).await;
-    site.clock.advance(Accounts::LINK_LIFETIME);
+    site.clock.advance(Accounts::SETUP_LIFETIME);
     let unknown = crate::auth::SetupToken::generate().to_text().to_string();
     let expected = site.browser().get(SETUP).await;
     assert_eq!(expected.status(), StatusCode::GONE);

@@ -1,6 +1,7 @@
 //! The pages and the JSON about passkeys, asked by browsers with a cookie jar and a device that signs for real.
 
 mod ceremonies;
+mod link;
 mod manage;
 mod offer;
 mod pages;

@@ -259,9 +259,10 @@ async fn mf_28_where_passwords_are_off_none_is_asked_for_or_taken() {
     let answer = ask(&site, request.body(body.into()).unwrap()).await;
     assert_eq!(answer.refusal(), refused(403, "passwords-off"), "nor by scripts");
 
-    let token = site.accounts.link(site.alice().profile.id).await.unwrap().to_text().to_string();
+    let link = site.accounts.link(site.alice().profile.id, LinkKind::SetUp).await.unwrap();
+    let token = link.to_text().to_string();
     let page = site.browser().get(&format!("/.passgate/setup?token={token}")).await;
-    assert_eq!(page.status(), StatusCode::FORBIDDEN);
+    assert!(page.text().contains("add a passkey") && !page.text().contains("password\""), "{}", page.text());
     let fields = [("token", &*token), ("password", PASSWORD)];
     assert_eq!(site.browser().post("/.passgate/setup", &fields).await.status(), StatusCode::FORBIDDEN);
     assert!(site.alice().setup.is_some(), "the link is not used up");
