@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::Sessions;
+use super::identifier::{Identified, identify};
 use super::passwords::{Busy, PasswordPolicy, Passwords};
-use crate::domain::{Clock, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
+use crate::domain::{Clock, EmailKey, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// An account to be made.
@@ -116,6 +117,19 @@ impl Accounts {
     /// The account of that name.
     pub fn find(&self, name: &UserName) -> Result<Option<User>, StoreError> {
         self.store.user_by_name(name.key())
+    }
+
+    /// The account that is meant by what was typed into the name field: its name or e-mail address.
+    pub fn identify(&self, typed: &str) -> Result<Option<User>, StoreError> {
+        Ok(match identify(self.store.as_ref(), typed)? {
+            Identified::One(user) => Some(*user),
+            Identified::Nobody | Identified::Several => None,
+        })
+    }
+
+    /// The accounts with this e-mail address.
+    pub fn with_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
+        self.store.users_by_email(key)
     }
 
     /// All accounts by name.

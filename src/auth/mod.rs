@@ -6,6 +6,7 @@
 
 mod accounts;
 mod cookie;
+mod identifier;
 pub mod import;
 mod kept;
 mod links;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::identifier::{Identified, identify};
 use super::{Passwords, SessionToken, Sessions};
-use crate::domain::{Clock, Persistence, Profile, Secret, UserName, UserState};
+use crate::domain::{Clock, Persistence, Profile, Secret, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// What was typed into the sign-in form.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The name, in any spelling.
+    /// The name or e-mail address, in any spelling.
     pub name: &'a str,
     /// The password.
     pub password: Secret<String>,
@@ -35,7 +36,9 @@ pub enum SignInOutcome {
 pub enum RefusedBecause {
     /// The account is disabled.
     Disabled,
-    /// No account of that name, or not a name at all.
+    /// An e-mail address that several accounts have.
+    SharedEmail,
+    /// No account of that name or e-mail address.
     UnknownName,
     /// The password is not the account's, or it has none.
     WrongPassword,
@@ -74,15 +77,16 @@ impl SignIn {
     /// None if the account has changed since it was read.
     async fn try_password(&self, attempt: &Attempt<'_>) -> Result<Option<SignInOutcome>, StoreError> {
         let refused = |because| Ok(Some(SignInOutcome::Refused(because)));
-        let user = match UserName::parse(attempt.name) {
-            Ok(name) => self.store.user_by_name(name.key())?,
-            Err(_) => None,
+        let (user, nobody) = match identify(self.store.as_ref(), attempt.name)? {
+            Identified::Nobody => (None, RefusedBecause::UnknownName),
+            Identified::One(user) => (Some(*user), RefusedBecause::UnknownName),
+            Identified::Several => (None, RefusedBecause::SharedEmail),
         };
         let stored = user.as_ref().and_then(|user| user.password.clone());
         let Ok(verified) = self.passwords.verify(stored.clone(), attempt.password.clone()).await else {
             return Ok(Some(SignInOutcome::Busy));
         };
-        let Some(user) = user else { return refused(RefusedBecause::UnknownName) };
+        let Some(user) = user else { return refused(nobody) };
         if !verified.matches {
             return refused(RefusedBecause::WrongPassword);
         }
@@ -117,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::auth::{Accounts, HashingCost, NewUser, PasswordPolicy};
-    use crate::domain::{Lifetimes, ManualClock, Timestamp};
+    use crate::domain::{Lifetimes, ManualClock, Timestamp, UserName};
     use crate::store::MemoryStore;
 
     use crate::auth::passwords::{Columns, Source, read};

@@ -5,6 +5,7 @@
 //! spelling for comparison. Time comes from a [`Clock`], chance from [`Token::generate`] and [`UserId::generate`].
 
 mod clock;
+mod email;
 mod host;
 mod import_mark;
 mod passkey;
@@ -17,6 +18,7 @@ mod session;
 mod user;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use email::EmailKey;
 pub use host::{Host, HostPattern, InvalidHost};
 pub use import_mark::ImportMark;
 pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};
@@ -27,5 +29,5 @@ pub use return_to::ReturnTo;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
 pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
 pub use user::{
-    Group, InvalidName, LinkKind, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState, is_email,
+    Group, InvalidName, LinkKind, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState,
 };

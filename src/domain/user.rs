@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::secret::random;
-use super::{ImportMark, Timestamp, TokenHash};
+use super::{EmailKey, ImportMark, Timestamp, TokenHash};
 
 /// A member's lasting identity; names may change, this does not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -145,6 +145,13 @@ pub struct Profile {
     pub groups: Vec<Group>,
 }
 
+impl Profile {
+    /// The e-mail address for comparison; none if there is none, or something else in its place.
+    pub fn email_key(&self) -> Option<EmailKey> {
+        self.email.as_deref().and_then(EmailKey::parse)
+    }
+}
+
 /// A member's account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -228,14 +235,6 @@ impl LinkKind {
             Self::SignIn => "sign-in",
         }
     }
-}
-
-/// Whether a text has the outline of an e-mail address. More is not checked: nobody but the mail's own host knows which
-/// there are.
-pub fn is_email(text: &str) -> bool {
-    let sides = text.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
-    let odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
-    sides.is_some() && !text.contains(odd) && text.len() <= 254
 }
 
 /// Trims, composes (NFC) and refuses what can't be seen: it would make two names look alike or break a log line.

@@ -9,7 +9,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Batch, Change, Commit, Store, StoreError, oldest_first, revised_passkey, revised_user};
-use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{
+    CredentialId, EmailKey, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId,
+};
 
 /// Accounts, passkeys and sessions in memory.
 #[derive(Debug, Default)]
@@ -51,6 +53,11 @@ impl Store for MemoryStore {
 
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
         Ok(self.read().user_where(|user| user.profile.name.key() == key))
+    }
+
+    fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
+        let has_it = |user: &&Arc<User>| user.profile.email_key().as_ref() == Some(key);
+        Ok(self.read().users.values().filter(has_it).map(|user| User::clone(user)).collect())
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {

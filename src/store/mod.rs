@@ -22,7 +22,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use crate::domain::{CredentialId, Passkey, Session, SessionId, Timestamp, TokenHash, User, UserId};
+use crate::domain::{
+    CredentialId, EmailKey, Passkey, Session, SessionId, Timestamp, TokenHash, User, UserId,
+};
 
 /// Accounts, passkeys and sessions, durably.
 pub trait Store: Send + Sync {
@@ -31,6 +33,9 @@ pub trait Store: Send + Sync {
 
     /// The account whose name has this key ([`crate::domain::UserName::key`]).
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError>;
+
+    /// The accounts with this e-mail address, in any spelling and no particular order.
+    fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError>;
 
     /// The account for which a set-up link with this hash is open. The caller checks that it has not expired.
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError>;

@@ -88,6 +88,7 @@ impl Event {
     const fn reason(self) -> Option<&'static str> {
         match self {
             Self::SignInRefused(RefusedBecause::Disabled) => Some("disabled"),
+            Self::SignInRefused(RefusedBecause::SharedEmail) => Some("shared-e-mail"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
             Self::PasskeyRefused { code, .. } | Self::FormNotKept(code) => Some(code),

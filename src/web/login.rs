@@ -13,7 +13,7 @@ use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
 use crate::auth::{Accounts, Attempt, BrowserToken, Presented, SessionToken, SignInOutcome};
-use crate::domain::{Persistence, ReturnTo, UserId, UserName};
+use crate::domain::{Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
 
 /// What the sign-in page shows.
@@ -270,8 +270,7 @@ impl Web {
 
     /// Whose account was tried, for the log.
     fn account_of(&self, typed: &str) -> Option<UserId> {
-        let name = UserName::parse(typed).ok()?;
-        Some(self.parts.accounts.find(&name).ok()??.profile.id)
+        Some(self.parts.accounts.identify(typed).ok()??.profile.id)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::shapes::{Draft, Rank};
 use crate::auth::passwords::{Columns, Source, read};
-use crate::domain::{Group, UserName, UserState, is_email};
+use crate::domain::{EmailKey, Group, UserName, UserState};
 
 /// The group of those who run the forum, whatever it is called there. `passkeys.rollout = "admins"` and access rules know it.
 const ADMINS: &str = "admins";
@@ -52,7 +52,7 @@ pub(super) fn prepared(line: u64, draft: Draft, hashes: Option<Source>) -> Resul
     }
     let (password, kind) = password(&draft, hashes, &mut notes);
     let email = draft.email.filter(|email| {
-        let fits = is_email(email);
+        let fits = EmailKey::parse(email).is_some();
         if !fits {
             notes.push("what stands for an e-mail address is none, and was left out".to_owned());
         }

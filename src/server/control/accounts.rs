@@ -3,7 +3,7 @@
 use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::{Control, all_users, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
-use crate::domain::{Group, LinkKind, Secret, User, UserName, UserState, is_email};
+use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
 
 impl Control {
     pub(super) async fn add(&self, new: NewAccount) -> Result<Reply, Failure> {
@@ -20,12 +20,13 @@ impl Control {
                 user.name.as_str()
             )));
         }
+        let mut warnings = self.shared_email(&user)?;
         let Some(password) = password else {
             let user = self.accounts.add(user, None).await?;
             let link = self.open_link(&user, LinkTo::SetUp).await?;
-            return Ok(Reply::Added { user: UserView::of(&user), link: Some(link), warnings: Vec::new() });
+            return Ok(Reply::Added { user: UserView::of(&user), link: Some(link), warnings });
         };
-        let warnings = self.judge(&password)?;
+        warnings.extend(self.judge(&password)?);
         let Ok(hash) = self.accounts.hash(password).await else {
             return Err(Failure::Unavailable("too many are signing in at this moment; try again".to_owned()));
         };
@@ -91,6 +92,23 @@ impl Control {
         })
     }
 
+    /// An address that says who signs in has to be one account's alone.
+    fn shared_email(&self, new: &NewUser) -> Result<Vec<String>, Failure> {
+        let Some(email) = &new.email else { return Ok(Vec::new()) };
+        let key = EmailKey::parse(email);
+        let others = key.as_ref().map_or(Ok(Vec::new()), |key| self.accounts.with_email(key))?;
+        let mut warnings: Vec<_> = others
+            .iter()
+            .map(|other| format!("{email} is the address of {} too; it signs in neither", other.profile.name))
+            .collect();
+        if let Ok(name) = UserName::parse(email)
+            && let Some(other) = self.accounts.find(&name)?
+        {
+            warnings.push(format!("{email} is another member's name; it signs in {}", other.profile.name));
+        }
+        Ok(warnings)
+    }
+
     /// Operators may choose a shorter password than members, down to the fixed bound.
     fn judge(&self, password: &Secret<String>) -> Result<Vec<String>, Failure> {
         match Accounts::check_password(password, Accounts::MIN_PASSWORD_CHARS) {
@@ -124,10 +142,10 @@ pub(super) fn read_full_name(text: &str) -> Result<String, Failure> {
 }
 
 pub(super) fn read_email(text: &str) -> Result<String, Failure> {
-    if !is_email(text) {
+    if EmailKey::parse(text).is_none() {
         return Err(Failure::Data(format!("{text:?} is no e-mail address; write it as name@host")));
     }
-    Ok(text.to_owned())
+    Ok(text.trim().to_owned())
 }
 
 pub(super) fn read_group(text: &str) -> Result<Group, Failure> {

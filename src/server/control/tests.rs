@@ -140,6 +140,19 @@ async fn auth_01_an_operators_password_may_be_shorter_with_a_warning() {
 }
 
 #[tokio::test]
+async fn mf_24_an_address_that_is_anothers_too_is_told_to_the_operator() {
+    let control = control();
+    let with = |name: &str, email: &str| NewAccount { email: Some(email.into()), ..new(name) };
+    let (_, _, warnings) = added(&control, with("ann", "Ann@forum.example")).await;
+    assert!(warnings.is_empty());
+    let (_, _, warnings) = added(&control, with("bob", "ann@FORUM.example")).await;
+    assert_eq!(warnings, ["ann@FORUM.example is the address of ann too; it signs in neither"]);
+    added(&control, new("c@forum.example")).await;
+    let (_, _, warnings) = added(&control, with("d", "c@forum.example")).await;
+    assert_eq!(warnings, ["c@forum.example is another member's name; it signs in c@forum.example"]);
+}
+
+#[tokio::test]
 async fn a_disabled_member_has_no_sessions_and_gets_no_link() {
     let control = control();
     added(&control, new("alice")).await;

@@ -30,11 +30,13 @@ use std::sync::Arc;
 use sled::IVec;
 
 use self::files::{Folder, unreadable};
-use self::records::{Kind, credential_after, decode_passkey, decode_session, decode_user, trailing};
+use self::records::{
+    Kind, credential_after, decode_passkey, decode_session, decode_user, email_key, email_of_key, trailing,
+};
 use self::table::Table;
 use self::writer::{DiskSync, Writer};
 use super::{Batch, Commit, Store, StoreError, oldest_first};
-use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{CredentialId, EmailKey, Passkey, Session, SessionId, TokenHash, User, UserId};
 
 /// Accounts, passkeys and sessions on the disk.
 ///
@@ -72,7 +74,9 @@ impl SledStore {
         folder.check_written(table.groups()?)?;
         folder.secure().map_err(|error| unreadable(path, error))?;
         let mut barrier = folder.barrier().map_err(|error| unreadable(path, error))?;
-        let sync = around(Box::new(move |group| barrier.pass(group)));
+        let mut sync: DiskSync = Box::new(move |group| barrier.pass(group));
+        list_emails(&table, &mut sync)?;
+        let sync = around(sync);
         let writer = Writer::start(Arc::clone(&table), sync)?;
         Ok(Self { writer, table, folder })
     }
@@ -146,6 +150,31 @@ impl SledStore {
     }
 }
 
+/// Lists the accounts by their e-mail addresses in a store from before there was such a list.
+fn list_emails(table: &Table, sync: &mut DiskSync) -> Result<(), StoreError> {
+    let is_listed = Kind::Email.key(&[]);
+    let batch = table.read(|db| {
+        if table.sound(db.contains_key(&is_listed))? {
+            return Ok(None);
+        }
+        let mut batch = sled::Batch::default();
+        for entry in db.scan_prefix(Kind::User.key(&[])) {
+            let (key, record) = table.sound(entry)?;
+            let user = table.sound(trailing(&key).and_then(|id| decode_user(UserId(id), &record)))?;
+            if let Some(email) = email_of_key(&user.profile) {
+                batch.insert(email, &[]);
+            }
+        }
+        batch.insert(is_listed.as_slice(), &[]);
+        Ok(Some(batch))
+    })?;
+    let Some(batch) = batch else { return Ok(()) };
+    let group = table.groups()? + 1;
+    let failed = |error: &dyn ToString| StoreError::Failed(error.to_string());
+    table.write(batch, group).map_err(|error| failed(&error))?;
+    sync(group).map_err(|error| failed(&error))
+}
+
 impl Store for SledStore {
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.table.read(|db| {
@@ -156,6 +185,13 @@ impl Store for SledStore {
 
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
         self.user_at(&Kind::Name.key(key.as_bytes()))
+    }
+
+    fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
+        self.table.read(|db| {
+            let keys = db.scan_prefix(email_key(key)).keys();
+            keys.map(|key| self.indexed_user(db, &self.table.sound(key)?)).collect()
+        })
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {

@@ -7,6 +7,8 @@
 //! | `c` | how many groups of changes have been written |
 //! | `u` id | a [`User`] |
 //! | `n` name key | the id of the account of that name |
+//! | `e` e-mail key, 0, user id | nothing; lists the accounts with that address |
+//! | `e` | nothing; says that the list of addresses is complete |
 //! | `l` link hash | the id of the account with that set-up link |
 //! | `s` session id | a [`Session`] |
 //! | `i` user id, session id | nothing; lists the sessions of an account |
@@ -23,8 +25,9 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
-    Backup, CredentialId, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName, Persistence,
-    Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName, UserState,
+    Backup, CredentialId, EmailKey, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
+    Persistence, Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
+    UserState,
 };
 
 /// The version of the records written.
@@ -35,6 +38,7 @@ const VERSION: u8 = 1;
 #[repr(u8)]
 pub(super) enum Kind {
     Count = b'c',
+    Email = b'e',
     Link = b'l',
     Name = b'n',
     Passkey = b'p',
@@ -57,6 +61,21 @@ impl Kind {
     pub(super) fn is_of(self, key: &[u8]) -> bool {
         key.first() == Some(&(self as u8))
     }
+}
+
+/// What the keys that list the accounts with an e-mail address begin with. No key holds a 0 (control characters are
+/// refused), so no address is the beginning of another's.
+pub(super) fn email_key(email: &EmailKey) -> Vec<u8> {
+    let mut key = Kind::Email.key(email.as_str().as_bytes());
+    key.push(0);
+    key
+}
+
+/// The key that lists an account below its e-mail address, if it has one.
+pub(super) fn email_of_key(profile: &Profile) -> Option<Vec<u8>> {
+    let mut key = email_key(&profile.email_key()?);
+    key.extend_from_slice(&profile.id.0);
+    Some(key)
 }
 
 /// The key that lists `session` below `user`.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sled::IVec;
 
 use super::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, encode_passkey, encode_session,
-    encode_user, passkey_of_key, session_of_key, trailing,
+    Kind, credential_after, decode_passkey, decode_session, decode_user, email_of_key, encode_passkey,
+    encode_session, encode_user, passkey_of_key, session_of_key, trailing,
 };
 use super::table::Table;
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
@@ -88,9 +88,12 @@ impl<'t> Stage<'t> {
             return Err(StoreError::NameTaken);
         }
         if let Some(before) = before {
-            self.forget_name_and_link(before)?;
+            self.forget_indexes(before)?;
         }
         self.set(name, &id.0);
+        if let Some(email) = email_of_key(&after.profile) {
+            self.set(email, &[]);
+        }
         if let Some(link) = &after.setup {
             self.set(Kind::Link.key(&link.hash.0), &id.0);
         }
@@ -100,7 +103,7 @@ impl<'t> Stage<'t> {
 
     fn delete_user(&mut self, id: UserId) -> Result<(), StoreError> {
         let Some(user) = self.user(id)? else { return Ok(()) };
-        self.forget_name_and_link(&user)?;
+        self.forget_indexes(&user)?;
         self.end_sessions(id, None)?;
         for passkey in self.passkeys_of(id)? {
             self.forget_passkey(id, &passkey);
@@ -109,8 +112,11 @@ impl<'t> Stage<'t> {
         Ok(())
     }
 
-    fn forget_name_and_link(&mut self, user: &User) -> Result<(), StoreError> {
+    fn forget_indexes(&mut self, user: &User) -> Result<(), StoreError> {
         self.remove(Kind::Name.key(user.profile.name.key().as_bytes()));
+        if let Some(email) = email_of_key(&user.profile) {
+            self.remove(email);
+        }
         if let Some(link) = &user.setup {
             let key = Kind::Link.key(&link.hash.0);
             if self.get(&key)?.is_some_and(|owner| *owner == user.profile.id.0) {

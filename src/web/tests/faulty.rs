@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{CredentialId, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{CredentialId, EmailKey, Passkey, Session, SessionId, TokenHash, User, UserId};
 use crate::store::{Batch, Commit, MemoryStore, Store, StoreError};
 
 #[derive(Default)]
@@ -25,6 +25,10 @@ impl Store for FaultyStore {
 
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
         self.inner.user_by_name(key)
+    }
+
+    fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
+        self.inner.users_by_email(key)
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {

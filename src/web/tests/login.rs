@@ -88,6 +88,54 @@ async fn l5_thr_13_unknown_name_wrong_password_and_disabled_get_one_answer() {
 }
 
 #[tokio::test]
+async fn mf_24_an_e_mail_address_in_place_of_the_name_is_the_same_account() {
+    let site = Site::new();
+    site.add_with_email("alice", "Alice@Wonderland.example").await;
+    for typed in ["alice@wonderland.example", " ALICE@wonderland.EXAMPLE ", "Alice"] {
+        let mut browser = site.browser();
+        assert_eq!(browser.sign_in(typed, PASSWORD).await.status(), StatusCode::SEE_OTHER, "{typed}");
+        assert!(browser.get("/.passgate/account").await.text().contains("<bdi>alice</bdi>"), "{typed}");
+    }
+    for typed in ["alice@wonderland", "lice@wonderland.example", "@wonderland.example"] {
+        let refused = site.browser().sign_in(typed, PASSWORD).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{typed}");
+    }
+}
+
+#[tokio::test]
+async fn mf_24_bp_50_an_address_of_two_is_nobodys_and_looks_like_one_that_nobody_has() {
+    let site = Site::new();
+    let (log, _guard) = super::audit::Log::start();
+    site.add_with_email("alice", "both@wonderland.example").await;
+    site.add_with_email("bob", "BOTH@wonderland.example").await;
+    let mut browser = site.browser();
+    browser.get(LOGIN).await;
+    let mut answers = Vec::new();
+    let hashes = site.passwords.hashes();
+    for typed in ["both@wonderland.example", "none@wonderland.example"] {
+        let answer = browser.sign_in(typed, PASSWORD).await;
+        answers.push((answer.status(), answer.text().replace(typed, "?")));
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0].0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(site.passwords.hashes() - hashes, 2, "L5: and the same work");
+    let reasons: Vec<_> = log.events().into_iter().map(|(_, reason, _)| reason).collect();
+    assert_eq!(reasons, ["shared-e-mail", "unknown-name"], "the operator can tell");
+    assert_eq!(site.browser().sign_in("bob", PASSWORD).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn mf_24_a_name_that_looks_like_anothers_address_stays_a_name() {
+    let site = Site::new();
+    site.add_with_email("alice", "alice@wonderland.example").await;
+    site.add_with_email("alice@wonderland.example", "mallory@wonderland.example").await;
+    let mut browser = site.browser();
+    browser.sign_in("alice@wonderland.example", PASSWORD).await;
+    let account = browser.get("/.passgate/account").await;
+    assert!(account.text().contains("<bdi>alice@wonderland.example</bdi>"), "names come first");
+}
+
+#[tokio::test]
 async fn web_01_a_form_from_elsewhere_is_refused_and_sets_no_cookie() {
     let site = Site::with_alice().await;
     for (case, origin, fetch_site) in [

@@ -120,11 +120,15 @@ impl Site {
     }
 
     async fn add(&self, name: &str) -> User {
+        self.add_with_email(name, &format!("{name}@wonderland.example")).await
+    }
+
+    async fn add_with_email(&self, name: &str, email: &str) -> User {
         let phc = self.accounts.hash(Secret::new(PASSWORD.to_owned())).await.unwrap();
         let new = NewUser {
             name: UserName::parse(name).unwrap(),
             full_name: Some("Alice <Liddell>".to_owned()),
-            email: Some("alice@wonderland.example".to_owned()),
+            email: Some(email.to_owned()),
             groups: vec![Group::parse("Tea & cake").unwrap()],
         };
         self.accounts.add(new, Some(phc)).await.unwrap()

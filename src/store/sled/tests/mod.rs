@@ -72,6 +72,21 @@ fn is_pending(commit: &mut Commit) -> bool {
 }
 
 #[test]
+fn mf_24_a_store_from_before_the_list_of_addresses_gets_one_when_it_is_opened() {
+    let store = Temporary::new();
+    let mut alice = user(1, "Alice");
+    alice.profile.email = Some("alice@forum.example".to_owned());
+    commit(&*store, vec![Change::AddUser(alice.clone())]).unwrap();
+    for entry in store.table.db().scan_prefix(Kind::Email.key(&[])) {
+        store.table.db().remove(entry.unwrap().0).unwrap();
+    }
+    let key = EmailKey::parse("ALICE@forum.example").unwrap();
+    assert_eq!(store.users_by_email(&key), Ok(vec![]));
+    let store = store.reopened();
+    assert_eq!(store.users_by_email(&key), Ok(vec![alice]));
+}
+
+#[test]
 fn all_is_there_after_reopening() {
     let alice = User { setup: Some(link(7)), ..user(1, "Alice") };
     let store = Temporary::new();
