@@ -65,6 +65,7 @@ fn row(passkey: PasskeyView) -> [String; 7] {
     let (created, last_used) = (minute(Some(&passkey.created)), minute(passkey.last_used.as_deref()));
     let synced = match passkey.synced {
         Synced::DeviceOnly => "no, this device only",
+        Synced::NoLonger => "no longer",
         Synced::NotYet => "not yet",
         Synced::Yes => "yes",
     };
@@ -80,6 +81,7 @@ fn provider(passkey: &PasskeyView) -> &str {
 pub(super) fn in_words(passkey: &PasskeyView) -> String {
     let synced = match passkey.synced {
         Synced::DeviceOnly => "this device only",
+        Synced::NoLonger => "no longer synced",
         Synced::NotYet => "not synced yet",
         Synced::Yes => "synced",
     };

@@ -81,6 +81,8 @@ pub enum Backup {
     Possible,
     /// BE = 1, BS = 1: synced.
     Done,
+    /// BE = 1, BS = 0 where BS was 1: was synced, is no longer.
+    Lost,
 }
 
 /// A member's passkey.

@@ -2,8 +2,10 @@
 //!
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
+mod emails;
 mod passkeys;
 
+pub(super) use self::emails::*;
 pub(super) use self::passkeys::*;
 
 use std::ops::ControlFlow;
@@ -12,8 +14,8 @@ use std::thread;
 
 use super::{Batch, Change, Store, StoreError, Verdict};
 use crate::domain::{
-    EmailKey, LinkKind, PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User,
-    UserId, UserName, UserState,
+    LinkKind, PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId,
+    UserName, UserState,
 };
 
 /// Declares every case of the contract as a test of the store to which `$fresh` dereferences.
@@ -195,35 +197,6 @@ pub(super) fn what_was_never_added_is_not_there(store: &dyn Store) {
     assert_eq!(store.user_by_setup(&hash(1)), Ok(None));
     assert_eq!(store.session(hash(1)), Ok(None));
     assert!(sessions(store).is_empty());
-}
-
-pub(super) fn mf_24_accounts_are_found_by_their_e_mail_address_as_it_is_now(store: &dyn Store) {
-    let with = |n: u8, name: &str, email: &str| {
-        let mut user = user(n, name);
-        user.profile.email = Some(email.to_owned());
-        user
-    };
-    let found = |email: &str| {
-        let mut found: Vec<_> = store.users_by_email(&EmailKey::parse(email).unwrap()).unwrap();
-        found.sort_by_key(|user| user.profile.id);
-        found.into_iter().map(|user| user.profile.id).collect::<Vec<_>>()
-    };
-    let (ann, bob) = (with(1, "ann", "Ann@forum.example"), with(2, "bob", "ann@FORUM.example"));
-    commit(store, vec![Change::AddUser(ann), Change::AddUser(bob), Change::AddUser(user(3, "c"))]).unwrap();
-    assert_eq!(found("ann@forum.example"), [id(1), id(2)]);
-    assert_eq!(found("nn@forum.example"), []);
-    assert_eq!(found("ann@forum.exampl"), []);
-    let moved = Change::ReviseUser(
-        id(2),
-        Box::new(|user| {
-            user.profile.email = Some("bob@forum.example".to_owned());
-            Verdict::Keep
-        }),
-    );
-    commit(store, vec![moved]).unwrap();
-    assert_eq!((found("ANN@forum.example"), found("bob@forum.example")), (vec![id(1)], vec![id(2)]));
-    commit(store, vec![Change::DeleteUser(id(1))]).unwrap();
-    assert_eq!(found("ann@forum.example"), []);
 }
 
 pub(super) fn a_taken_name_is_refused_in_any_spelling(store: &dyn Store) {

@@ -169,7 +169,11 @@ impl Use {
         credential.counter = self.counter;
         credential.backup_eligible = self.backup_eligible;
         credential.backup_state = self.backed_up;
-        passkey.backup = backup(&credential);
+        let is_lost = matches!(passkey.backup, Backup::Done | Backup::Lost);
+        passkey.backup = match backup(&credential) {
+            Backup::Possible if is_lost => Backup::Lost,
+            other => other,
+        };
         passkey.credential = to_text(credential).ok_or(Failed::NotProven)?;
         passkey.last_used = Some(self.at);
         Ok(())

@@ -274,6 +274,8 @@ pub struct PasskeyView {
 pub enum Synced {
     /// It can't leave its device.
     DeviceOnly,
+    /// It was, and is not any more.
+    NoLonger,
     /// It could be, and is not yet.
     NotYet,
     /// It is.
@@ -398,6 +400,7 @@ impl PasskeyView {
             provider: provider(passkey.aaguid).map(str::to_owned),
             synced: match passkey.backup {
                 Backup::DeviceBound => Synced::DeviceOnly,
+                Backup::Lost => Synced::NoLonger,
                 Backup::Possible => Synced::NotYet,
                 Backup::Done => Synced::Yes,
             },

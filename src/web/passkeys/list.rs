@@ -18,6 +18,8 @@ pub(in crate::web) struct PasskeyList {
     full_at: Option<usize>,
     all_on_one_device: bool,
     choice: Option<Choice>,
+    /// One that was on several devices, and is not any more.
+    no_longer_synced: Option<String>,
     signal: Option<String>,
 }
 
@@ -45,6 +47,7 @@ impl PasskeyList {
             lines: vec![used, Line::default()],
             full_at: Some(2),
             all_on_one_device: true,
+            no_longer_synced: Some("P".to_owned()),
             signal: Some("{}".to_owned()),
             ..Self::default()
         };
@@ -77,6 +80,10 @@ impl Web {
             all_on_one_device: !all.is_empty()
                 && all.iter().all(|passkey| passkey.backup == Backup::DeviceBound),
             choice: Choice::of(passkeys, member, all.len()),
+            no_longer_synced: all
+                .iter()
+                .find(|passkey| passkey.backup == Backup::Lost)
+                .map(|passkey| passkey.name.as_str().to_owned()),
             signal: signal::to_text(passkeys, &profile, &all),
         }))
     }
@@ -106,6 +113,7 @@ fn kind(passkey: &Passkey) -> &'static str {
         && !passkey.transports.iter().any(|way| way == "internal");
     match passkey.backup {
         Backup::Done => "Synced",
+        Backup::Lost => "No longer synced",
         Backup::Possible => "Not synced yet",
         Backup::DeviceBound if is_key => "Security key",
         Backup::DeviceBound => "This device only",

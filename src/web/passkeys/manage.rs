@@ -28,6 +28,8 @@ pub(in crate::web) struct RenamePasskeyPage {
     return_to: String,
     is_new: bool,
     is_refused: bool,
+    /// Whether the member is signed in elsewhere, too.
+    has_other_sessions: bool,
     signal: Option<String>,
 }
 
@@ -38,6 +40,7 @@ impl Page for RenamePasskeyPage {
         let new = Self {
             is_new: true,
             return_to: "/".to_owned(),
+            has_other_sessions: true,
             signal: Some("{}".to_owned()),
             ..Self::default()
         };
@@ -99,6 +102,7 @@ impl Web {
             return_to: self.optional_return(&in_query(request, "return_to")),
             is_new: in_query(request, "new") == "1",
             is_refused: false,
+            has_other_sessions: self.parts.sessions.of(member.session.user()).len() > 1,
             signal: signal::to_text(passkeys, &member.session.profile(), &all),
         };
         Ok(self.page(StatusCode::OK, &page, visit))
@@ -126,6 +130,7 @@ impl Web {
                 return_to,
                 is_new: form.is_ticked("new"),
                 is_refused: true,
+                has_other_sessions: false,
                 signal: None,
             };
             return Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, &page, visit));

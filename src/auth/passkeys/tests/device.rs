@@ -26,7 +26,7 @@ pub(crate) struct Device {
     pub(crate) id: Vec<u8>,
     pub(crate) user_handle: Option<Vec<u8>>,
     pub(super) aaguid: [u8; 16],
-    pub(super) flags: u8,
+    pub(crate) flags: u8,
     /// The next value of the counter; 0 for one that does not count.
     pub(super) counter: u32,
     pub(crate) transports: Vec<&'static str>,

@@ -104,6 +104,43 @@ async fn bp_60_bp_62_the_list_says_where_each_lives_and_hints_at_a_second() {
 }
 
 #[tokio::test]
+async fn bp_62_one_that_is_no_longer_synced_is_told_with_a_hint_at_another() {
+    let site = Site::with_passkeys(everyone()).await;
+    let mut device = device();
+    let mut browser = site.signed_in("alice").await;
+    browser.enrol(&mut device).await;
+    assert!(!browser.get(ACCOUNT).await.text().contains("no longer synced"));
+    const BACKED_UP: u8 = 0b1_0000;
+    device.flags &= !BACKED_UP;
+    site.browser().sign_in_with(&mut device, json!({})).await;
+    let page = browser.get(ACCOUNT).await;
+    assert!(page.text().contains("No longer synced") && page.text().contains("A second passkey elsewhere"));
+    device.flags |= BACKED_UP;
+    site.browser().sign_in_with(&mut device, json!({})).await;
+    assert!(!browser.get(ACCOUNT).await.text().contains("o longer synced"), "BS 0→1: nothing to do");
+}
+
+#[tokio::test]
+async fn bp_67_ending_other_sessions_is_offered_after_adding_and_after_removing() {
+    const END: &str = "/account/end-other-sessions\"";
+    let site = Site::with_passkeys(everyone()).await;
+    let mut browser = site.signed_in("alice").await;
+    let added = browser.enrol(&mut device()).await;
+    let alone = browser.get(added["location"].as_str().unwrap()).await;
+    assert!(!alone.text().contains(END), "there are none");
+    let other = site.signed_in("alice").await;
+    let page = browser.get(added["location"].as_str().unwrap()).await;
+    assert!(page.text().contains("Passkey added") && page.text().contains(END));
+    let csrf = page.field("csrf");
+    let handle = handle_in(&added["location"]);
+    let removed = browser.post(REMOVE, &[("csrf", &csrf), ("passkey", &handle), ("sure", "1")]).await;
+    let page = browser.get(removed.location().split('#').next().unwrap()).await;
+    assert!(page.text().contains("<a href=\"#sessions\">end it</a>") && page.text().contains(END));
+    browser.post("/.passgate/account/end-other-sessions", &[("csrf", &csrf)]).await;
+    assert!(!site.live(other.session().unwrap()) && site.live(browser.session().unwrap()));
+}
+
+#[tokio::test]
 async fn what_a_member_does_with_passkeys_is_in_the_audit_log() {
     let site = Site::with_passkeys(everyone()).await;
     let alice = site.accounts.find(&UserName::parse("alice").unwrap()).unwrap().unwrap().profile;
