@@ -131,6 +131,7 @@ impl Services {
         let url = &config.server.public_url;
         let public = PublicOrigin {
             proto: if url.scheme() == "https" { "https" } else { "http" },
+            origin: url.origin().ascii_serialization(),
             port: url.port_or_known_default().unwrap_or(443).to_string(),
         };
         let rules = Rules {
@@ -145,6 +146,7 @@ impl Services {
             web,
             upstream: Arc::clone(&upstream),
             trusted: TrustedProxies::new(config.proxy.trusted_proxies.clone()),
+            aliases: config.aliases.clone(),
             public,
             service_workers: config.proxy.service_workers,
         };

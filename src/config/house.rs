@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use url::Url;
 
 use super::raw;
-use super::reader::{Reader, quoted};
+use super::reader::{Reader, quoted, quoted_url};
 use super::server::placed;
-use crate::domain::Host;
+use crate::domain::{Host, RequestPath};
 use crate::server::options::{LogFormat, LogOptions, StoreOptions};
 use crate::web::options::PageOptions;
 
@@ -49,8 +50,34 @@ pub(super) fn pages(reader: &mut Reader<'_>, raw: &raw::Pages, host: Option<&Hos
     };
     let logo = logo(reader, &raw.logo);
     let accent = accent(reader, &raw.accent);
+    let recovery_url = recovery_url(reader, &raw.recovery_url);
     let templates = templates(reader, &raw.templates);
-    Some(PageOptions { site_name: site_name?, logo: logo?, accent: accent?, templates: templates? })
+    Some(PageOptions {
+        site_name: site_name?,
+        logo: logo?,
+        accent: accent?,
+        recovery_url: recovery_url?,
+        templates: templates?,
+    })
+}
+
+/// The inner `None` is no such page.
+fn recovery_url(reader: &mut Reader<'_>, text: &str) -> Option<Option<String>> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"'<>".contains(&byte));
+    let is_path = RequestPath::parse(text).is_ok() && text.starts_with('/') && !text.starts_with("//");
+    let is_url = Url::parse(text).is_ok_and(|url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
+    match text {
+        "" => Some(None),
+        text if is_plain && (is_path || is_url) => Some(Some(text.to_owned())),
+        _ => reader.refuse(
+            "pages.recovery_url",
+            quoted_url(text),
+            "a path on this site such as \"/ucp.php?mode=sendpassword\", or a URL that begins with https://",
+            "name the application's page for forgotten passwords, or leave it empty",
+        ),
+    }
 }
 
 /// The content policy of our pages loads pictures from this origin only. The inner `None` is no logo.

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
-use crate::domain::{Host, Lifetimes};
+use crate::domain::{Host, HostPattern, Lifetimes};
 use crate::policy::Policy;
 use crate::proxy::options::ProxyOptions;
 use crate::server::options::{LogOptions, ServerOptions, StoreOptions};
@@ -69,6 +69,8 @@ pub struct Config {
     pub transport: Transport,
     /// The host of the public URL.
     pub host: Host,
+    /// Other names of the site, which lead to the public URL.
+    pub aliases: Vec<HostPattern>,
     /// The origins (`https://host[:port]`) our forms may come from; a host with a star keeps it.
     pub origins: Vec<String>,
     /// The path below which our own pages live, without a slash at its end.

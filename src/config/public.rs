@@ -14,15 +14,18 @@ pub(super) struct Public {
     pub(super) host: Host,
     pub(super) transport: Transport,
     pub(super) hosts: Vec<HostPattern>,
+    pub(super) aliases: Vec<HostPattern>,
     pub(super) origins: Vec<String>,
 }
 
 const URL: &str = "server.public_url";
 const HOSTS: &str = "server.hosts";
+const ALIASES: &str = "server.aliases";
 
 pub(super) fn read(reader: &mut Reader<'_>, raw: &raw::Server) -> Option<Public> {
     let address = public_url(reader, &raw.public_url);
-    let extra: Vec<_> = raw.hosts.iter().map(|text| host(reader, text)).collect();
+    let extra: Vec<_> = raw.hosts.iter().map(|text| host(reader, HOSTS, text)).collect();
+    let aliases: Vec<_> = raw.aliases.iter().map(|text| host(reader, ALIASES, text)).collect();
     let (url, own) = address?;
     let transport = if url.scheme() == "http" { Transport::PlainLoopback } else { Transport::Tls };
     if transport == Transport::PlainLoopback {
@@ -37,7 +40,18 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: &raw::Server) -> Option<Public>
     hosts.extend(extra.into_iter().flatten());
     let hosts = without_repeats(hosts);
     let origins = hosts.iter().filter_map(|pattern| origin(&url, pattern)).collect();
-    Some(Public { url, host: own, transport, hosts, origins })
+    let aliases: Vec<_> = aliases.into_iter().flatten().collect();
+    if let Some(twice) = aliases.iter().find(|alias| hosts.contains(alias)) {
+        let (HostPattern::Exact(name) | HostPattern::Below(name)) = twice;
+        let expected = "names that are neither in server.hosts nor the site's own";
+        return reader.refuse(
+            ALIASES,
+            quoted(name.as_str()),
+            expected,
+            "a name is served or leads away, not both",
+        );
+    }
+    Some(Public { url, host: own, transport, hosts, aliases, origins })
 }
 
 /// SECURITY: OPS-09. Session cookies are `Secure`; without TLS they work on loopback names alone.
@@ -83,12 +97,12 @@ fn public_url(reader: &mut Reader<'_>, text: &str) -> Option<(Url, Host)> {
     Some((url, host))
 }
 
-fn host(reader: &mut Reader<'_>, text: &str) -> Option<HostPattern> {
+fn host(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<HostPattern> {
     let has_port = !text.contains('[') && text.contains(':') || text.contains("]:");
     match HostPattern::parse(text) {
         Ok(pattern) if !has_port => Some(pattern),
         _ => reader.refuse(
-            HOSTS,
+            key,
             quoted(text),
             "a host name, or `*.` and a host name",
             "write no scheme, port or path; write names beyond ASCII in their xn-- form",

@@ -30,6 +30,8 @@ pub(super) struct Server {
     pub(super) public_url: String,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) hosts: Vec<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) aliases: Vec<String>,
     pub(super) data_dir: String,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) trusted_proxies: Vec<String>,
@@ -47,6 +49,7 @@ impl Default for Server {
             listen: vec!["127.0.0.1:8080".into()],
             public_url: "http://localhost:8080".into(),
             hosts: Vec::new(),
+            aliases: Vec::new(),
             data_dir: "data".into(),
             trusted_proxies: Vec::new(),
             admin_listen: "127.0.0.1:9090".into(),
@@ -237,6 +240,7 @@ pub(super) struct Pages {
     pub(super) site_name: String,
     pub(super) logo: String,
     pub(super) accent: String,
+    pub(super) recovery_url: String,
     pub(super) templates: String,
 }
 
@@ -246,6 +250,7 @@ impl Default for Pages {
             site_name: String::new(),
             logo: String::new(),
             accent: "#2457d6".into(),
+            recovery_url: String::new(),
             templates: String::new(),
         }
     }

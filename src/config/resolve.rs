@@ -1,15 +1,19 @@
 //! From what is written to what is meant. Every section is read to its end, so that all problems come out at once.
 
+use http::Method;
+
 use super::access::{self, Around, no_rule_asks_for_passkeys};
 use super::layers::Layers;
 use super::passkeys::Passwords;
 use super::problem::Problem;
 use super::raw::Raw;
-use super::reader::Reader;
+use super::reader::{Reader, quoted};
 use super::{Config, house, limits, passkeys, public, server, upstream};
 use crate::auth::passkeys::PasskeyOptions;
-use crate::policy::Policy;
+use crate::domain::{Host, RequestPath, Timestamp};
+use crate::policy::{Decision, Policy, RequestFacts};
 use crate::proxy::options::{ProxyOptions, ServiceWorkers, Webauthn};
+use crate::web::options::PageOptions;
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
 pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Result<Config, Vec<Problem>> {
@@ -39,6 +43,9 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
     let store = house::store(reader, &raw.store, data_dir);
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
+    if let (Some(public), Some(pages), Some(policy)) = (&public, &pages, &policy) {
+        recovery_is_open(reader, &public.host, pages, policy);
+    }
     let log = house::log(reader, &raw.log);
     let file = reader.layers().file().cloned();
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
@@ -77,6 +84,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         store: store?,
         pages: pages?,
         log: log?,
+        aliases: public.aliases,
         transport: public.transport,
         host: public.host,
         origins: public.origins,
@@ -90,4 +98,22 @@ fn of_one_mind(policy: Policy, passkeys: Option<&mut PasskeyOptions>) -> Policy 
     let Some(passkeys) = passkeys else { return policy };
     passkeys.asked_by_rules = policy.passkey_rules();
     policy.demanding(passkeys.required_for.clone())
+}
+
+/// Whoever needs the page can't sign in to see it.
+fn recovery_is_open(reader: &mut Reader<'_>, host: &Host, pages: &PageOptions, policy: &Policy) {
+    let Some(path) = pages.recovery_url.as_deref().filter(|text| text.starts_with('/')) else { return };
+    let Ok(path) = RequestPath::parse(path) else { return };
+    let facts = RequestFacts { host, path: &path, method: &Method::GET };
+    if matches!(
+        policy.decide(&facts, None, Timestamp::from_millis(0)),
+        Decision::SignIn(_) | Decision::Refuse(_)
+    ) {
+        reader.note(
+            "pages.recovery_url",
+            quoted(&path.target()),
+            "a page that visitors may open",
+            "add an [[access.rule]] for it with require = \"guest\"",
+        );
+    }
 }

@@ -132,6 +132,8 @@ fn proxied_proto<'h>(sent: &'h HeaderMap, origin: &Origin) -> Option<&'h str> {
 /// How browsers reach us, from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicOrigin {
+    /// As browsers write it: `https://forum.example`.
+    pub origin: String,
     /// `http` or `https`.
     pub proto: &'static str,
     /// The port, written out.

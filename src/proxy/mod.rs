@@ -37,7 +37,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{COOKIE, SET_COOKIE, TRANSFER_ENCODING};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Method, Version};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -52,7 +52,7 @@ use self::forwarded::Trust;
 use self::options::ServiceWorkers;
 use self::trailers::Crossing;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
-use crate::domain::Clock;
+use crate::domain::{Clock, HostPattern};
 use crate::policy::{Decision, Policy, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, Web, is_well_known};
 
@@ -74,6 +74,8 @@ pub struct Rules {
     pub upstream: Arc<Upstream>,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
+    /// Other names of the site: what is asked for there is to be asked for at the public origin.
+    pub aliases: Vec<HostPattern>,
     /// How browsers reach us.
     pub public: PublicOrigin,
     /// Whether the application may have service workers.
@@ -81,6 +83,16 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// SECURITY: BP-85. Under another name of the site nothing is served, since neither a session nor a passkey made there
+    /// would count here; what can be asked for again is.
+    fn elsewhere(&self, facts: &RequestFacts<'_>) -> Judged {
+        let is_alias = self.aliases.iter().any(|alias| alias.matches(facts.host));
+        if is_alias && matches!(*facts.method, Method::GET | Method::HEAD) {
+            return Judged::Moved(format!("{}{}", self.public.origin, facts.path.target()));
+        }
+        Judged::Refused(Problem::UnknownHost)
+    }
+
     /// SECURITY: BP-88. A script that someone uploaded could else answer for our pages, and see what is typed there.
     /// Browsers mark the request for one (Service Workers, `Service-Worker: script`), and scripts can't leave that out.
     fn refuse_worker(&self, headers: &HeaderMap) -> bool {
@@ -151,6 +163,10 @@ impl Gateway {
                 ctx.crossing = Crossing::begin(session, &rules);
                 Ok(false)
             }
+            Judged::Moved(location) => {
+                ctx.outcome = Outcome::Own;
+                own::respond(session, rules.web.moved(&location)).await.map(|()| true)
+            }
             Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
             Judged::SignIn(target, reason) => {
                 ctx.outcome = Outcome::SignIn;
@@ -177,7 +193,7 @@ impl Gateway {
         let profile = known.map(|(_, live)| live.profile());
         let member = known.zip(profile.as_ref()).map(|((_, live), profile)| live.presence(profile));
         match rules.policy.decide(&facts, member, self.clock.now()) {
-            Decision::Refuse(Refusal::UnknownHost) => Judged::Refused(Problem::UnknownHost),
+            Decision::Refuse(Refusal::UnknownHost) => rules.elsewhere(&facts),
             _ if is_well_known(&path) => Judged::Own(path.target().into_owned()),
             Decision::Forward(_) if rules.refuse_worker(&request.headers) => {
                 Judged::Refused(Problem::ServiceWorker)
@@ -227,6 +243,7 @@ impl Gateway {
 /// What a request came to.
 enum Judged {
     Forwarded(crate::policy::Permit, Option<Vec<u8>>),
+    Moved(String),
     Own(String),
     Refused(Problem),
     SignIn(String, crate::policy::SignInReason),

@@ -202,6 +202,12 @@ impl Web {
         }
     }
 
+    /// Sends a visitor from another name of the site to this address of it. The answer is not kept, so that a mistake in
+    /// the configuration is not either.
+    pub fn moved(&self, location: &str) -> Response<Bytes> {
+        self.outbound.redirect(StatusCode::MOVED_PERMANENTLY, location)
+    }
+
     /// Sends a visitor to the sign-in page, or tells a script that signing in comes first.
     pub fn unauthenticated(
         &self,

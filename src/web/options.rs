@@ -11,6 +11,8 @@ pub struct PageOptions {
     pub logo: Option<String>,
     /// The colour of buttons and links, `#rrggbb`.
     pub accent: String,
+    /// Where members who can't sign in are helped: a path on this site, or a URL.
+    pub recovery_url: Option<String>,
     /// A folder with templates that replace the embedded ones of the same name.
     pub templates: Option<PathBuf>,
 }

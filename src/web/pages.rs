@@ -98,6 +98,7 @@ struct Site<'a> {
     script: String,
     passkeys: String,
     icon: String,
+    recovery: &'a str,
 }
 
 /// The signed-in member, for the page's head.
@@ -121,7 +122,9 @@ impl Pages {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let [style, script, passkeys, icon] = assets.names().map(|name| format!("{prefix}/assets/{name}"));
         let logo = options.logo.as_deref().unwrap_or(&icon).to_owned();
-        let site = Site { name: &options.site_name, logo: &logo, prefix, style, script, passkeys, icon };
+        let recovery = options.recovery_url.as_deref().unwrap_or_default();
+        let site =
+            Site { name: &options.site_name, logo: &logo, prefix, style, script, passkeys, icon, recovery };
         environment.add_global("site", Value::from(Serde(site)));
         for (name, source) in TEMPLATES {
             environment.add_template(name, source).map_err(|error| mistake(&error, name, None))?;

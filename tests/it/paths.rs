@@ -172,3 +172,35 @@ async fn p7_a_closed_script_is_closed_with_anything_written_behind_it() {
     }
     assert!(upstream.request_heads().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bp_85_other_names_of_the_site_lead_to_the_one_and_serve_nothing() {
+    let upstream = Recorder::always([Act::ok("hello")]).await;
+    let server = "aliases = [\"www.localhost\", \"*.old.localhost\"]";
+    let gateway = Gateway::with(upstream.address(), Settings { server, ..OPEN_FOLDER }).await;
+    let ask = async |line: &str, host: &str| {
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let reply = exchange(gateway.address, request).await.unwrap();
+        (reply.status(), reply.head.value("location"))
+    };
+    for host in ["www.localhost", "WWW.localhost.:8443", "a.old.localhost"] {
+        for (line, target) in [
+            ("GET /public/x?a=b;c&d=%2F", "/public/x?a=b;c&d=%2F"),
+            ("HEAD /x", "/x"),
+            ("GET /.passgate/login?return_to=%2Fx", "/.passgate/login?return_to=%2Fx"),
+            ("GET /.well-known/passkey-endpoints", "/.well-known/passkey-endpoints"),
+            ("GET //evil.example/x", "/evil.example/x"),
+        ] {
+            let expected = (301, Some(format!("{}{target}", gateway.url())));
+            assert_eq!(ask(line, host).await, expected, "{line} at {host}");
+        }
+        for line in ["POST /.passgate/login", "POST /public/x", "PUT /x", "OPTIONS /x"] {
+            assert_eq!(ask(line, host).await, (421, None), "{line} at {host}");
+        }
+    }
+    assert_eq!(ask("GET /public/x", "old.localhost").await, (421, None), "only what is listed");
+    assert_eq!(ask("GET /public/x", "evil.example").await, (421, None));
+    assert_eq!(ask("GET /public/x", &gateway.host()).await, (200, None));
+    assert_eq!(upstream.request_heads().len(), 1);
+}

@@ -386,3 +386,15 @@ async fn a_link_can_choose_a_notice_but_not_write_one() {
     assert!(page("password-set").await.contains("Your new password is saved."));
     assert!(!page("Call+0900").await.contains("0900"));
 }
+
+#[tokio::test]
+async fn mf_46_the_sign_in_page_leads_to_the_applications_own_recovery() {
+    let recovery_url = Some("/ucp.php?mode=sendpassword&lost=\"1".to_owned());
+    let site = Site::with(PageOptions { recovery_url, ..options() }).unwrap();
+    let link = "href=\"&#x2f;ucp.php?mode=sendpassword&amp;lost=&quot;1\"";
+    let mut browser = site.browser();
+    assert_eq!(browser.get(LOGIN).await.text().matches(link).count(), 1);
+    let refused = browser.sign_in("nobody", "a wrong password").await;
+    assert_eq!(refused.text().matches(link).count(), 2, "beside the words of what went wrong, too");
+    assert!(!Site::new().browser().get(LOGIN).await.text().contains("get a new password"));
+}

@@ -54,6 +54,7 @@ fn options() -> PageOptions {
         site_name: "The Teapot Forum".to_owned(),
         logo: None,
         accent: "#2f5d8a".to_owned(),
+        recovery_url: None,
         templates: None,
     }
 }
