@@ -19,7 +19,7 @@ use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
-use crate::web::{PagesError, Web, WebParts};
+use crate::web::{PagesError, PasskeyCounts, Web, WebParts};
 
 /// Why a gateway could not be built or started.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,8 @@ pub struct Services {
     pub sign_in: Arc<SignIn>,
     /// Forms that came too late.
     pub kept: Arc<KeptForms>,
+    /// What became of passkeys' ceremonies since the start.
+    pub passkey_counts: Arc<PasskeyCounts>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What a reload of the passkeys' options leaves as it is.
@@ -88,7 +90,7 @@ impl Services {
             StoreOptions::Sled { .. } => Some(config.server.data_dir.join("kept")),
         };
         let kept = Arc::new(KeptForms::new(Arc::clone(&clock), folder));
-        Ok(Self { store, sessions, accounts, sign_in, kept, clock, pending })
+        Ok(Self { store, sessions, accounts, sign_in, kept, passkey_counts: Arc::default(), clock, pending })
     }
 
     /// A sentence that names the members who need a passkey by `config` and have none.
@@ -124,6 +126,7 @@ impl Services {
             kept: Arc::clone(&self.kept),
             keep_forms: config.keep_forms,
             passkeys,
+            passkey_counts: Arc::clone(&self.passkey_counts),
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
         })?;
@@ -231,6 +234,7 @@ impl Running {
             let admin = Admin {
                 gateway: Arc::clone(&self.gateway),
                 metrics,
+                passkey_counts: Arc::clone(&self.services.passkey_counts),
                 sessions: Arc::clone(&self.services.sessions),
                 store: Arc::clone(&self.services.store),
             };

@@ -1,14 +1,30 @@
 //! `passgate check`: every problem at once, or what the configuration comes to. Problems are told by whoever loads it.
 
+use clap::Args;
+
 use super::reach::carry_out;
-use super::{Streams, Trouble};
+use super::{Streams, Trouble, live};
 use crate::config::Config;
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamScheme;
 use crate::server::control::{Command, Reply, without_passkey};
 use crate::server::options::StoreOptions;
 
-pub(super) fn run(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Ask the running gateway, too, for what members and their password managers need
+    #[arg(long)]
+    live: bool,
+}
+
+impl Check {
+    pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        tell(config, streams)?;
+        if self.live { live::run(config, streams) } else { Ok(()) }
+    }
+}
+
+fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     let upstream = &config.proxy.upstream;
     let scheme = if upstream.scheme == UpstreamScheme::Https { "https" } else { "http" };
     let store = match &config.store {

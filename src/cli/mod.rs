@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod explain;
 mod import;
+mod live;
 mod passkey;
 mod password;
 mod reach;
@@ -48,7 +49,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Check the configuration and tell every problem at once
-    Check,
+    Check(check::Check),
     /// Try it out: a sample forum and the gateway before it, on a store that is gone with it
     Demo {
         /// Where to listen; a loopback address
@@ -107,7 +108,7 @@ impl Cli {
         }
         let config = Config::load(self.config.as_deref(), &[])?;
         match self.action {
-            Action::Check => check::run(&config, streams),
+            Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),
             Action::Explain(explain) => explain.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),

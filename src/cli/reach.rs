@@ -99,6 +99,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
         admission,
         store,
         sessions,
+        passkey_counts: None,
         own_pages: config.own_url(""),
         reload: Box::new(|| Box::pin(async { Err(vec!["no gateway is running".to_owned()]) })),
     })

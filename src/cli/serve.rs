@@ -53,6 +53,7 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         admission: Admission::new(Arc::clone(&running.services.store), Arc::clone(&running.services.clock)),
         store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
+        passkey_counts: Some(Arc::clone(&running.services.passkey_counts)),
         own_pages: config.own_url(""),
         reload: Box::new(move || {
             let reload = reload.clone();

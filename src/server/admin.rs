@@ -18,6 +18,7 @@ use super::Stopping;
 use crate::auth::Sessions;
 use crate::proxy::{Gateway, Metrics};
 use crate::store::Store;
+use crate::web::PasskeyCounts;
 
 /// What the admin listener looks at.
 pub struct Admin {
@@ -25,6 +26,8 @@ pub struct Admin {
     pub gateway: Arc<Gateway>,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    /// And those of passkeys.
+    pub passkey_counts: Arc<PasskeyCounts>,
     /// For their number.
     pub sessions: Arc<Sessions>,
     /// For its health.
@@ -40,7 +43,7 @@ impl Admin {
             "/health" => text(StatusCode::OK, "alive\n"),
             "/ready" => self.ready().await,
             "/metrics" => match self.metrics.render(self.sessions.count()) {
-                Ok(metrics) => text(StatusCode::OK, metrics),
+                Ok(metrics) => text(StatusCode::OK, metrics + &self.passkey_counts.exposition()),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
             _ => text(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics\n"),

@@ -26,6 +26,7 @@ mod wording;
 pub use audience::Audience;
 pub use kept::{Late, Resend};
 pub use pages::PagesError;
+pub use passkeys::{PasskeyCount, PasskeyCounts};
 pub use refusal::Problem;
 pub use request::{MAX_BODY_BYTES, MAX_JSON_BYTES};
 pub use response::without_body;
@@ -71,6 +72,8 @@ pub struct WebParts {
     pub keep_forms: usize,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
+    /// What becomes of ceremonies.
+    pub passkey_counts: Arc<PasskeyCounts>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -274,6 +274,13 @@ async fn p4_health_is_on_its_own_listener_and_opens_nothing_on_the_public_one() 
     for path in ["/", "/health/", "/health/x", "/.passgate/login", "//metrics"] {
         assert_eq!(ask(admin, path, "curl").await, 404, "{path}");
     }
+    let metrics =
+        exchange(admin, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(
+        metrics.text().contains("# TYPE passgate_passkey_ceremonies_total counter"),
+        "{}",
+        metrics.text()
+    );
     assert!(upstream.request_heads().is_empty());
 }
 

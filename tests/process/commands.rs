@@ -45,6 +45,13 @@ fn tour(site: &Site) {
     assert_eq!(site.run(&["passkey", "list", "bob", "--json"]).assert_code(0).out, "[]\n");
     site.run(&["passkey", "remove", "bob", "0123456789abcdef"]).assert_code(65).assert_says("passkey list");
 
+    let stats = site.run(&["passkey", "stats", "--json"]).assert_code(0).json();
+    assert_eq!(
+        (&stats["members"], &stats["in_rollout"], &stats["passkeys"]),
+        (&2.into(), &2.into(), &0.into())
+    );
+    assert!(site.run(&["passkey", "stats"]).assert_code(0).out.contains("with a passkey   0"));
+
     site.run(&["user", "disable", "bob"]).assert_code(0);
     assert_eq!(site.run(&["user", "show", "bob", "--json"]).json()["state"], "disabled");
     site.run(&["user", "link", "bob"]).assert_code(65).assert_says("enable");
@@ -96,8 +103,52 @@ async fn commands_ask_the_gateway_that_runs() {
         "user link --set-up",
         "passkey list",
         "passkey remove",
+        "passkey stats",
     ] {
         gateway.event(command, |event| event["command"] == command);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mf_61_mf_62_a_check_of_the_running_gateway_tells_what_is_missing_and_how_to_mend_it() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let mut gateway = site.serve();
+    let listen = format!("server.listen = \"{}\"\n", gateway.address);
+    site.configure(&listen);
+    let fine = site.run(&["check", "--live"]);
+    fine.assert_code(0);
+    assert!(fine.out.contains("the running gateway is fine") && !fine.out.contains("WRONG"), "{fine:#?}");
+    assert!(fine.out.contains("it takes a passkey") && fine.out.contains("it takes a password"));
+
+    // The file says another port, and the gateway has not read it.
+    site.configure(&format!("{listen}passkeys.rollout = \"everyone\"\n"));
+    let text = std::fs::read_to_string(site.file()).unwrap();
+    std::fs::write(site.file(), text.replace("localhost:4180", "localhost:4181")).unwrap();
+    let other = site.run(&["check", "--live"]);
+    other.assert_code(78).assert_says("1 of 8 things");
+    let wrong: Vec<_> = other.out.lines().filter(|line| line.contains("WRONG")).collect();
+    assert!(wrong.len() == 1 && wrong[0].contains("passgate reload"), "{other:#?}");
+
+    site.configure(&listen);
+    gateway.stop();
+    site.run(&["check", "--live"]).assert_code(69).assert_says("no gateway answers at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mf_62_a_sign_in_page_without_its_fields_is_found() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "");
+    let folder = site.file().with_file_name("pages");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("login.html"), "Sign in elsewhere").unwrap();
+    site.configure("pages.templates = \"pages\"\n");
+    let gateway = site.serve();
+    site.configure(&format!("pages.templates = \"pages\"\nserver.listen = \"{}\"\n", gateway.address));
+    let found = site.run(&["check", "--live"]);
+    found.assert_code(78);
+    for what in ["it takes a password", "it takes a passkey", "login.html"] {
+        assert!(found.out.lines().any(|line| line.contains("WRONG") && line.contains(what)), "{found:#?}");
     }
 }
 

@@ -33,6 +33,7 @@ impl From<WebauthnError> for Refused {
         let failed = match error {
             WebauthnError::CredentialPossibleCompromise => Failed::Counter,
             WebauthnError::CredentialCrossOrigin | WebauthnError::InvalidRPOrigin => Failed::Origin,
+            WebauthnError::InvalidRPIDHash => Failed::RelyingParty,
             WebauthnError::UserNotVerified => Failed::NotVerified,
             _ => Failed::NotProven,
         };

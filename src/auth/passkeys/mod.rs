@@ -63,6 +63,8 @@ pub enum Failed {
     NotVerified,
     /// From an origin or frame that is not ours.
     Origin,
+    /// For another relying party.
+    RelyingParty,
 }
 
 /// How signing in with a passkey ended.

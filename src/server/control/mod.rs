@@ -14,7 +14,7 @@ mod sessions;
 mod socket;
 
 pub use protocol::{
-    AskedFor, Command, Failure, LinkTo, MemberRecord, MemberView, NewAccount, PasskeyView, Reply,
+    AskedFor, Command, CountView, Failure, LinkTo, MemberRecord, MemberView, NewAccount, PasskeyView, Reply,
     SessionView, SessionsOf, SetupUrl, Synced, UserLine, UserView,
 };
 pub use required::{all_users, without_passkey};
@@ -27,6 +27,7 @@ use crate::auth::import::Admission;
 use crate::auth::{Accounts, Sessions};
 use crate::domain::{User, UserName};
 use crate::store::{Store, StoreError};
+use crate::web::PasskeyCounts;
 
 /// Reads the configuration again. Gives what changed, or what was wrong, in lines to show.
 pub type Reload = Box<dyn Fn() -> Reloading + Send + Sync>;
@@ -44,6 +45,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// All sessions.
     pub sessions: Arc<Sessions>,
+    /// What became of ceremonies; none without a running gateway.
+    pub passkey_counts: Option<Arc<PasskeyCounts>>,
     /// The address of our own pages, without a slash at its end; one-time links begin with it.
     pub own_pages: String,
     /// What [`Command::Reload`] does.
@@ -55,6 +58,7 @@ impl Control {
     pub async fn execute(&self, command: Command) -> Reply {
         tracing::info!(command = command.name(), member = command.member(), "operator's command");
         let result = match command {
+            Command::PasskeyCounts => Ok(self.count_ceremonies()),
             Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),
             Command::PasskeyRemove { name, passkey } => self.remove_passkey(&name, &passkey).await,
             Command::UserAdd(new) => self.add(new).await,

@@ -1,10 +1,11 @@
 //! The commands that are about passkeys. They work on what is kept, also where passkeys are switched off.
 
 use super::Control;
-use super::protocol::{Failure, PasskeyView, Reply};
+use super::protocol::{CountView, Failure, PasskeyView, Reply};
 use super::sessions::ended_sessions;
 use crate::domain::Profile;
 use crate::store::StoreError;
+use crate::web::PasskeyCount;
 
 impl Control {
     pub(super) fn list_passkeys(&self, name: Option<&str>) -> Result<Reply, Failure> {
@@ -17,6 +18,17 @@ impl Control {
             passkeys.extend(self.passkeys_of(&user.profile)?);
         }
         Ok(Reply::Passkeys(passkeys))
+    }
+
+    pub(super) fn count_ceremonies(&self) -> Reply {
+        let view = |(count, number): (PasskeyCount, u64)| CountView {
+            ceremony: count.ceremony.to_owned(),
+            outcome: count.outcome.to_owned(),
+            client: count.client.to_owned(),
+            count: number,
+        };
+        let counts = self.passkey_counts.as_ref();
+        Reply::PasskeyCounts(counts.map(|counts| counts.all().into_iter().map(view).collect()))
     }
 
     /// Oldest first.

@@ -18,6 +18,8 @@ pub enum Command {
         /// The member's name, in any spelling.
         name: Option<String>,
     },
+    /// What became of ceremonies since the gateway's start.
+    PasskeyCounts,
     /// Removes a member's passkey and ends the sessions it opened.
     PasskeyRemove {
         /// The member's name, in any spelling.
@@ -156,6 +158,8 @@ pub enum Reply {
     Failed(Failure),
     /// A set-up link.
     Link(SetupUrl),
+    /// What became of ceremonies; none without a running gateway.
+    PasskeyCounts(Option<Vec<CountView>>),
     /// Passkeys, by their members' names, oldest first.
     Passkeys(Vec<PasskeyView>),
     /// Read again; the lines say what changed.
@@ -268,6 +272,19 @@ pub struct PasskeyView {
     pub last_used: Option<String>,
 }
 
+/// So many ceremonies went so.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountView {
+    /// What for.
+    pub ceremony: String,
+    /// `ok`, or why not.
+    pub outcome: String,
+    /// With which kind of browser.
+    pub client: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// Whether a passkey is carried over to the member's other devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -303,6 +320,7 @@ impl Command {
     /// The command in a word, for the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::PasskeyCounts => "passkey stats",
             Self::PasskeyList { .. } => "passkey list",
             Self::PasskeyRemove { .. } => "passkey remove",
             Self::Reload => "reload",
@@ -333,7 +351,11 @@ impl Command {
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
-            Self::Reload | Self::UserImport { .. } | Self::UserList | Self::SessionRevoke(_) => None,
+            Self::PasskeyCounts
+            | Self::Reload
+            | Self::UserImport { .. }
+            | Self::UserList
+            | Self::SessionRevoke(_) => None,
         }
     }
 

@@ -29,6 +29,7 @@ fn control() -> Control {
         admission,
         store,
         sessions,
+        passkey_counts: None,
         own_pages: "https://forum.example.org/.passgate".into(),
         reload: Box::new(|| Box::pin(async { Ok(vec!["access: 2 rules".into()]) })),
     }

@@ -14,6 +14,7 @@ use super::super::request::{proven_json, sign_in_proof};
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use super::Purpose;
+use super::counts::{Alarm, PasskeyCount, client};
 use super::refused::Refused;
 use super::signal::Signal;
 use super::welcome::PlatformAuthenticator;
@@ -109,7 +110,9 @@ impl Web {
         }
         match passkeys.begin_add(member.session, begin.place.into()) {
             Ok(Ok(challenge)) => Ok(self.begun(&challenge)),
-            Ok(Err(reason)) => Ok(self.not_done(&Refused::adding(&reason), Purpose::Add, visit)),
+            Ok(Err(reason)) => {
+                Ok(self.not_done(passkeys, &Refused::adding(&reason), Purpose::Add, request.headers(), visit))
+            }
             Err(error) => Err(self.store_failed(&error, visit)),
         }
     }
@@ -149,10 +152,11 @@ impl Web {
         let ended = passkeys.finish_sign_in(browser.hash(), &ceremony, &answer, persistence, agent).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
-                Ok(self.not_done(&Refused::because(reason), Purpose::SignIn, visit))
+                Ok(self.not_done(passkeys, &Refused::because(reason), Purpose::SignIn, headers, visit))
             }
             PasskeySignIn::SignedIn(token, profile, passkey) => {
                 audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
+                self.count(passkeys, Purpose::SignIn.word(), "ok", headers);
                 self.end_replaced(visit).await;
                 let return_to = ReturnTo::parse(&return_to, &self.parts.prefix);
                 let platform = PlatformAuthenticator::from(passkey_ready && is_elsewhere(&answer, &passkey));
@@ -175,10 +179,17 @@ impl Web {
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
                 let name = member.session.profile().name.to_string();
-                Ok(self.not_done(&Refused::confirming(reason, &name), Purpose::StepUp, visit))
+                Ok(self.not_done(
+                    passkeys,
+                    &Refused::confirming(reason, &name),
+                    Purpose::StepUp,
+                    headers,
+                    visit,
+                ))
             }
             PasskeySignIn::SignedIn(token, profile, _) => {
                 audit::record(Event::Confirmed, Some(profile.id), visit);
+                self.count(passkeys, Purpose::StepUp.word(), "ok", headers);
                 let persistence = member.session.snapshot().persistence;
                 let next = ReturnTo::parse(&return_to, &self.parts.prefix);
                 Ok(self.signed_in_by_passkey(passkeys, &token, persistence, &profile, next.as_str()))
@@ -197,9 +208,12 @@ impl Web {
         let Finish { ceremony, answer, return_to, .. } = finish;
         let ended = passkeys.finish_add(member.session, &ceremony, &answer, None, user_agent(headers)).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
-            Err(reason) => Ok(self.not_done(&Refused::adding(&reason), Purpose::Add, visit)),
+            Err(reason) => {
+                Ok(self.not_done(passkeys, &Refused::adding(&reason), Purpose::Add, headers, visit))
+            }
             Ok(passkey) => {
                 audit::record(Event::PasskeyAdded, Some(member.session.user()), visit);
+                self.count(passkeys, Purpose::Add.word(), "ok", headers);
                 let return_to = self.optional_return(&return_to);
                 let location = self.rename_address(&passkey.id.handle(), &return_to);
                 let signal = Signal::of(passkeys, &member.session.profile());
@@ -209,7 +223,12 @@ impl Web {
     }
 
     /// Writes down what failed in a member's browser; the answer is the reference to it.
-    pub(super) fn note_trouble(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+    pub(super) fn note_trouble(
+        &self,
+        passkeys: &Passkeys,
+        request: &Request<Bytes>,
+        visit: &Visit<'_>,
+    ) -> Reply {
         let expected = match visit.member {
             Some(member) => member.proof(),
             None => sign_in_proof(&self.browser(request.headers()).ok_or(Problem::CsrfFailed)?),
@@ -218,8 +237,9 @@ impl Web {
         let known = |list: &[&'static str], word: &str| {
             list.iter().find(|known| **known == word).copied().unwrap_or("other")
         };
-        let event =
-            Event::TroubleInBrowser { purpose: known(&PURPOSES, &purpose), error: known(&ERRORS, &name) };
+        let (purpose, error) = (known(&PURPOSES, &purpose), known(&ERRORS, &name));
+        self.count(passkeys, purpose, error, request.headers());
+        let event = Event::TroubleInBrowser { purpose, error };
         audit::record(event, visit.member.map(|member| member.session.user()), visit);
         Ok(self.outbound.json(StatusCode::OK, &serde_json::json!({ "ref": visit.request_id })))
     }
@@ -230,10 +250,40 @@ impl Web {
         self.outbound.json(StatusCode::OK, &begun)
     }
 
-    fn not_done(&self, refused: &Refused, purpose: Purpose, visit: &Visit<'_>) -> Response<Bytes> {
+    fn not_done(
+        &self,
+        passkeys: &Passkeys,
+        refused: &Refused,
+        purpose: Purpose,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        self.count(passkeys, purpose.word(), refused.counted, headers);
         let member = visit.member.map(|member| member.session.user());
         audit::record(Event::PasskeyRefused { purpose: purpose.word(), code: refused.code }, member, visit);
         self.refuse(refused, visit)
+    }
+
+    /// Counts what became of a ceremony, and tells operators what they should know now.
+    fn count(&self, passkeys: &Passkeys, ceremony: &'static str, outcome: &'static str, headers: &HeaderMap) {
+        let client = client(user_agent(headers));
+        let count = PasskeyCount { ceremony, outcome, client };
+        match self.parts.passkey_counts.note(count, self.parts.clock.now()) {
+            None => {}
+            Some(Alarm::Origin) => tracing::warn!(
+                target: "passgate::passkeys",
+                alarm = "origin", ceremony, outcome, client,
+                rp_id = passkeys.options().rp_id, origins = passkeys.options().origins.join(", "),
+                "a passkey was refused over the page's address: if members reach the site under another name than \
+                 server.public_url, list that name in server.aliases; if a proxy stands before the gateway, it must \
+                 leave the Host field as it is"
+            ),
+            Some(Alarm::ManyFail { failed, of }) => tracing::warn!(
+                target: "passgate::passkeys",
+                alarm = "many-fail", failed, of,
+                "many passkeys have failed within ten minutes; `passgate passkey stats` shows with which browsers"
+            ),
+        }
     }
 
     fn signed_in_by_passkey(

@@ -7,6 +7,7 @@ mod add;
 mod api;
 mod choice;
 mod confirm;
+mod counts;
 mod help;
 mod list;
 mod manage;
@@ -16,6 +17,7 @@ mod welcome;
 
 pub(super) use add::AddPasskeyPage;
 pub(super) use confirm::ConfirmPasskeyPage;
+pub use counts::{PasskeyCount, PasskeyCounts};
 pub(super) use help::PasskeyHelpPage;
 pub(super) use list::PasskeyList;
 pub(super) use manage::{RemovePasskeyPage, RenamePasskeyPage};
@@ -109,7 +111,7 @@ impl Web {
             }
             (&Method::POST, Route::Remove) => self.remove_passkey(passkeys, request, visit).await,
             (&Method::POST, Route::Rename) => self.rename_passkey(passkeys, request, visit).await,
-            (&Method::POST, Route::Trouble) => self.note_trouble(request, visit),
+            (&Method::POST, Route::Trouble) => self.note_trouble(passkeys, request, visit),
             (&Method::POST, Route::Use) => self.choose_passkey_use(passkeys, request, visit).await,
             (&Method::POST, Route::Welcome) => self.leave_welcome(request, visit),
             _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),

@@ -17,12 +17,14 @@ pub(super) struct Refused {
     status: StatusCode,
     /// Stable; the script acts by it.
     pub(super) code: &'static str,
+    /// The code, or more exactly what the member need not know.
+    pub(super) counted: &'static str,
     message: String,
 }
 
 impl Refused {
     fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self { status, code, message: message.to_owned() }
+        Self { status, code, counted: code, message: message.to_owned() }
     }
 
     /// Signing in, or adding.
@@ -38,7 +40,7 @@ impl Refused {
                 "For your safety we didn’t accept this passkey: it may have been copied. Sign in with your password and look at the passkeys in your account."),
             Failed::Disabled => (S::FORBIDDEN, "account_disabled",
                 "This account is switched off. The people who run this site can tell you why."),
-            Failed::NotProven => (S::UNAUTHORIZED, "passkey_failed",
+            Failed::NotProven | Failed::RelyingParty => (S::UNAUTHORIZED, "passkey_failed",
                 "We couldn’t check this passkey. Please try again, or use your password."),
             Failed::NotVerified => (S::UNAUTHORIZED, "user_not_verified",
                 "Your passkey didn’t confirm that it’s you. If you use a security key, set a PIN on it and try again."),
@@ -47,7 +49,8 @@ impl Refused {
             Failed::Unknown => (S::NOT_FOUND, "unknown_credential",
                 "This passkey no longer works here. Sign in with your password; you can delete the old passkey from your password manager."),
         };
-        Self::new(status, code, message)
+        let counted = if reason == Failed::RelyingParty { "rp_mismatch" } else { code };
+        Self { counted, ..Self::new(status, code, message) }
     }
 
     /// Confirming who is there; `name` is the member's.
@@ -57,6 +60,7 @@ impl Refused {
             Failed::Unknown => Self {
                 status: StatusCode::FORBIDDEN,
                 code: "wrong_account",
+                counted: "wrong_account",
                 message: format!("That passkey belongs to a different account. Choose the one for {name}."),
             },
             reason => Self::because(reason),
@@ -76,6 +80,7 @@ impl Refused {
             AddRefused::LimitReached(limit) => Self {
                 status: S::CONFLICT,
                 code: "passkey_limit",
+                counted: "passkey_limit",
                 message: format!(
                     "You already have {limit} passkeys, the most an account can have. Remove one you no longer use first."
                 ),
@@ -106,7 +111,7 @@ struct RefusedJson<'a> {
 impl Web {
     /// The answer to the script.
     pub(super) fn refuse(&self, refused: &Refused, visit: &Visit<'_>) -> Response<Bytes> {
-        let Refused { status, code, message } = refused;
+        let Refused { status, code, message, .. } = refused;
         self.outbound.json(*status, &RefusedJson { code, message, reference: visit.request_id })
     }
 }
@@ -140,7 +145,7 @@ mod tests {
             (Refused::adding(&AddRefused::NotOffered), 403, "not_enabled", "yet"),
             (Refused::adding(&AddRefused::StepUpFirst), 403, "reauth_required", "confirm it’s you"),
         ];
-        for (Refused { status, code, message }, wanted, named, next) in table {
+        for (Refused { status, code, message, .. }, wanted, named, next) in table {
             assert_eq!((status.as_u16(), code), (wanted, named));
             assert!(message.contains(next) && message.ends_with('.'), "{code}: {message}");
         }

@@ -23,7 +23,7 @@ use http::request::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::options::PageOptions;
-use super::{Member, PagesError, Visit, Web, WebParts};
+use super::{Member, PagesError, PasskeyCounts, Visit, Web, WebParts};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{
     Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
@@ -47,6 +47,7 @@ struct Site {
     clock: Arc<ManualClock>,
     store: Arc<FaultyStore>,
     passwords: Arc<Passwords>,
+    passkey_counts: Arc<PasskeyCounts>,
 }
 
 fn options() -> PageOptions {
@@ -95,6 +96,7 @@ impl Site {
             let passkeys = Passkeys::new(options, pending, store, sessions, Arc::clone(&ticking));
             Arc::new(passkeys.unwrap())
         });
+        let passkey_counts = Arc::<PasskeyCounts>::default();
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
         let web = Web::new(WebParts {
             options,
@@ -108,9 +110,10 @@ impl Site {
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
             passkeys,
+            passkey_counts: Arc::clone(&passkey_counts),
             clock: ticking,
         })?;
-        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords })
+        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords, passkey_counts })
     }
 
     /// A site with a member `alice`.

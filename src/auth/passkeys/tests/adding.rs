@@ -237,7 +237,7 @@ async fn w4_what_is_wrong_with_a_new_passkey_is_seen_on_the_server() {
         ("port", |device| device.origin = format!("{ORIGIN}:8443"), Failed::Origin),
         ("frame", |device| device.client_data = json!({ "crossOrigin": true }), Failed::Origin),
         ("top", |device| device.client_data = json!({ "topOrigin": ORIGIN }), Failed::Origin),
-        ("relying party", |device| device.rp_id = "evil.test".to_owned(), Failed::NotProven),
+        ("relying party", |device| device.rp_id = "evil.test".to_owned(), Failed::RelyingParty),
         ("challenge", |device| device.client_data = json!({ "challenge": "AAAA" }), Failed::NotProven),
         ("kind", |device| device.client_data = json!({ "type": "webauthn.get" }), Failed::NotProven),
         ("no verification", |device| device.flags = UP | BE, Failed::NotVerified),

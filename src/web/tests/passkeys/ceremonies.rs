@@ -196,3 +196,48 @@ async fn what_fails_in_the_browser_gets_a_reference_and_only_known_words_reach_t
     assert_eq!((answer.status(), answer.json()), (StatusCode::OK, json!({ "ref": "0f1e2d3c" })));
     assert_eq!(visitor.call("trouble", "x", &said).await.status(), StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn mf_54_mf_59_mf_60_ceremonies_are_counted_by_purpose_outcome_and_browser_and_the_first_wrong_origin_warns()
+ {
+    let site = Site::with_passkeys(everyone()).await;
+    let (log, _guard) = super::super::audit::Log::start();
+    let mut device = device();
+    let mut browser = site.signed_in("alice").await;
+    browser.enrol(&mut device).await;
+    site.browser().sign_in_with(&mut device, json!({})).await;
+    device.origin = "https://www.forum.example".to_owned();
+    for _ in 0..2 {
+        assert_eq!(site.browser().sign_in_with(&mut device, json!({})).await.refusal().1, "origin_mismatch");
+    }
+    (device.origin, device.rp_id) = (ORIGIN_OF_SITE.to_owned(), "example".to_owned());
+    assert_eq!(site.browser().sign_in_with(&mut device, json!({})).await.refusal().1, "passkey_failed");
+    let csrf = browser.member_csrf().await;
+    for name in ["SecurityError", "my password"] {
+        browser.call("trouble", &csrf, &json!({ "purpose": "add", "name": name })).await;
+    }
+    let counted: Vec<_> = site
+        .passkey_counts
+        .all()
+        .into_iter()
+        .map(|(count, number)| {
+            assert_eq!(count.client, "firefox");
+            (count.ceremony, count.outcome, number)
+        })
+        .collect();
+    assert_eq!(
+        counted,
+        [
+            ("add", "SecurityError", 1),
+            ("add", "ok", 1),
+            ("add", "other", 1),
+            ("sign-in", "ok", 1),
+            ("sign-in", "origin_mismatch", 2),
+            ("sign-in", "rp_mismatch", 1),
+        ]
+    );
+    let warnings: Vec<_> =
+        log.text().lines().filter(|line| line.contains("server.aliases")).map(str::to_owned).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("\"level\":\"WARN\"") && warnings[0].contains("https://forum.example"));
+}
