@@ -85,7 +85,7 @@ fn findings(config: &Config) -> Result<Vec<Finding>, Trouble> {
     if has_passkeys {
         let help = format!("{restart}; {template}");
         findings.push(Finding::new("it takes a passkey", has("data-do=\"passkey\""), &page, &help));
-        let script = script_of(&page.body, prefix).map(|path| ask(config, path)).transpose()?;
+        let script = script_of(&page.body, prefix).map(|path| ask(config, &path)).transpose()?;
         let is_there = script.as_ref().is_some_and(|script| script.status == 200);
         let found = script.as_ref().unwrap_or(&page);
         findings.push(Finding::new("the passkeys' script is there", is_there, found, template));
@@ -107,10 +107,11 @@ fn findings(config: &Config) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-/// The address of the passkeys' script in a page.
-fn script_of<'p>(page: &'p str, prefix: &str) -> Option<&'p str> {
+/// The address of the passkeys' script in a page, whose slashes are escaped.
+fn script_of(page: &str, prefix: &str) -> Option<String> {
     let sources = page.split("<script src=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    sources.into_iter().find(|source| source.starts_with(prefix) && source.contains("passkeys"))
+    let mut sources = sources.map(|source| source.replace("&#x2f;", "/"));
+    sources.find(|source| source.starts_with(prefix) && source.contains("passkeys"))
 }
 
 fn ask(config: &Config, target: &str) -> Result<Answer, Trouble> {
