@@ -5,6 +5,8 @@
 //! something broke.
 
 mod accounts;
+#[cfg(test)]
+pub(crate) mod captured_log;
 mod cookie;
 mod identifier;
 pub mod import;

@@ -1,42 +1,10 @@
-use std::io::Write;
-use std::sync::Mutex;
-
 use super::*;
-
-/// Lines of the log, as JSON.
-#[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+pub(super) use crate::auth::captured_log::Log;
 
 impl Log {
-    pub(super) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
     /// The audit events: name, reason, member.
     pub(super) fn events(&self) -> Vec<(String, String, String)> {
-        let lines = self.text();
-        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = self.lines().into_iter();
         lines
             .filter(|line| line["target"] == "passgate::audit")
             .map(|line| {
@@ -55,7 +23,7 @@ async fn every_security_event_is_logged_and_nothing_that_was_typed() {
     let alice = site.add("alice").await;
     let id = alice.profile.id.to_string();
     let token = site.accounts.link(alice.profile.id, LinkKind::SetUp).await.unwrap().to_text().to_string();
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     let mut browser = site.browser();
     browser.sign_in("hunter2 in the wrong field", "x").await;
     browser.sign_in("ALICE", "hunter2").await;
@@ -95,7 +63,7 @@ async fn thr_16_a_store_that_fails_signs_nobody_in_or_out_and_tells_the_log_alon
     let csrf = member.get("/.passgate/logout").await.field("csrf");
     let mut visitor = site.browser();
     visitor.get("/.passgate/login").await;
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     site.store.break_down();
     let refused = visitor.sign_in("alice", PASSWORD).await;
     assert_eq!((refused.status(), visitor.session()), (StatusCode::SERVICE_UNAVAILABLE, None));

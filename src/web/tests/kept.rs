@@ -22,7 +22,7 @@ fn posted(cookies: &str) -> HeaderMap {
 async fn r3_what_becomes_of_a_form_is_in_the_audit_log_and_nothing_that_was_typed() {
     let site = Site::new();
     let alice = site.add("alice").await.profile.id;
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     let mut browser = site.signed_in("alice").await;
     let cookies = |browser: &Browser<'_>| {
         let pairs: Vec<_> = browser.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -105,7 +105,7 @@ async fn mf_24_an_e_mail_address_in_place_of_the_name_is_the_same_account() {
 #[tokio::test]
 async fn mf_24_bp_50_an_address_of_two_is_nobodys_and_looks_like_one_that_nobody_has() {
     let site = Site::new();
-    let (log, _guard) = super::audit::Log::start();
+    let log = super::audit::Log::start();
     site.add_with_email("alice", "both@wonderland.example").await;
     site.add_with_email("bob", "BOTH@wonderland.example").await;
     let mut browser = site.browser();

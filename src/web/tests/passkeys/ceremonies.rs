@@ -201,7 +201,7 @@ async fn what_fails_in_the_browser_gets_a_reference_and_only_known_words_reach_t
 async fn mf_54_mf_59_mf_60_ceremonies_are_counted_by_purpose_outcome_and_browser_and_the_first_wrong_origin_warns()
  {
     let site = Site::with_passkeys(everyone()).await;
-    let (log, _guard) = super::super::audit::Log::start();
+    let log = super::super::audit::Log::start();
     let mut device = device();
     let mut browser = site.signed_in("alice").await;
     browser.enrol(&mut device).await;

@@ -144,7 +144,7 @@ async fn bp_67_ending_other_sessions_is_offered_after_adding_and_after_removing(
 async fn what_a_member_does_with_passkeys_is_in_the_audit_log() {
     let site = Site::with_passkeys(everyone()).await;
     let alice = site.accounts.find(&UserName::parse("alice").unwrap()).unwrap().unwrap().profile;
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     let mut device = device();
     let mut browser = site.signed_in("alice").await;
     let handle = handle_in(&browser.enrol(&mut device).await["location"]);

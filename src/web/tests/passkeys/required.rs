@@ -91,7 +91,7 @@ impl Site {
 #[tokio::test]
 async fn mf_01_who_needs_a_passkey_and_has_none_adds_one_confirms_with_it_and_goes_on() {
     let site = Site::with_passkeys(required()).await;
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     let mut browser = site.browser();
     assert_eq!(browser.by_password(&[]).await.location(), ASKED);
     let add = browser.get(ASKED).await.location().to_owned();
@@ -311,7 +311,7 @@ async fn bp_68_the_last_passkey_stays_where_passwords_are_off() {
 #[tokio::test]
 async fn mx_11_mx_12_okx_12_a_member_chooses_what_passkeys_are_asked_for() {
     let site = Site::with_passkeys(everyone()).await;
-    let (log, _guard) = Log::start();
+    let log = Log::start();
     let mut browser = site.signed_in("alice").await;
     assert!(
         !browser.get(ACCOUNT).await.text().contains("passkeys are asked for"),
