@@ -1,9 +1,13 @@
 //! A passkey required: what reaches the application before it has proven a session, and what never does.
 
+use crate::support::browser::Browser;
 use crate::support::gateway::{Gateway, Settings};
+use crate::support::passkey::Device;
 use crate::support::raw::{Reply, exchange};
 use crate::support::upstream::{Act, Recorder};
 use passgate::domain::{CredentialId, PasskeyFor, Persistence, User};
+use passgate::sample::SampleForum;
+use passgate::server::control::{Command, Control, LinkTo, NewAccount, Reply as Told};
 use passgate::store::{Change, Verdict};
 
 const REQUIRED: &str = "[passkeys]\nrequired_for = [\"admins\"]";
@@ -163,4 +167,57 @@ async fn mf_28_a_reload_asks_sessions_that_run_and_names_who_has_no_passkey() {
         everyone.contains("2 members have no passkey") && everyone.contains(": alice, bob;"),
         "{everyone}"
     );
+}
+
+/// What an operator's commands do.
+fn control(gateway: &Gateway) -> Control {
+    let services = gateway.running.services.clone();
+    Control {
+        accounts: services.accounts,
+        store: services.store,
+        sessions: services.sessions,
+        passkey_counts: Some(services.passkey_counts),
+        own_pages: "/.passgate".to_owned(),
+        reload: Box::new(|| Box::pin(async { Ok(vec![]) })),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mf_28_where_passwords_are_off_a_link_leads_to_the_first_passkey_and_to_nothing_else() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let gateway = Gateway::with(forum.address(), Settings { rest: ONLY, ..Settings::NONE }).await;
+    let control = control(&gateway);
+    let name = "carol".to_owned();
+    let new = NewAccount { name: name.clone(), full_name: None, email: None, groups: vec![], password: None };
+    let Told::Added { link: Some(added), .. } = control.execute(Command::UserAdd(new)).await else {
+        panic!()
+    };
+    let Told::Link(link) = control.execute(Command::UserLink { name, to: LinkTo::SignIn }).await else {
+        panic!()
+    };
+    assert_eq!(link.to, LinkTo::Reset, "who has nothing to confirm with is vouched for");
+
+    let mut browser = Browser::new(gateway.address, &gateway.url());
+    browser.get(&added.url).await.assert_status(410);
+    let page = browser.get(&link.url).await;
+    page.assert_says("Sign in and add a passkey").assert_silent_about("type=\"password\"");
+    browser.submit(&page, "token", &[]).await.assert_status(200).assert_says("Add a passkey");
+    let closed = async |browser: &mut Browser| {
+        for target in ["/index.php", "/whoami.json", "/viewtopic.php?t=1"] {
+            let page = browser.get(target).await;
+            assert!(page.target().starts_with("/.passgate/"), "{target} led to {}", page.target());
+        }
+    };
+    closed(&mut browser).await;
+    let mut device = Device::new(&gateway.url());
+    browser.enrol(&mut device).await;
+    closed(&mut browser).await;
+    let page = browser.get("/.passgate/account").await;
+    let csrf = page.form("csrf").value("csrf").to_owned();
+    browser.refused("add", &csrf).await.assert_status(403).assert_says("reauth_required");
+
+    let confirming = browser.begin_with("step-up", &csrf).await;
+    let answer = device.get(&confirming.said["options"]);
+    browser.finish(&confirming, answer).await.assert_status(200);
+    browser.get("/whoami.php").await.assert_status(200).assert_says("carol");
 }

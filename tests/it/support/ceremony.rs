@@ -31,6 +31,11 @@ impl Browser {
         Begun { purpose, csrf, said }
     }
 
+    /// A first half that is refused.
+    pub(crate) async fn refused(&mut self, purpose: &str, csrf: &str) -> Page {
+        self.call(&format!("{purpose}/begin"), csrf, &json!({})).await
+    }
+
     /// The second half.
     pub(crate) async fn finish(&mut self, begun: &Begun, answer: Value) -> Page {
         let body = json!({ "ceremony": begun.said["ceremony"], "answer": answer });
