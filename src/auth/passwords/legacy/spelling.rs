@@ -177,7 +177,8 @@ fn unescaped(text: &str) -> Text {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let entity = ENTITIES.iter().find(|(entity, _)| rest.starts_with(entity));
-        let (length, meant) = entity.map_or((first.len_utf8(), first), |(entity, c)| (entity.len(), *c));
+        let (length, meant) =
+            entity.map_or_else(|| (first.len_utf8(), first), |(entity, c)| (entity.len(), *c));
         unescaped.push(meant);
         rest = &rest[length..];
     }
