@@ -1,11 +1,8 @@
 // `passgate demo` and a Chromium before it, for the tests beside this file. What lives here: starting and ending the two,
 // and the few steps every test takes. No checks.
 
-import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -42,57 +39,6 @@ export async function startDemo() {
     await ended;
   };
   return { ...JSON.parse(line), stop, log: () => said };
-}
-
-/**
- * Starts a gateway with settings of the test's own before the demo's forum; resolves like `startDemo`. Its members are in
- * the group `admins` and have one password.
- */
-export async function startSite(demo, settings, members) {
-  const folder = mkdtempSync(join(tmpdir(), "passgate-browser-"));
-  const port = await freePort();
-  const file = join(folder, "gateway.toml");
-  const [url, cheap] = [`http://localhost:${port}`, "memory_kib = 7168\niterations = 5\n"];
-  writeFileSync(
-    file,
-    `[server]\nlisten = "127.0.0.1:${port}"\npublic_url = "${url}"\nadmin_listen = ""\n` +
-      `[upstream]\nurl = "${new URL(demo.upstream).origin}"\n[pages]\nsite_name = "The Sample Forum"\n` +
-      (settings.includes("[password]") ? settings.replace("[password]\n", `[password]\n${cheap}`) : `${settings}[password]\n${cheap}`),
-  );
-  const password = "wonderland is far away";
-  for (const name of members) {
-    const words = ["--config", file, "user", "add", name, "--group", "admins", "--password-stdin"];
-    execFileSync(program, words, { input: `${password}\n`, stdio: ["pipe", "ignore", "ignore"] });
-  }
-  const child = spawn(program, ["--config", file, "serve"], { stdio: ["ignore", "pipe", "pipe"] });
-  let said = "";
-  const ready = new Promise((resolve, reject) => {
-    const hear = (text) => {
-      said += text;
-      if (said.includes('"ready"') || said.includes(" ready")) resolve();
-    };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
-    child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}; it said:\n${said}`)));
-  });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  await ready;
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-    rmSync(folder, { recursive: true });
-  };
-  return { url, password, stop, log: () => said };
-}
-
-/** A port that nobody listens on. */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function firstLine(child, ended, said) {

@@ -78,11 +78,13 @@ export async function startGateway({ upstream, publicUrl = (port) => `http://loc
   const port = await freePort();
   const url = publicUrl(port);
   const file = join(folder, "gateway.toml");
-  writeFileSync(
-    file,
-    `[server]\nlisten = ["127.0.0.1:${port}"]\npublic_url = "${url}"\ndata_dir = "${join(folder, "data")}"\nadmin_listen = ""\n` +
-      `drain_timeout = "1s"\n${server}\n[upstream]\nurl = "${application.url}"\n[pages]\nsite_name = "The Sample Forum"\n${more}\n`,
-  );
+  const configure = (more) =>
+    writeFileSync(
+      file,
+      `[server]\nlisten = ["127.0.0.1:${port}"]\npublic_url = "${url}"\ndata_dir = "${join(folder, "data")}"\nadmin_listen = ""\n` +
+        `drain_timeout = "1s"\n${server}\n[upstream]\nurl = "${application.url}"\n[pages]\nsite_name = "The Sample Forum"\n${more}\n`,
+    );
+  configure(more);
   const child = spawn(program, ["--config", file, "serve"], { stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async () => {
@@ -107,8 +109,13 @@ export async function startGateway({ upstream, publicUrl = (port) => `http://loc
       await run(program, ["--config", file, "user", "add", member.name, "--password-stdin", ...options], { input: member.password });
       return member;
     },
-    /** A one-time link with which a member sets a password. */
-    link: async ({ name }) => (await run(program, ["--config", file, "user", "link", name])).match(/http\S+/)[0],
+    /** A one-time link of a member; `options` say what it is for, signing in if they don't. */
+    link: async ({ name }, ...options) => (await run(program, ["--config", file, "user", "link", name, ...options])).match(/http\S+/)[0],
+    /** Puts another rest of the configuration into force. */
+    reconfigure: async (more) => {
+      configure(more);
+      await run(program, ["--config", file, "reload"]);
+    },
     stop,
   };
 }

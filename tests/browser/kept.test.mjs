@@ -2,27 +2,23 @@
 // browser, as only there it shows that a click on our page sends a post to another address.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { atSignIn, program, signIn, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { atSignIn, signIn, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { startGateway } from "./gateway.mjs";
 import { looksWell } from "./looks.mjs";
 
-const PASSWORD = "quiet teapot by the window";
 const FILE = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7) % 256));
 const WORDS = "A long post,\nwritten over lunch & <b>kept</b> – 100 % of it.";
 
 const KEPT = "/.passgate/account/kept";
 const SEND = 'form[action$="/kept/send"]';
 
-let demo, browser, gateway;
+let demo, browser, gateway, alice;
 
 before(async () => {
   demo = await startDemo();
-  gateway = await startGateway(demo.upstream);
+  gateway = await startGateway({ upstream: demo.upstream, more: session("1h") });
+  alice = await gateway.addMember();
   browser = await startBrowser();
 });
 
@@ -32,71 +28,20 @@ after(async () => {
   await demo?.stop();
 });
 
-/** A port that is free now. */
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
-/** Runs the program to its end. */
-function run(args, input = "") {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ["pipe", "ignore", "pipe"] });
-    let said = "";
-    child.stderr.on("data", (text) => (said += text));
-    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${args.join(" ")}: ${said}`))));
-    child.stdin.end(input);
-  });
-}
-
-/** A gateway before the demo's forum whose sessions can be made to expire, with `alice`. */
-async function startGateway(upstream) {
-  const folder = mkdtempSync(join(tmpdir(), "passgate-kept-"));
-  const port = await freePort();
-  const config = join(folder, "gateway.toml");
-  const write = (time) =>
-    writeFileSync(
-      config,
-      `[server]\nlisten = "127.0.0.1:${port}"\npublic_url = "http://localhost:${port}"\nadmin_listen = ""\n` +
-        `data_dir = "${folder}/data"\n[upstream]\nurl = "${upstream}"\n` +
-        `[session]\nidle = "${time}"\nabsolute = "${time}"\n`,
-    );
-  write("1h");
-  await run(["user", "add", "alice", "--password-stdin", "--config", config], `${PASSWORD}\n`);
-  const child = spawn(program, ["serve", "--config", config], { stdio: ["ignore", "ignore", "pipe"] });
-  const ready = new Promise((resolve) => {
-    child.stderr.on("data", (text) => String(text).includes("ready") && resolve());
-  });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  await Promise.race([ready, ended.then((code) => Promise.reject(new Error(`it ended with ${code}`)))]);
-  return {
-    url: `http://localhost:${port}/`,
-    sessionsLast: async (time) => {
-      write(time);
-      await run(["reload", "--config", config]);
-    },
-    stop: async () => {
-      child.kill("SIGTERM");
-      await ended;
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
+const session = (time) => `[session]\nidle = "${time}"\nabsolute = "${time}"`;
+const sessionsLast = (time) => gateway.reconfigure(session(time));
 
 /** Returns when the session in this browser is over. */
 async function expire(context) {
-  await gateway.sessionsLast("1s");
+  await sessionsLast("1s");
   while ((await context.request.get("/whoami.json")).ok());
 }
 
 /** Signs in, fills in a post and sends it when the session is over. */
 async function postTooLate(context, page, words, files = []) {
-  await gateway.sessionsLast("1h");
+  await sessionsLast("1h");
   await page.goto("/posting.php?mode=reply&t=1");
-  if (atSignIn(page)) await signIn(page, "alice", PASSWORD);
+  if (atSignIn(page)) await signIn(page, alice.name, alice.password);
   await page.goto("/posting.php?mode=reply&t=1");
   await page.locator("textarea").fill(words);
   await page.locator("input[type=file]").first().setInputFiles(files);
@@ -106,8 +51,8 @@ async function postTooLate(context, page, words, files = []) {
 
 /** Signs in on the page that is open, for an hour. */
 async function signInAgain(page) {
-  await gateway.sessionsLast("1h");
-  await signIn(page, "alice", PASSWORD);
+  await sessionsLast("1h");
+  await signIn(page, alice.name, alice.password);
 }
 
 const upload = (buffer) => ({ name: "tea & <cake>.bin", mimeType: "application/octet-stream", buffer });
@@ -162,25 +107,19 @@ test("R3: one that is too large is still in the browser when the member goes bac
   await context.close();
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [320, 1280]) {
-    test(`the pages of kept forms, ${colorScheme}, ${width} pixels wide`, async () => {
-      const options = { colorScheme, viewport: { width, height: 800 } };
-      const { context, page, troubles } = await visit(browser, gateway, options);
-      const looks = (name) => looksWell(page, name, colorScheme, width);
-      await postTooLate(context, page, WORDS, [upload(FILE)]);
-      await looks("sign-in-with-kept-form");
-      await signInAgain(page);
-      await looks("kept");
-      await submit(page, SEND);
-      await page.goto(KEPT);
-      await looks("kept-sent");
-      await submit(page, 'form[action$="/kept/discard"]');
-      await looks("kept-nothing");
-      await postTooLate(context, page, WORDS, [upload(Buffer.alloc(9 << 20))]);
-      await looks("form-too-large");
-      assert.deepEqual(troubles, []);
-      await context.close();
-    });
-  }
-}
+test("the pages of kept forms", async () => {
+  const { context, page, troubles } = await visit(browser, gateway);
+  await postTooLate(context, page, WORDS, [upload(FILE)]);
+  await looksWell(page, "sign-in-with-kept-form");
+  await signInAgain(page);
+  await looksWell(page, "kept");
+  await submit(page, SEND);
+  await page.goto(KEPT);
+  await looksWell(page, "kept-sent");
+  await submit(page, 'form[action$="/kept/discard"]');
+  await looksWell(page, "kept-nothing");
+  await postTooLate(context, page, WORDS, [upload(Buffer.alloc(9 << 20))]);
+  await looksWell(page, "form-too-large");
+  assert.deepEqual(troubles, []);
+  await context.close();
+});

@@ -51,7 +51,9 @@ const PAGES = {
   "passkey-help": async (page) => page.goto("/.passgate/help/passkeys"),
   "not-found": async (page) => page.goto("/.passgate/there-is-no-such-page"),
   "forum-unreachable": async (page) => page.goto(withoutForum.url),
-  "set-password": async (page) => page.goto(await gateway.link(await gateway.addMember())),
+  link: async (page) => page.goto(await gateway.link(alice)),
+  "set-password": async (page) => page.goto(await gateway.link(await gateway.addMember(), "--set-up")),
+  "set-password-or-passkey": async (page) => page.goto(await gateway.link(await gateway.addMember(), "--reset")),
   "set-password-too-short": async (page) => {
     await PAGES["set-password"](page);
     await page.locator("[name=password]").evaluate((field) => field.removeAttribute("minlength"));
@@ -88,6 +90,12 @@ const REQUIRED = {
     await page.locator("[data-places]").waitFor();
   },
   "account-waiting": async (page) => page.goto(ACCOUNT),
+};
+
+/** On a site without passwords. */
+const PASSKEYS_ONLY = {
+  "sign-in-by-passkey-alone": async (page) => page.goto("/index.php"),
+  "link-to-a-passkey": async (page, member) => page.goto(await passkeysOnly.link(member, "--reset")),
 };
 
 /** The same for a new member with a passkey, one page after the other. */
@@ -157,7 +165,7 @@ test("the pages of a member with a passkey", async () => {
 test("a passkey required, and no passwords", async () => {
   for (const [site, pages] of [
     [required, REQUIRED],
-    [passkeysOnly, { "sign-in-by-passkey-alone": async (page) => page.goto("/index.php") }],
+    [passkeysOnly, PASSKEYS_ONLY],
   ]) {
     const { context, page, troubles } = await visit(browser, site);
     await attachDevice(context, page);

@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { atSignIn, attachDevice, picture, signIn, signOut, startBrowser, startDemo, startSite, submit, visit } from "./demo.mjs";
+import { atSignIn, attachDevice, picture, signIn, signOut, startBrowser, startDemo, submit, visit } from "./demo.mjs";
+import { startGateway } from "./gateway.mjs";
 
 let demo, browser;
 
@@ -33,24 +34,25 @@ async function addAndConfirm(page, name) {
 }
 
 test("MF-01, BP-49: who needs a passkey adds one, confirms and gets the page asked for; then a password leads to the passkey", async () => {
-  const site = await startSite(demo, '[passkeys]\nrequired_for = ["admins"]\n', ["alice"]);
+  const site = await startGateway({ upstream: demo.upstream, more: '[passkeys]\nrequired_for = ["admins"]' });
+  const member = await site.addMember("admins");
   const { context, page, troubles } = await visit(browser, site);
   const { present } = await attachDevice(context, page);
   await page.goto(TOPIC);
-  await signIn(page, "alice", site.password);
+  await signIn(page, member.name, member.password);
   assert.equal(path(page), "/.passgate/account/passkeys/add");
   assert.match(await page.locator("main").innerText(), /Your account needs a passkey\./);
   await page.screenshot({ path: picture("required-add"), fullPage: true });
   assert.equal((await whoami(context)).code, "passkey-required", "nothing of the forum before it");
   await addAndConfirm(page, "required");
   assert.ok(page.url().endsWith(TOPIC), page.url());
-  assert.equal((await whoami(context)).member, "alice");
+  assert.equal((await whoami(context)).member, member.name);
 
   // Autofill waits for a choice, and this device would choose at once.
   await present(false);
   await signOut(page);
   await page.goto(TOPIC);
-  await signIn(page, "alice", site.password);
+  await signIn(page, member.name, member.password);
   assert.match(await page.locator("h1").innerText(), /Please use your passkey/);
   assert.equal((await whoami(context)).code, "passkey-required", "nor the second time");
   await page.goto("/.passgate/account");
@@ -60,7 +62,7 @@ test("MF-01, BP-49: who needs a passkey adds one, confirms and gets the page ask
   await present(true);
   await button(page, "Confirm with your passkey").click();
   await page.waitForURL((url) => url.href.endsWith(TOPIC));
-  assert.equal((await whoami(context)).member, "alice");
+  assert.equal((await whoami(context)).member, member.name);
   assert.deepEqual(troubles, []);
   await context.close();
   await site.stop();
@@ -115,7 +117,7 @@ test("MX-11, MX-12: “Signing in” is ticked: the password alone leads to the 
 });
 
 test("MF-28: where passwords are off the sign-in page has a passkey’s button, and words where there is no script", async () => {
-  const site = await startSite(demo, "[password]\nenabled = false\n", ["alice"]);
+  const site = await startGateway({ upstream: demo.upstream, more: "[password]\nenabled = false" });
   for (const javaScriptEnabled of [true, false]) {
     const { context, page, troubles } = await visit(browser, site, { javaScriptEnabled });
     await page.goto(TOPIC);
