@@ -1,10 +1,13 @@
 //! A passkey required: what reaches the application before it has proven a session, and what never does.
 
+use std::sync::Arc;
+
 use crate::support::browser::Browser;
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::passkey::Device;
 use crate::support::raw::{Reply, exchange};
 use crate::support::upstream::{Act, Recorder};
+use passgate::auth::import::Admission;
 use passgate::domain::{CredentialId, PasskeyFor, Persistence, User};
 use passgate::sample::SampleForum;
 use passgate::server::control::{Command, Control, LinkTo, NewAccount, Reply as Told};
@@ -173,6 +176,7 @@ async fn mf_28_a_reload_asks_sessions_that_run_and_names_who_has_no_passkey() {
 fn control(gateway: &Gateway) -> Control {
     let services = gateway.running.services.clone();
     Control {
+        admission: Admission::new(Arc::clone(&services.store), Arc::clone(&services.clock)),
         accounts: services.accounts,
         store: services.store,
         sessions: services.sessions,
