@@ -87,7 +87,7 @@ const HOMES: [(&str, &[&str]); 38] = [
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
-    ("tracing_subscriber", &["config/house.rs", "server/"]),
+    ("tracing_subscriber", &["auth/captured_log.rs", "config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("webauthn_rs_proto", &["auth/passkeys"]),
 ];

@@ -6,11 +6,12 @@ use super::access::{self, Around, no_rule_asks_for_passkeys};
 use super::layers::Layers;
 use super::passkeys::Passwords;
 use super::problem::Problem;
+use super::public::Public;
 use super::raw::Raw;
 use super::reader::{Reader, quoted};
 use super::{Config, house, limits, passkeys, public, server, upstream};
 use crate::auth::passkeys::PasskeyOptions;
-use crate::domain::{Host, RequestPath, Timestamp};
+use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
 use crate::proxy::options::{ProxyOptions, ServiceWorkers, Webauthn};
 use crate::web::options::PageOptions;
@@ -43,19 +44,13 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
     let store = house::store(reader, &raw.store, data_dir);
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
-    if let (Some(public), Some(pages), Some(policy)) = (&public, &pages, &policy) {
-        recovery_is_open(reader, &public.host, pages, policy);
-    }
+    recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
     let file = reader.layers().file().cloned();
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
-        let site = passkeys::Site {
-            host: &public.host,
-            origins: &public.origins,
-            name: &pages.site_name,
-            passwords,
-        };
+        let (host, origins) = (&public.host, public.origins.as_slice());
+        let site = passkeys::Site { host, origins, name: &pages.site_name, passwords };
         passkeys::read(reader, &raw.passkeys, &site)
     });
     let (password, hashing, hashing_workers) = password?;
@@ -101,10 +96,16 @@ fn of_one_mind(policy: Policy, passkeys: Option<&mut PasskeyOptions>) -> Policy 
 }
 
 /// Whoever needs the page can't sign in to see it.
-fn recovery_is_open(reader: &mut Reader<'_>, host: &Host, pages: &PageOptions, policy: &Policy) {
+fn recovery_is_open(
+    reader: &mut Reader<'_>,
+    public: Option<&Public>,
+    pages: Option<&PageOptions>,
+    policy: Option<&Policy>,
+) {
+    let (Some(public), Some(pages), Some(policy)) = (public, pages, policy) else { return };
     let Some(path) = pages.recovery_url.as_deref().filter(|text| text.starts_with('/')) else { return };
     let Ok(path) = RequestPath::parse(path) else { return };
-    let facts = RequestFacts { host, path: &path, method: &Method::GET };
+    let facts = RequestFacts { host: &public.host, path: &path, method: &Method::GET };
     if matches!(
         policy.decide(&facts, None, Timestamp::from_millis(0)),
         Decision::SignIn(_) | Decision::Refuse(_)

@@ -52,7 +52,7 @@ async fn bp_82_what_is_added_fits_the_options_in_force_when_it_is_added() {
         (PasskeyOptions { max_per_user: 0, ..options() }, AddRefused::LimitReached(0)),
         (
             PasskeyOptions { rp_id: "example.org".to_owned(), ..options() },
-            AddRefused::Failed(Failed::NotProven),
+            AddRefused::Failed(Failed::RelyingParty),
         ),
     ] {
         let bench = bench().await;
