@@ -27,7 +27,7 @@ test("a member signs in, takes the offer, names the passkey, comes back by autof
   const isTold = (what) => page.getByRole("status").getByText(what).waitFor();
   const byPassword = async () => {
     await reads("Sign in");
-    await fill("Name", name);
+    await fill("Name or e-mail", name);
     await press("Continue");
     await press("Use password");
     await fill("Password", password);

@@ -51,7 +51,7 @@ test("the keyboard is enough: sign in both ways, take the offer, add, rename, re
   const member = await gateway.addMember();
   await present(false);
   await page.goto("/index.php");
-  await isAt(page, "Name");
+  await isAt(page, "Name or e-mail");
   await page.keyboard.type(member.name);
   await page.keyboard.press("Enter");
   await isAt(page, "Sign in with a passkey");
@@ -117,7 +117,7 @@ test("after trouble the focus is at the message, and both ways on are next", asy
   await page.waitForFunction(() => document.activeElement.id === "passkey-trouble");
   assert.deepEqual(await tabTo(page, "Use password"), ["Try again"]);
   await page.keyboard.press("Enter");
-  await isAt(page, "Name");
+  await isAt(page, "Name or e-mail");
 
   await page.keyboard.type("nobody");
   await page.keyboard.press("Tab");
