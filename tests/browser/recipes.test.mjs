@@ -246,7 +246,7 @@ describe("what the server refuses", () => {
     const { page } = visit;
     const member = await enrolled(visit);
     const [credential] = await visit.credentials();
-    for (const [backupState, words] of [[false, "Not synced yet"], [true, "Synced"]]) {
+    for (const [backupState, words] of [[false, "No longer synced"], [true, "Synced"]]) {
       await visit.change(credential, { backupState });
       await pressSignIn(visit);
       await arrive(page);
