@@ -1,0 +1,246 @@
+//! Floor 2: how a member who is known to the gateway becomes known to the forum behind it, which is as it came.
+//!
+//! The gateway signs in at the forum's own form when a member's first request is on its way, and keeps the forum's cookies on
+//! its own side. [`Preset`] says how a kind of forum wants that, [`Forum::sign_in`] does it once, and [`Bridge`] sees to it that
+//! it is done once: two requests make one sign-in, a member has one at a time, and one refusal is the last until the member
+//! has done something about it. No pingora, no HTML of ours, no store: passwords come from [`Accounts`].
+
+mod address;
+mod client;
+mod form;
+mod jar;
+mod login;
+mod member;
+mod names;
+mod pace;
+mod preset;
+mod session;
+mod sign;
+mod visitor;
+
+pub use address::{AddressPattern, Asked, InvalidAddress};
+pub use client::{Dial, Line};
+pub use jar::{Jar, Setting, setting};
+pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
+pub use member::{Account, Accounts, Ask};
+pub use names::CookieNames;
+pub use preset::{Addresses, CookiePreset, FormPreset, InvalidPreset, Kind, PaceOf, Preset, Signs};
+pub use session::{ForumSession, Whose};
+pub use sign::{Seen, Sign, any_seen};
+pub use visitor::{InvalidOrigin, Origin, Visitor};
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use self::member::{Gate, Standing};
+use crate::domain::{SessionId, Timestamp, UserId};
+
+/// How long a request waits for a sign-in before it goes on as a guest's. The sign-in goes on, too.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// A session that ends within this time was not ended by its age.
+const SHORT: Duration = Duration::from_secs(60);
+/// How many short sessions in a row are enough.
+const SHORT_ONES: u32 = 3;
+
+/// Members' sessions at one forum. Cheap to clone.
+#[derive(Clone)]
+pub struct Bridge(Arc<Inner>);
+
+struct Inner {
+    forum: Forum,
+    accounts: Arc<dyn Accounts>,
+    sessions: Mutex<HashMap<SessionId, Entry>>,
+    members: Mutex<HashMap<UserId, Arc<Gate>>>,
+}
+
+/// What a gateway session has of the forum.
+struct Entry {
+    member: UserId,
+    state: watch::Receiver<State>,
+    short_ones: u32,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    SigningIn,
+    Ready(Arc<ForumSession>),
+    Asks(Ask),
+    Until(Timestamp),
+}
+
+/// How the forum is to see a request.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// As the member's, by these cookies.
+    Cookies(Arc<ForumSession>),
+    /// As a guest's, for now: the forum is busy or away.
+    Anonymous,
+    /// As a guest's, until the member has done something.
+    AsksMember(Ask),
+}
+
+impl Bridge {
+    /// A bridge to a forum, with members' passwords from `accounts`.
+    pub fn new(forum: Forum, accounts: Arc<dyn Accounts>) -> Self {
+        let (sessions, members) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { forum, accounts, sessions, members }))
+    }
+
+    /// The forum it leads to.
+    pub fn forum(&self) -> &Forum {
+        &self.0.forum
+    }
+
+    /// By what the forum knows the member, signing in first if need be. Many requests at once make one sign-in.
+    pub async fn cookies_for(&self, session: SessionId, member: UserId, visitor: &Visitor) -> Known {
+        let mut state = self.state(session, member, visitor);
+        let settled = state.wait_for(|state| !matches!(state, State::SigningIn));
+        match tokio::time::timeout(PATIENCE, settled).await {
+            Ok(Ok(state)) => state.known(),
+            // Late, or its task fell over and a later request tries again.
+            Ok(Err(_)) | Err(_) => Known::Anonymous,
+        }
+    }
+
+    /// Tries credentials that the member has just given, once, whatever became of others before. What works is the session's
+    /// from now on; keeping the credentials is the caller's business.
+    pub async fn link(
+        &self,
+        session: SessionId,
+        member: UserId,
+        credentials: &Credentials,
+        visitor: &Visitor,
+    ) -> Known {
+        let gate = self.gate(member);
+        gate.open();
+        let turn = gate.turn.lock().await;
+        let (_, change) = gate.standing();
+        let state = self.sign_in(&gate, change, credentials, visitor).await;
+        drop(turn);
+        let known = state.known();
+        let (_, state) = watch::channel(state);
+        self.sessions().insert(session, Entry { member, state, short_ones: 0 });
+        known
+    }
+
+    /// A member's credentials have changed, or the member asks to try again: earlier refusals no longer count.
+    pub fn account_changed(&self, member: UserId) {
+        self.gate(member).open();
+        self.sessions()
+            .retain(|_, entry| entry.member != member || matches!(&*entry.state.borrow(), State::Ready(_)));
+    }
+
+    /// Looks at an answer to a request that went out with the session's cookies. One that shows the session to be over has the
+    /// next request sign in again.
+    pub fn notice(&self, session: &ForumSession, seen: &Seen<'_>) {
+        if any_seen(&self.0.forum.preset().signs.signed_out, seen) {
+            session.end();
+        }
+    }
+
+    /// The gateway's session is over, and with it the one at the forum.
+    pub fn forget(&self, session: &SessionId) {
+        self.sessions().remove(session);
+    }
+
+    /// Forgets all but these sessions; to be called now and then.
+    pub fn keep(&self, is_live: impl Fn(&SessionId) -> bool) {
+        self.sessions().retain(|session, _| is_live(session));
+    }
+
+    /// How it stands with a session, or how it will: a sign-in is begun where none is under way and it makes sense.
+    fn state(&self, session: SessionId, member: UserId, visitor: &Visitor) -> watch::Receiver<State> {
+        let now = self.0.forum.clock().now();
+        let mut sessions = self.sessions();
+        let mut short_ones = 0;
+        if let Some(entry) = sessions.get_mut(&session).filter(|entry| entry.member == member) {
+            let lost = match &*entry.state.borrow() {
+                State::SigningIn => entry.state.has_changed().is_err().then_some(false),
+                State::Ready(forum) => forum.is_over().then(|| now.since(forum.since()) < SHORT),
+                State::Asks(_) => None,
+                State::Until(then) => (now >= *then).then_some(false),
+            };
+            let Some(was_short) = lost else { return entry.state.clone() };
+            short_ones = if was_short { entry.short_ones + 1 } else { 0 };
+        }
+        let (sender, state) = watch::channel(State::SigningIn);
+        sessions.insert(session, Entry { member, state: state.clone(), short_ones });
+        drop(sessions);
+        if short_ones >= SHORT_ONES {
+            sender.send_replace(State::Asks(Ask::Forgotten));
+            return state;
+        }
+        let (bridge, visitor) = (self.clone(), visitor.clone());
+        // A task of its own: whoever waits may go away, and a post must not be broken off half-way.
+        tokio::spawn(async move { sender.send_replace(bridge.attempt(member, &visitor).await) });
+        state
+    }
+
+    /// Signs a member in with what the accounts have, if that makes sense; one at a time a member.
+    async fn attempt(&self, member: UserId, visitor: &Visitor) -> State {
+        let gate = self.gate(member);
+        let _turn = gate.turn.lock().await;
+        let (standing, change) = gate.standing();
+        match standing {
+            Standing::Asks(ask) => return State::Asks(ask),
+            Standing::Until(then, _) if self.0.forum.clock().now() < then => return State::Until(then),
+            Standing::Until(..) | Standing::Free => {}
+        }
+        let (credentials, stamp) = match self.0.accounts.account(member).await {
+            Account::Linked(credentials, stamp) => (credentials, stamp),
+            Account::Unknown => return State::Asks(Ask::Link),
+            Account::Refused(ask) => return State::Asks(ask),
+        };
+        let state = self.sign_in(&gate, change, &credentials, visitor).await;
+        if let State::Asks(ask) = &state
+            && ask.is_of_the_account()
+        {
+            self.0.accounts.refused(member, stamp, *ask).await;
+        }
+        state
+    }
+
+    async fn sign_in(&self, gate: &Gate, change: u64, credentials: &Credentials, visitor: &Visitor) -> State {
+        let report = self.0.forum.sign_in(credentials, visitor).await;
+        let now = self.0.forum.clock().now();
+        let standing = gate.settle(gate.standing().0.after(&report.login, now), change);
+        if let Login::Unrecognised { .. } = report.login {
+            tracing::warn!(steps = ?report.steps, "the forum answered a sign-in in a way the preset does not describe");
+        }
+        match (report.login, standing) {
+            (Login::SignedIn(jar), _) => {
+                let names = self.0.forum.preset().cookies.session.clone();
+                State::Ready(Arc::new(ForumSession::new(jar, names, now)))
+            }
+            (_, Standing::Asks(ask)) => State::Asks(ask),
+            (_, Standing::Until(then, _)) => State::Until(then),
+            // The account changed while this one was tried: the next request tries the new one.
+            (_, Standing::Free) => State::Until(now),
+        }
+    }
+
+    fn gate(&self, member: UserId) -> Arc<Gate> {
+        let mut members = self.0.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.entry(member).or_default().clone()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn known(&self) -> Known {
+        match self {
+            Self::Ready(session) => Known::Cookies(session.clone()),
+            Self::Asks(ask) => Known::AsksMember(*ask),
+            Self::Until(_) | Self::SigningIn => Known::Anonymous,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

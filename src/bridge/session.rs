@@ -1,0 +1,70 @@
+//! A member's session at the forum, held by the gateway on the member's behalf.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderValue;
+
+use super::{CookieNames, Jar};
+use crate::domain::Timestamp;
+
+/// What the forum knows a member by, from one sign-in to the moment it no longer does.
+#[derive(Debug)]
+pub struct ForumSession {
+    jar: Mutex<Jar>,
+    names: CookieNames,
+    since: Timestamp,
+    is_over: AtomicBool,
+}
+
+/// Whose a cookie is that the forum sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Kept here; the browser must not get it.
+    Gateways,
+    /// Goes on to the browser.
+    Browsers,
+}
+
+impl ForumSession {
+    pub(super) const fn new(jar: Jar, names: CookieNames, since: Timestamp) -> Self {
+        Self { jar: Mutex::new(jar), names, since, is_over: AtomicBool::new(false) }
+    }
+
+    /// The `Cookie` field for a request to the forum, made of the session's cookies and the browser's `Cookie` fields.
+    pub fn field<'b>(
+        &self,
+        browsers: impl Iterator<Item = &'b [u8]>,
+        path: &str,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
+        self.jar().field(browsers, &self.names, path, now)
+    }
+
+    /// Takes over a `Set-Cookie` field of the answer to a request for `path`, if it is one of the session's. Fields are given
+    /// in their order.
+    pub fn take(&self, field: &[u8], path: &str, now: Timestamp) -> Whose {
+        let setting = super::jar::setting(field, now);
+        if !setting.is_some_and(|setting| self.names.include(setting.name)) {
+            return Whose::Browsers;
+        }
+        self.jar().set(field, path, now);
+        Whose::Gateways
+    }
+
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    pub(super) const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    fn jar(&self) -> MutexGuard<'_, Jar> {
+        self.jar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
