@@ -1,0 +1,75 @@
+//! Two forums in Python.
+
+use std::collections::HashMap;
+
+use super::is_right;
+use super::server::{Call, Fake, Reply};
+
+/// FlaskBB: twenty requests a quarter of an hour and address, a raw `|` in a cookie.
+pub(super) fn flaskbb() -> Fake {
+    let mut asked = HashMap::<String, u32>::new();
+    Box::new(move |call: &Call| {
+        if call.path() != "/auth/login" {
+            let is_member = call.cookie("remember_token") == "2|5ca1ab1e";
+            return Reply::page(if is_member {
+                "<a href=\"/auth/logout\">"
+            } else {
+                "<a href=\"/auth/login\">"
+            });
+        }
+        let asked = asked.entry(call.address().to_owned()).or_default();
+        *asked += 1;
+        if *asked > 20 {
+            return Reply::page("Too many requests").status(429).with("retry-after", "600");
+        }
+        let form = "<form class=\"form\" role=\"form\" method=\"POST\"><input id=\"csrf_token\" name=\"csrf_token\" type=\"hidden\" value=\"tok&#43;1\">\
+             <input name=\"login\" type=\"text\" value=\"\"><input name=\"password\" type=\"password\" value=\"\">\
+             <input name=\"remember_me\" type=\"checkbox\" value=\"y\"><input name=\"submit\" type=\"submit\" value=\"Login\"></form>";
+        if !call.is_post() {
+            return Reply::page(form).cookie("session=.eJw-x.y; HttpOnly; Path=/");
+        }
+        let is_own = call.cookie("session") == ".eJw-x.y" && call.field("csrf_token") == "tok+1";
+        if !is_own || !is_right(call.field("login"), call.field("password")) {
+            return Reply::page(format!("Wrong username or password.{form}"));
+        }
+        Reply::to("/")
+            .cookie("remember_token=2|5ca1ab1e; Expires=Mon, 22 Nov 2027 06:00:00 GMT; Path=/")
+            .cookie("session=.eJw-z; HttpOnly; Path=/")
+    })
+}
+
+/// django-spirit: Origin is compared with Host and scheme, five tries in five minutes, `Set-Cookie` with two blanks.
+pub(super) fn spirit() -> Fake {
+    let mut tries = 0;
+    Box::new(move |call: &Call| {
+        if call.path() != "/user/login/" {
+            let is_member = call.cookie("sessionid") == "member";
+            return Reply::page(if is_member {
+                "<a href=\"/user/logout/\">"
+            } else {
+                "<a href=\"/user/login/\">"
+            });
+        }
+        let form = "<form action=\".\" method=\"post\"><input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"masked\">\
+             <input type=\"text\" name=\"username\"><input type=\"password\" name=\"password\">\
+             <input type=\"hidden\" name=\"next\" value=\"\"><input type=\"submit\" value=\"Log in\"></form>";
+        if !call.is_post() {
+            return Reply::page(form).cookie("  csrftoken=secret; expires=Sun, 21 Nov 2027 06:00:00 GMT; Max-Age=31449600; Path=/; SameSite=Lax");
+        }
+        let own = format!("{}://{}", call.header("x-forwarded-proto"), call.header("host"));
+        let is_own = call.header("origin") == own && call.header("referer").starts_with(&own);
+        if !is_own || call.field("csrfmiddlewaretoken") != "masked" || call.cookie("csrftoken") != "secret" {
+            return Reply::page("CSRF verification failed.").status(403);
+        }
+        tries += 1;
+        if tries > 5 {
+            return Reply::to("/user/login/");
+        }
+        if !is_right(call.field("username"), call.field("password")) {
+            return Reply::page(format!("Please enter a correct username and password.{form}"));
+        }
+        Reply::to("/user/")
+            .cookie("  csrftoken=other; Path=/")
+            .cookie("  sessionid=member; HttpOnly; Path=/; SameSite=Lax")
+    })
+}
