@@ -8,7 +8,7 @@ use crate::program::{Program, free_port, root, words};
 use crate::support::browser::{Browser, File};
 use crate::transcript::Transcript;
 
-async fn dokuwiki() -> Program {
+pub(crate) async fn dokuwiki() -> Program {
     Program::start("dokuwiki", free_port(), "/doku.php", |port, folder| {
         words([&root().join("tests/apps/dokuwiki.sh"), &port.to_string(), &folder])
     })

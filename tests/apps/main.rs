@@ -9,6 +9,7 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod bridge;
 mod dokuwiki;
 mod forward_auth;
 mod front;

@@ -10,7 +10,7 @@ use crate::transcript::Transcript;
 /// A picture of one pixel, all of whose bytes happen to be text.
 const GIF: &str = "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
-async fn spirit() -> Program {
+pub(crate) async fn spirit() -> Program {
     Program::start("spirit", free_port(), "/", |port, folder| {
         words([&root().join("tests/apps/spirit.sh"), &port.to_string(), &folder])
     })

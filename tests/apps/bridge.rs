@@ -1,0 +1,76 @@
+//! Real forums and the gateway's own sign-in at their forms: by the presets as they are shipped, with the machine's clock.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::USER_AGENT;
+use passgate::bridge::{Credentials, Forum, Login, Origin, Preset, RealPause, Report, Visitor};
+use passgate::domain::{Clock, Secret, SystemClock};
+
+use crate::dokuwiki::dokuwiki;
+use crate::front::Front;
+use crate::program::Program;
+use crate::spirit::spirit;
+
+const RIGHT: &str = "Wonder-land.2049";
+
+fn forum(preset: &str, program: &Program) -> Forum {
+    let preset = Preset::shipped(preset).unwrap();
+    Forum::new(preset, "/", Arc::new(vec![program.address()]), Arc::new(SystemClock), Arc::new(RealPause))
+}
+
+async fn sign_in(forum: &Forum, origin: &str, name: &str, password: &str) -> Report {
+    let visitor = Visitor::new(Origin::parse(origin).unwrap(), [192, 0, 2, 1].into())
+        .with(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11) Firefox/140.0"));
+    let credentials = Credentials { name: name.to_owned(), password: Secret::new(password.to_owned()) };
+    forum.sign_in(&credentials, &visitor).await
+}
+
+/// What a page shows to whoever brings the cookies of a sign-in.
+async fn shown(program: &Program, report: &Report, path: &str) -> String {
+    let Login::SignedIn(jar) = &report.login else { panic!("{report:#?}") };
+    let cookies = jar.field(std::iter::empty(), &Default::default(), path, SystemClock.now()).unwrap();
+    let headers = [("cookie", cookies.to_str().unwrap())];
+    let page = Front::Direct(program.address()).browser().ask(http::Method::GET, path, &headers, "").await;
+    String::from_utf8(page.body.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forum_in_python_knows_the_member_the_gateway_signs_in() {
+    let program = spirit().await;
+    let forum = forum("spirit", &program);
+    for origin in ["http://localhost", "https://forum.example"] {
+        let report = sign_in(&forum, origin, "alice", RIGHT).await;
+        assert!(shown(&program, &report, "/").await.contains("/user/logout/"), "{origin}");
+    }
+    let report = sign_in(&forum, "http://localhost", "bob", "b&b \"q\" <9> it's").await;
+    assert!(shown(&program, &report, "/").await.contains("/user/logout/"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forum_in_python_that_refuses_is_told_from_one_that_has_enough() {
+    let program = spirit().await;
+    let forum = forum("spirit", &program);
+    let report = sign_in(&forum, "http://localhost", "alice", "wrong").await;
+    assert!(matches!(report.login, Login::WrongPassword), "{report:#?}");
+    let report = sign_in(&forum, "http://localhost", "nobody", RIGHT).await;
+    assert!(matches!(report.login, Login::WrongPassword), "{report:#?}");
+    for _ in 0..5 {
+        sign_in(&forum, "http://localhost", "alice", "wrong").await;
+    }
+    let report = sign_in(&forum, "http://localhost", "alice", RIGHT).await;
+    assert!(matches!(report.login, Login::Throttled { .. }), "{report:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiki_in_php_knows_the_member_the_gateway_signs_in() {
+    let program = dokuwiki().await;
+    let forum = forum("dokuwiki", &program);
+    for (name, password) in [("alice", RIGHT), ("bob", "b&b \"q\" <9> it's")] {
+        let origin = format!("http://localhost:{}", program.address().port());
+        let report = sign_in(&forum, &origin, name, password).await;
+        assert!(shown(&program, &report, "/doku.php?id=start").await.contains("do=logout"), "{name}");
+    }
+    let report = sign_in(&forum, "http://localhost", "alice", "wrong").await;
+    assert!(matches!(report.login, Login::WrongPassword), "{report:#?}");
+}
