@@ -46,7 +46,6 @@ impl Dial for Vec<SocketAddr> {
 pub(super) struct Client(Arc<dyn Dial>);
 
 /// What the forum answered.
-#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

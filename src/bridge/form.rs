@@ -14,7 +14,6 @@ const FIELDS: usize = 500;
 const POST_BYTES: usize = 64 * 1024;
 
 /// The forms of a page.
-#[derive(Debug)]
 pub(super) struct Page {
     /// The page as text.
     pub(super) text: String,
@@ -24,24 +23,22 @@ pub(super) struct Page {
 }
 
 /// A form, with the fields a browser would send.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Form {
     action: Option<String>,
     fields: Vec<Field>,
     /// The fields that are shown, whether they would be sent or not.
     names: Vec<String>,
     has_button: bool,
-    is_too_long: bool,
 }
 
-#[derive(Debug)]
 struct Field {
     name: String,
     value: String,
 }
 
-/// A sign-in form that is filled in.
-#[derive(Debug, PartialEq, Eq)]
+/// A sign-in form that is filled in. Holds the password: not to be printed.
+#[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(super) struct Post {
     /// Where to, as the page says it; empty: to the page's own address.
     pub(super) action: String,
@@ -108,7 +105,7 @@ impl Page {
         let encode: &dyn Fn(&str) -> Cow<'_, [u8]> = &|text| self.encoding.encode(text).0;
         post.encoding_override(Some(encode));
         let body = post.extend_pairs(pairs).finish();
-        if form.is_too_long || body.len() > POST_BYTES {
+        if form.names.len() > FIELDS || body.len() > POST_BYTES {
             return Err(NoForm::TooLong);
         }
         Ok(Post { action: form.action.clone().unwrap_or_default(), body })
@@ -231,16 +228,13 @@ impl Reader {
 
     fn show(&mut self, name: String) {
         if let Some(form) = self.open.and_then(|at| self.forms.get_mut(at)) {
-            form.is_too_long |= form.names.len() >= FIELDS;
-            if !form.is_too_long {
-                form.names.push(name);
-            }
+            form.names.push(name);
         }
     }
 
     fn add(&mut self, name: String, value: String) {
         self.show(name.clone());
-        if let Some(form) = self.open.and_then(|at| self.forms.get_mut(at)).filter(|form| !form.is_too_long) {
+        if let Some(form) = self.open.and_then(|at| self.forms.get_mut(at)) {
             form.fields.push(Field { name, value });
         }
     }

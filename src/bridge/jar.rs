@@ -31,8 +31,8 @@ struct Cookie {
     ends: Option<Timestamp>,
 }
 
-/// One `Set-Cookie` field, as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `Set-Cookie` field, as it was read. Not to be printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Setting<'f> {
     /// The cookie's name.
     pub name: &'f [u8],

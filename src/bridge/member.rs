@@ -31,6 +31,8 @@ pub enum Account {
     Linked(Credentials, u64),
     /// It was refused.
     Refused(Ask),
+    /// Can't be looked up at the moment.
+    Unreadable,
 }
 
 /// What the member has to do before the forum can know them.
@@ -78,7 +80,7 @@ pub(super) enum Standing {
 }
 
 /// How long the forum is left alone when it can't be reached, and at most.
-const PAUSE: Duration = Duration::from_secs(10);
+pub(super) const PAUSE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 impl Gate {

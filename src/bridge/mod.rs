@@ -6,6 +6,7 @@
 //! has done something about it. No pingora, no HTML of ours, no store: passwords come from [`Accounts`].
 
 mod address;
+mod basic;
 mod client;
 mod form;
 mod jar;
@@ -19,6 +20,7 @@ mod sign;
 mod visitor;
 
 pub use address::{AddressPattern, Asked, InvalidAddress};
+pub use basic::basic_authorization;
 pub use client::{Dial, Line};
 pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
@@ -35,7 +37,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::member::{Gate, Standing};
+use self::member::{Gate, PAUSE, Standing};
 use crate::domain::{SessionId, Timestamp, UserId};
 
 /// How long a request waits for a sign-in before it goes on as a guest's. The sign-in goes on, too.
@@ -193,6 +195,7 @@ impl Bridge {
             Account::Linked(credentials, stamp) => (credentials, stamp),
             Account::Unknown => return State::Asks(Ask::Link),
             Account::Refused(ask) => return State::Asks(ask),
+            Account::Unreadable => return State::Until(self.0.forum.clock().now().after(PAUSE)),
         };
         let state = self.sign_in(&gate, change, &credentials, visitor).await;
         if let State::Asks(ask) = &state

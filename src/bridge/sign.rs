@@ -31,8 +31,8 @@ pub struct Sign {
     no_text: Option<String>,
 }
 
-/// An answer, as signs look at it.
-#[derive(Clone, Debug, Default)]
+/// An answer, as signs look at it. Holds cookies: not to be printed.
+#[derive(Clone, Default)]
 pub struct Seen<'a> {
     /// Its status.
     pub status: u16,

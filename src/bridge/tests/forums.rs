@@ -83,8 +83,10 @@ async fn a_captcha_and_a_lock_are_not_taken_for_a_wrong_password() {
     for _ in 0..10 {
         forum.sign_in(&credentials(NAME, "wrong"), &visitor(1)).await;
     }
-    let report = forum.sign_in(&credentials(NAME, PASSWORD), &visitor(1)).await;
-    assert_eq!(said(&report.login), "throttled", "{report:#?}");
+    for _ in 0..2 {
+        let report = forum.sign_in(&credentials(NAME, PASSWORD), &visitor(1)).await;
+        assert_eq!(said(&report.login), "throttled", "{report:#?}");
+    }
 }
 
 #[tokio::test]

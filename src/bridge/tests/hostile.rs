@@ -77,7 +77,7 @@ async fn a_redirect_ends_soon_and_leads_nowhere_else() {
 
 #[tokio::test]
 async fn a_compressed_page_is_not_unpacked() {
-    let (said, posts, _) = outcome(|_| Reply::page("\u{1f}").with("content-encoding", "gzip")).await;
+    let (said, posts, _) = outcome(|_| Reply::page(FORM).with("content-encoding", "gzip")).await;
     assert_eq!((said, posts), ("unrecognised", 0));
 }
 
@@ -91,6 +91,15 @@ async fn success_is_only_believed_if_the_forum_then_knows_the_member() {
     .await;
     assert_eq!((said, posts), ("unrecognised", 1), "{report:#?}");
     assert_eq!(report.steps.last().map(|taken| taken.step), Some(Step::Check));
+
+    let (said, ..) = outcome(|call: &Call| match call.path() {
+        "/login" if call.is_post() => Reply::to("/").cookie("session=m").cookie("unnamed=m"),
+        "/login" => Reply::page(FORM),
+        _ if call.cookie("unnamed") == "m" => Reply::page("logout"),
+        _ => Reply::page("<a href=/login>"),
+    })
+    .await;
+    assert_eq!(said, "unrecognised", "nor if it takes a cookie that the preset does not name");
 }
 
 #[tokio::test]

@@ -140,6 +140,22 @@ async fn two_browsers_with_a_wrong_password_make_one_attempt() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_understood_stops_too_but_only_until_the_set_up_changes() {
+    let fake = |call: &Call| match call.is_post() {
+        true => Reply::page("Please read the new rules"),
+        false => Reply::page("<form><input name=req_username><input name=req_password></form>"),
+    };
+    let world = World::start("fluxbb", Box::new(fake)).await;
+    world.accounts.set(1, NAME, PASSWORD, 1);
+    for session in [1, 1, 2] {
+        assert_eq!(ask(&world.known(session, 1).await), Some(Ask::Unrecognised));
+    }
+    assert_eq!(world.server.posts(), 1);
+    known(&world.restarted("fluxbb"), 1, 1).await;
+    assert_eq!(world.server.posts(), 2, "the operator mended the preset, perhaps");
+}
+
+#[tokio::test]
 async fn who_has_no_forum_account_linked_is_asked_and_the_forum_is_left_alone() {
     let world = World::start("fluxbb", php::fluxbb()).await;
     assert_eq!(ask(&world.known(1, 1).await), Some(Ask::Link));

@@ -179,7 +179,9 @@ pub(super) fn mybb() -> Fake {
             return Reply::page(format!("{quick}Authorization code mismatch"));
         }
         if failures >= 10 {
-            return Reply::page("You must now wait").cookie("lockoutexpiry=1795330800; path=/");
+            failures += 1;
+            let reply = Reply::page("You must now wait 0h 15m 0s before you can login again.");
+            return if failures == 11 { reply.cookie("lockoutexpiry=1795330800; path=/") } else { reply };
         }
         if failures >= 3 || !is_right(call.field("username"), call.field("password")) {
             failures += 1;
