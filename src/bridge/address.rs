@@ -67,9 +67,7 @@ impl AddressPattern {
     pub fn matches(&self, asked: Asked<'_>) -> bool {
         let Some(info) = self.below(asked.path) else { return false };
         self.conditions.iter().all(|(name, wanted)| {
-            let is_meant =
-                |(key, value): (Cow<'_, str>, Cow<'_, str>)| is_met(name, wanted.as_deref(), &key, &value);
-            parameters(asked, info).any(is_meant)
+            parameters(asked, info).any(|(key, value)| is_met(name, wanted.as_deref(), &key, &value))
         })
     }
 
@@ -108,36 +106,27 @@ fn is_met(name: &str, wanted: Option<&str>, key: &str, value: &str) -> bool {
 
 /// Every parameter the application might see: of the query and the form, split at `&` and `;`, and of the path after the
 /// script, as SMF writes it: `/index.php/action,login`.
-fn parameters<'r>(asked: Asked<'r>, info: &'r str) -> impl Iterator<Item = (Cow<'r, str>, Cow<'r, str>)> {
-    let query = asked
-        .query
-        .unwrap_or_default()
-        .split(['&', ';'])
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let form = asked.form.split(|byte| matches!(byte, b'&' | b';'));
-    let form = form
-        .filter_map(|pair| std::str::from_utf8(pair).ok())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let info = info.split('/').filter_map(|part| part.split_once(','));
-    query.chain(form).chain(info).map(|(name, value)| (key(name), decode(value)))
+fn parameters<'r>(asked: Asked<'r>, info: &'r str) -> impl Iterator<Item = (String, String)> + 'r {
+    let query = asked.query.unwrap_or_default().split(['&', ';']).map(Cow::Borrowed);
+    // What is no UTF-8 is read all the same: PHP looks at a name only up to its first NUL.
+    let form = asked.form.split(|byte| matches!(byte, b'&' | b';')).map(String::from_utf8_lossy);
+    let info = info.split('/').filter(|part| part.contains(','));
+    let info = info.map(|part| Cow::Owned(part.replacen(',', "=", 1)));
+    query.chain(form).chain(info).map(|pair: Cow<'_, str>| {
+        let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
+        (key(name), decode(value))
+    })
 }
 
 /// The name as PHP makes it: decoded, up to the first NUL, without leading blanks, `.` and blank as `_`.
-fn key(name: &str) -> Cow<'_, str> {
+fn key(name: &str) -> String {
     let decoded = decode(name);
-    let is_plain = !decoded.contains(['\0', ' ', '.']);
-    if is_plain {
-        return decoded;
-    }
     let until = decoded.split('\0').next().unwrap_or_default();
-    Cow::Owned(until.trim_start_matches(' ').replace([' ', '.'], "_"))
+    until.trim_start_matches(' ').replace([' ', '.'], "_")
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -207,6 +196,13 @@ mod tests {
         ] {
             assert!(!matches(pattern, target, form), "{pattern} {target} {form}");
         }
+    }
+
+    #[test]
+    fn a_name_that_ends_at_a_nul_is_found_among_bytes_that_are_no_text() {
+        let path = RequestPath::parse("/member.php").unwrap();
+        let asked = Asked::of(&path, "/", b"x=\xff&action\0\xff=register").unwrap();
+        assert!(AddressPattern::parse("/member.php?action=register").unwrap().matches(asked));
     }
 
     #[test]
