@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -11,10 +11,15 @@ use tokio::task::JoinSet;
 
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
+use crate::bridge::options::ForumOptions;
+use crate::bridge::{ForumAccounts, Kind, Vault, VaultError};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::policy::RequiredFor;
-use crate::proxy::{Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream};
+use crate::proxy::options::UpstreamOptions;
+use crate::proxy::{
+    ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream,
+};
 use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
@@ -30,6 +35,9 @@ pub enum StartError {
     /// Counters could not be registered.
     #[error("can't register the metrics: {0}")]
     Metrics(String),
+    /// The key of the forum passwords can't be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The relying party of `[passkeys]` does not fit.
     #[error("{0}")]
     Passkeys(String),
@@ -60,6 +68,15 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// What a reload of the passkeys' options leaves as it is.
     pending: Arc<Pending>,
+    /// Members' sessions at the forum, for as long as it is the same forum.
+    forum: Arc<Mutex<Option<AtForum>>>,
+}
+
+#[derive(Clone)]
+struct AtForum {
+    forum: ForumOptions,
+    upstream: UpstreamOptions,
+    accounts: Arc<ForumAccounts>,
 }
 
 impl Services {
@@ -90,7 +107,17 @@ impl Services {
             StoreOptions::Sled { .. } => Some(config.server.data_dir.join("kept")),
         };
         let kept = Arc::new(KeptForms::new(Arc::clone(&clock), folder));
-        Ok(Self { store, sessions, accounts, sign_in, kept, passkey_counts: Arc::default(), clock, pending })
+        Ok(Self {
+            store,
+            sessions,
+            accounts,
+            sign_in,
+            kept,
+            passkey_counts: Arc::default(),
+            clock,
+            pending,
+            forum: Arc::default(),
+        })
     }
 
     /// A sentence that names the members who need a passkey by `config` and have none.
@@ -105,6 +132,48 @@ impl Services {
         }
     }
 
+    /// The vault of the configuration's forum; none where no password is needed.
+    pub fn vault(store: &Arc<dyn Store>, config: &Config) -> Result<Option<Arc<Vault>>, VaultError> {
+        let Some(forum) = config.forum.as_ref().filter(|forum| forum.way == Kind::Form) else {
+            return Ok(None);
+        };
+        Vault::open(Arc::clone(store), &forum.vault_key, &forum.preset.name).map(Arc::new).map(Some)
+    }
+
+    /// Members' accounts at the forum, as long as they sign in at its form.
+    pub fn forum_accounts(&self) -> Option<Arc<ForumAccounts>> {
+        let at_forum = self.forum.lock().unwrap_or_else(PoisonError::into_inner);
+        at_forum.as_ref().map(|at_forum| Arc::clone(&at_forum.accounts))
+    }
+
+    fn at_forum(&self, config: &Config) -> Result<Option<Arc<ForumAccounts>>, StartError> {
+        let vault = Self::vault(&self.store, config)?;
+        let mut at_forum = self.forum.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(vault), Some(forum)) = (vault, &config.forum) else {
+            *at_forum = None;
+            return Ok(None);
+        };
+        let upstream = &config.proxy.upstream;
+        if let Some(same) =
+            at_forum.as_ref().filter(|known| known.forum == *forum && known.upstream == *upstream)
+        {
+            return Ok(Some(Arc::clone(&same.accounts)));
+        }
+        let lost = vault.lost()?;
+        if lost > 0 {
+            tracing::warn!(target: "passgate::store", lost, key = %forum.vault_key.display(),
+                "passwords for the forum can't be opened with this key; their members are asked for them again");
+        }
+        let dial = Arc::new(upstream.clone());
+        let accounts = Arc::new(ForumAccounts::new(forum, vault, dial, Arc::clone(&self.clock)));
+        *at_forum = Some(AtForum {
+            forum: forum.clone(),
+            upstream: upstream.clone(),
+            accounts: Arc::clone(&accounts),
+        });
+        Ok(Some(accounts))
+    }
+
     fn passkeys(&self, options: PasskeyOptions) -> Result<Arc<Passkeys>, StartError> {
         let Self { store, sessions, clock, pending, .. } = self.clone();
         Passkeys::new(options, pending, store, sessions, clock).map(Arc::new).map_err(StartError::Passkeys)
@@ -115,6 +184,7 @@ impl Services {
         // The cookie stays longer than the session, so that a form sent just after its end is still known as its member's.
         let cookies = Cookies::new(config.transport, config.lifetimes.remember + Sessions::REMEMBERED);
         let passkeys = config.passkeys.clone().map(|options| self.passkeys(options)).transpose()?;
+        let forum = self.at_forum(config)?;
         let web = Web::new(WebParts {
             options: config.pages.clone(),
             prefix: config.prefix.clone(),
@@ -127,6 +197,7 @@ impl Services {
             keep_forms: config.keep_forms,
             passkeys,
             passkey_counts: Arc::clone(&self.passkey_counts),
+            forum: forum.clone(),
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
         })?;
@@ -152,6 +223,7 @@ impl Services {
             aliases: config.aliases.clone(),
             public,
             service_workers: config.proxy.service_workers,
+            forum: config.forum.clone().map(|options| ForumRules::new(options, forum)),
         };
         Ok((rules, upstream))
     }
@@ -244,12 +316,16 @@ impl Running {
 
     /// Once a minute sessions and kept forms are swept; every few seconds the application's name is looked up again.
     fn spawn_upkeep(&mut self) {
-        let (sessions, kept) = (Arc::clone(&self.services.sessions), Arc::clone(&self.services.kept));
+        let services = self.services.clone();
+        let (sessions, kept) = (Arc::clone(&services.sessions), Arc::clone(&services.kept));
         self.tasks.spawn(async move {
             let mut minute = tokio::time::interval(Duration::from_secs(60));
             loop {
                 minute.tick().await;
                 kept.sweep();
+                if let Some(forum) = services.forum_accounts() {
+                    forum.keep(&sessions.all().into_iter().map(|(session, _)| session.id).collect());
+                }
                 if let Err(error) = sessions.sweep().await {
                     tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");
                 }

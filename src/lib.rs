@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`domain`], [`sample`] | nothing of ours |
 //! | 1 | [`policy`], [`store`] (traits) | floor 0 |
-//! | 2 | [`auth`], [`bridge`], store adapters | floors 0 and 1; `auth` and `bridge` see only the store's traits |
+//! | 2 | [`auth`], [`bridge`], store adapters | floors 0 and 1; they see only the store's traits |
 //! | 3 | [`web`], [`proxy`] | floors 0 to 2; `proxy` may call `web`, never the reverse |
 //! | 4 | [`config`] | option types of all floors below |
 //! | 5 | [`app`], [`server`], [`cli`] | all |

@@ -42,7 +42,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 40] = [
+const HOMES: [(&str, &[&str]); 41] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords"]),
@@ -52,12 +52,13 @@ const HOMES: [(&str, &[&str]); 40] = [
     ("sha1", &["auth/passwords", "sample/"]),
     ("sha_crypt", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
+    ("chacha20poly1305", &["bridge/vault.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("cookie", &["auth/cookie.rs"]),
     ("dashmap", &["auth/", "proxy/"]),
     ("encoding_rs", &["auth/import", "bridge/form.rs"]),
     ("figment", &["config/"]),
-    ("flate2", &["auth/import", "sample/", "web/assets.rs"]),
+    ("flate2", &["auth/import", "proxy/bridge.rs", "sample/", "web/assets.rs"]),
     ("form_urlencoded", &["bridge/form.rs", "domain/", "web/", "sample/", "proxy/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
     ("html5gum", &["bridge/form.rs"]),

@@ -3,8 +3,9 @@
 //! The gateway signs in at the forum's own form when a member's first request is on its way, and keeps the forum's cookies on
 //! its own side. [`Preset`] says how a kind of forum wants that, [`Forum::sign_in`] does it once, and [`Bridge`] sees to it that
 //! it is done once: two requests make one sign-in, a member has one at a time, and one refusal is the last until the member
-//! has done something about it. No pingora, no HTML of ours, no store: passwords come from [`Accounts`].
+//! has done something about it. No pingora, no HTML of ours; passwords come from [`Accounts`], which is the [`Vault`].
 
+mod accounts;
 mod address;
 mod basic;
 mod client;
@@ -13,12 +14,15 @@ mod jar;
 mod login;
 mod member;
 mod names;
+pub mod options;
 mod pace;
 mod preset;
 mod session;
 mod sign;
+mod vault;
 mod visitor;
 
+pub use accounts::ForumAccounts;
 pub use address::{AddressPattern, Asked, InvalidAddress};
 pub use basic::basic_authorization;
 pub use client::{Dial, Line};
@@ -29,6 +33,7 @@ pub use names::CookieNames;
 pub use preset::{Addresses, CookiePreset, FormPreset, InvalidPreset, Kind, PaceOf, Preset, Signs};
 pub use session::{ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
+pub use vault::{Rotated, Vault, VaultError};
 pub use visitor::{InvalidOrigin, Origin, Visitor};
 
 use std::collections::HashMap;
@@ -146,6 +151,12 @@ impl Bridge {
     /// The gateway's session is over, and with it the one at the forum.
     pub fn forget(&self, session: &SessionId) {
         self.sessions().remove(session);
+    }
+
+    /// A member's account is no longer connected: all their sessions at the forum are forgotten.
+    pub fn forget_member(&self, member: UserId) {
+        self.gate(member).open();
+        self.sessions().retain(|_, entry| entry.member != member);
     }
 
     /// Forgets all but these sessions; to be called now and then.

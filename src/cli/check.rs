@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::reach::carry_out;
 use super::{Streams, Trouble, live};
+use crate::bridge::Kind;
 use crate::config::Config;
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamScheme;
@@ -41,6 +42,7 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         ("site", format!("{} at {}", config.pages.site_name, config.server.public_url)),
         ("listens on", listen.join(", ")),
         ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
+        ("forum", forum(config)),
         ("own pages", config.own_url("/")),
         ("metrics, health", admin),
         ("store", store),
@@ -49,6 +51,22 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))?;
     name_who_lacks_a_passkey(config, streams);
     Ok(())
+}
+
+/// How members become known to the application.
+fn forum(config: &Config) -> String {
+    let Some(forum) = &config.forum else { return "not named; members are told by headers alone".to_owned() };
+    let way = match forum.way {
+        Kind::Headers => "members are told by headers".to_owned(),
+        Kind::Basic => "members are told by Authorization".to_owned(),
+        Kind::Form => {
+            format!(
+                "members are signed in at its form, the key of their passwords is {}",
+                forum.vault_key.display()
+            )
+        }
+    };
+    format!("{} at {}; {way}", forum.preset.title, forum.base)
 }
 
 /// By the gateway that runs, or in the store; neither need be there for a configuration to be fine.

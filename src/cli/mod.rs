@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod explain;
+mod forum;
 mod import;
 mod live;
 mod passkey;
@@ -61,6 +62,9 @@ enum Action {
     },
     /// Tell which rule decides a request, and why
     Explain(explain::Explain),
+    /// Look after members' passwords for the forum
+    #[command(subcommand)]
+    Forum(forum::Forum),
     /// List or remove passkeys
     #[command(subcommand)]
     Passkey(passkey::Passkey),
@@ -111,6 +115,7 @@ impl Cli {
             Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),
             Action::Explain(explain) => explain.run(&config, streams),
+            Action::Forum(forum) => forum.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),
             Action::Reload => reload::run(&config, streams),
             Action::Serve => serve::run(&config, self.config),

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::Trouble;
+use crate::app::Services;
 use crate::auth::import::{Admission, Mode};
 use crate::auth::{Accounts, Passwords, Sessions};
+use crate::bridge::VaultError;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
 use crate::server::control::{Command, Control, Failure, Reply, call};
@@ -75,7 +77,7 @@ fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime)
         runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
     if !path.exists() && matches!(command, Command::UserImport { mode: Mode::Rehearse, .. }) {
         // It is rehearsed on a store as empty as the one that would be made.
-        return Ok((control(config, Arc::new(MemoryStore::new())).map_err(explained)?, runtime));
+        return Ok((control(config, Arc::new(MemoryStore::new())).map_err(refused)?, runtime));
     }
     if !path.exists() && !command.makes_accounts() {
         let help = "`passgate user add NAME` makes it, if this is the right configuration";
@@ -83,13 +85,18 @@ fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime)
     }
     owned_by_us(path, &config.server.data_dir)?;
     let store = SledStore::open(path, *cache_bytes).map_err(explained)?;
-    Ok((control(config, Arc::new(store)).map_err(explained)?, runtime))
+    Ok((control(config, Arc::new(store)).map_err(refused)?, runtime))
+}
+
+fn refused(error: VaultError) -> Trouble {
+    Failure::from(error).into()
 }
 
 /// What carries out commands on a store that nobody else has open.
-pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, StoreError> {
+pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control, VaultError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
+    let vault = Services::vault(&store, config)?;
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
     let admission = Admission::new(Arc::clone(&store), Arc::clone(&clock));
     let accounts =
@@ -101,6 +108,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
         sessions,
         passkey_counts: None,
         own_pages: config.own_url(""),
+        vault: Box::new(move || vault.clone()),
         reload: Box::new(|| Box::pin(async { Err(vec!["no gateway is running".to_owned()]) })),
     })
 }

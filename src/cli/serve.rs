@@ -55,6 +55,10 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         sessions: Arc::clone(&running.services.sessions),
         passkey_counts: Some(Arc::clone(&running.services.passkey_counts)),
         own_pages: config.own_url(""),
+        vault: {
+            let services = running.services.clone();
+            Box::new(move || services.forum_accounts().map(|accounts| accounts.vault()))
+        },
         reload: Box::new(move || {
             let reload = reload.clone();
             Box::pin(async move { reload.now().await })

@@ -305,3 +305,39 @@ fn the_command_line_asks_for_no_password_and_for_exactly_one_kind_of_session() {
     use clap::CommandFactory;
     Cli::command().debug_assert();
 }
+
+#[test]
+fn o4_the_key_of_the_forum_passwords_is_changed_and_no_password_is_shown() {
+    let place =
+        Place::new("[forum]\npreset = \"phpbb\"\nvault_key = \"keys.txt\"\n[password]\nmemory_kib = 19456\n");
+    let added =
+        place.run_with(&["user", "add", "ann", "--password-stdin"], "wonderland is far\n", Input::Piped);
+    assert_eq!(added.exit, Exit::Done, "{}", added.err);
+    let key = place.0.path().join("keys.txt");
+    assert!(!key.exists(), "made when it is first needed");
+    let secret = "the one at the forum";
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store: Arc<dyn Store> =
+            Arc::new(SledStore::open(&place.0.path().join("data/store"), 1 << 20).unwrap());
+        let ann = store.user_by_name("ann").unwrap().unwrap().profile.id;
+        let vault = crate::bridge::Vault::open(store, &key, "phpbb").unwrap();
+        vault.keep(ann, &crate::domain::Secret::new(secret.to_owned())).await.unwrap();
+    });
+    let before = fs::read_to_string(&key).unwrap();
+    let changed = place.run(&["forum", "rotate-key"]);
+    assert_eq!(changed.exit, Exit::Done, "{}", changed.err);
+    assert!(changed.err.contains("1 password sealed with a new key"), "{}", changed.err);
+    assert_ne!(fs::read_to_string(&key).unwrap(), before);
+    for words in [&["user", "show", "ann", "--json"][..], &["user", "list", "--json"], &["check"]] {
+        let ran = place.run(words);
+        assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{words:?}");
+        assert!(!ran.out.contains(before.trim()), "{words:?}");
+    }
+
+    let elsewhere = Place::new("");
+    elsewhere.run_with(&["user", "add", "ann", "--password-stdin"], "wonderland is far\n", Input::Piped);
+    let refused = elsewhere.run(&["forum", "rotate-key"]);
+    assert_ne!(refused.exit, Exit::Done);
+    assert!(refused.err.contains("[forum]"), "{}", refused.err);
+}

@@ -6,6 +6,7 @@
 //! was found, what was expected and what to do. Unknown keys are problems.
 
 mod access;
+mod forum;
 mod house;
 mod layers;
 mod limits;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
+use crate::bridge::options::ForumOptions;
 use crate::domain::{Host, HostPattern, Lifetimes};
 use crate::policy::Policy;
 use crate::proxy::options::ProxyOptions;
@@ -59,6 +61,8 @@ pub struct Config {
     pub hashing_workers: usize,
     /// Passkeys; none without.
     pub passkeys: Option<PasskeyOptions>,
+    /// The forum behind the gateway, as far as it is more than an application; none without a bridge.
+    pub forum: Option<ForumOptions>,
     /// Where accounts and sessions are kept.
     pub store: StoreOptions,
     /// How our pages look.

@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) upstream: Upstream,
     pub(super) identity: Identity,
     pub(super) access: Access,
+    pub(super) forum: Forum,
     pub(super) passkeys: Passkeys,
     pub(super) password: Password,
     pub(super) session: Session,
@@ -152,6 +153,28 @@ impl Default for AccessRule {
             step_up: String::new(),
             step_up_with: "any".into(),
             authorization: "drop".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Forum {
+    pub(super) preset: String,
+    pub(super) bridge: String,
+    pub(super) path: String,
+    pub(super) vault_key: String,
+    pub(super) register: String,
+}
+
+impl Default for Forum {
+    fn default() -> Self {
+        Self {
+            preset: String::new(),
+            bridge: String::new(),
+            path: "/".into(),
+            vault_key: String::new(),
+            register: "pass".into(),
         }
     }
 }

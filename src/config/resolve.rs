@@ -1,19 +1,20 @@
 //! From what is written to what is meant. Every section is read to its end, so that all problems come out at once.
 
 use http::Method;
+use ipnet::IpNet;
 
 use super::access::{self, Around, no_rule_asks_for_passkeys};
 use super::layers::Layers;
 use super::passkeys::Passwords;
 use super::problem::Problem;
 use super::public::Public;
-use super::raw::Raw;
+use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
-use super::{Config, house, limits, passkeys, public, server, upstream};
+use super::{Config, forum, house, limits, passkeys, public, server, upstream};
 use crate::auth::passkeys::PasskeyOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
-use crate::proxy::options::{ProxyOptions, ServiceWorkers, Webauthn};
+use crate::proxy::options::{IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn};
 use crate::web::options::PageOptions;
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
@@ -46,7 +47,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
-    let file = reader.layers().file().cloned();
+    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref());
+    let forum = forum::read(reader, &raw.forum, around);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
         let (host, origins) = (&public.host, public.origins.as_slice());
@@ -59,15 +61,9 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
     let policy = of_one_mind(policy, passkeys.as_mut());
-    let is_refused = passkeys.is_some() && !raw.passkeys.allow_service_workers;
+    let webauthn = if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones };
     Some(Config {
-        proxy: ProxyOptions {
-            upstream: upstream?,
-            identity: identity?,
-            trusted_proxies: trusted_proxies?,
-            webauthn: if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones },
-            service_workers: if is_refused { ServiceWorkers::Refused } else { ServiceWorkers::Allowed },
-        },
+        proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn, &raw.passkeys),
         server: server?,
         policy,
         lifetimes: lifetimes?,
@@ -76,6 +72,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         hashing,
         hashing_workers,
         passkeys,
+        forum: forum?,
         store: store?,
         pages: pages?,
         log: log?,
@@ -84,8 +81,22 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         host: public.host,
         origins: public.origins,
         prefix: prefix?,
-        file,
+        file: reader.layers().file().cloned(),
     })
+}
+
+fn proxy(
+    upstream: UpstreamOptions,
+    identity: IdentityOptions,
+    trusted_proxies: Vec<IpNet>,
+    webauthn: Webauthn,
+    raw: &raw::Passkeys,
+) -> ProxyOptions {
+    let service_workers = match webauthn {
+        Webauthn::Ours if !raw.allow_service_workers => ServiceWorkers::Refused,
+        Webauthn::Ours | Webauthn::Anyones => ServiceWorkers::Allowed,
+    };
+    ProxyOptions { upstream, identity, trusted_proxies, webauthn, service_workers }
 }
 
 /// Access rules and passkeys each know of whom the other asks for a passkey.

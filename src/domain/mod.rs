@@ -13,6 +13,7 @@ mod path;
 mod pattern;
 mod posted_form;
 mod return_to;
+mod sealed;
 mod secret;
 mod session;
 mod user;
@@ -26,6 +27,7 @@ pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};
 pub use posted_form::{PostedField, PostedValue};
 pub use return_to::ReturnTo;
+pub use sealed::SealedPassword;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
 pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
 pub use user::{

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::Rules;
+use super::bridge::AtForum;
 use super::forwarded::{Origin, Trust};
 use super::kept::Replay;
 use super::trailers::Crossing;
@@ -31,6 +32,8 @@ pub struct RequestContext {
     pub(super) rewritten: Option<Vec<u8>>,
     /// The kept form that goes in place of this request's own body.
     pub(super) replay: Option<Replay>,
+    /// What the request has to do with the forum.
+    pub(super) forum: Option<AtForum>,
 }
 
 /// What became of a request, for the log.
@@ -66,6 +69,7 @@ impl RequestContext {
             connects_failed: 0,
             rewritten: None,
             replay: None,
+            forum: None,
         }
     }
 }

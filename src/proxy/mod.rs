@@ -8,6 +8,7 @@
 //! [`Permit`]: crate::policy::Permit
 
 mod access_log;
+mod bridge;
 mod connection;
 mod context;
 mod facts;
@@ -23,6 +24,7 @@ mod upgrade;
 mod upstream;
 
 pub use access_log::Metrics;
+pub use bridge::ForumRules;
 pub use connection::Connection;
 pub use context::RequestContext;
 pub use forwarded::{PublicOrigin, TrustedProxies};
@@ -80,6 +82,8 @@ pub struct Rules {
     pub public: PublicOrigin,
     /// Whether the application may have service workers.
     pub service_workers: ServiceWorkers,
+    /// The application as a forum; none if members become known to it in no other way than by the headers.
+    pub forum: Option<ForumRules>,
 }
 
 impl Rules {
@@ -155,7 +159,11 @@ impl Gateway {
         };
         match judged {
             Judged::Forwarded(permit, rewritten) => {
-                if let Some(response) = self.before_forwarding(session, ctx, &permit, &known).await {
+                let answer = match self.at_forum(session, ctx, &permit, &known).await {
+                    None => self.before_forwarding(session, ctx, &permit, &known).await,
+                    answer => answer,
+                };
+                if let Some(response) = answer {
                     return own::respond(session, response).await.map(|()| true);
                 }
                 ctx.outcome = Outcome::Forwarded;
@@ -335,6 +343,7 @@ impl ProxyHttp for Engine {
         rules.headers.rewrite(upstream, permit);
         rules.headers.write_identity(upstream, permit)?;
         forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
+        bridge::introduce(ctx, upstream, self.0.clock.now())?;
         upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
         if let Some(crossing) = &ctx.crossing {
             crossing.announce(upstream, session.req_header())?;
@@ -376,10 +385,22 @@ impl ProxyHttp for Engine {
         if let Some(permit) = &ctx.permit {
             ctx.rules.headers.rewrite_response(response, permit)?;
         }
+        self.0.take_from_forum(ctx, response).await?;
         if ctx.replay.is_some() {
             response.append_header(SET_COOKIE, ctx.rules.web.clear_send())?;
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<Option<Duration>> {
+        bridge::watch(ctx, body.as_ref(), end_of_stream);
+        Ok(None)
     }
 
     async fn fail_to_proxy(

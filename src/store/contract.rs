@@ -3,10 +3,10 @@
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
 mod emails;
+mod forum_passwords;
 mod passkeys;
 
-pub(super) use self::emails::*;
-pub(super) use self::passkeys::*;
+pub(super) use self::{emails::*, forum_passwords::*, passkeys::*};
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +64,10 @@ macro_rules! contract_of {
             an_account_left_without_passkeys_asks_for_none,
             nobody_removes_anothers_passkey,
             a_deleted_account_takes_its_passkeys_along,
+            a_forum_password_is_kept_and_replaced,
+            a_forum_password_needs_its_account,
+            a_deleted_account_takes_its_forum_password_along,
+            a_visit_to_forum_passwords_stops_when_told_to,
         );
     };
     ($fresh:expr; $($case:ident),* $(,)?) => {

@@ -10,10 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Batch, Change, Commit, Store, StoreError, oldest_first, revised_passkey, revised_user};
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId,
+    CredentialId, EmailKey, Passkey, PasskeyFor, SealedPassword, Session, SessionId, TokenHash, User, UserId,
 };
 
-/// Accounts, passkeys and sessions in memory.
+/// All that a store keeps, in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: RwLock<State>,
@@ -24,6 +24,7 @@ struct State {
     users: BTreeMap<UserId, Arc<User>>,
     passkeys: BTreeMap<CredentialId, Arc<Passkey>>,
     sessions: BTreeMap<SessionId, Arc<Session>>,
+    forum_passwords: BTreeMap<UserId, SealedPassword>,
 }
 
 impl MemoryStore {
@@ -97,6 +98,19 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn forum_password(&self, user: UserId) -> Result<Option<SealedPassword>, StoreError> {
+        Ok(self.read().forum_passwords.get(&user).cloned())
+    }
+
+    fn each_forum_password(
+        &self,
+        visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let sealed: Vec<_> = self.read().forum_passwords.values().cloned().collect();
+        let _stopped = sealed.into_iter().try_for_each(visit);
+        Ok(())
+    }
+
     fn health(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -123,11 +137,18 @@ impl State {
             Change::DeleteUser(id) => {
                 self.users.remove(&id);
                 self.passkeys.retain(|_, passkey| passkey.user != id);
+                self.forum_passwords.remove(&id);
                 self.sessions.retain(|_, session| session.user != id);
             }
             Change::EndSession(id) => drop(self.sessions.remove(&id)),
             Change::EndSessions(user, but) => {
                 self.sessions.retain(|id, session| session.user != user || Some(*id) == but);
+            }
+            Change::PutForumPassword(sealed) => {
+                if !self.users.contains_key(&sealed.user) {
+                    return Err(StoreError::NoSuchUser);
+                }
+                self.forum_passwords.insert(sealed.user, sealed);
             }
             Change::PutSession(session) => {
                 if !self.users.contains_key(&session.user) {

@@ -23,10 +23,10 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, Session, SessionId, Timestamp, TokenHash, User, UserId,
+    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, Timestamp, TokenHash, User, UserId,
 };
 
-/// Accounts, passkeys and sessions, durably.
+/// Accounts, passkeys, sessions and sealed passwords for the forum, durably.
 pub trait Store: Send + Sync {
     /// The account with this id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
@@ -52,6 +52,16 @@ pub trait Store: Send + Sync {
     /// Visits every passkey, in no particular order, until told to stop; as with accounts, changes made meanwhile may or
     /// may not be seen.
     fn each_passkey(&self, visit: &mut dyn FnMut(Passkey) -> ControlFlow<()>) -> Result<(), StoreError>;
+
+    /// The sealed password of an account for the forum; one at most.
+    fn forum_password(&self, user: UserId) -> Result<Option<SealedPassword>, StoreError>;
+
+    /// Visits every sealed password, in no particular order, until told to stop; as with accounts, changes made meanwhile
+    /// may or may not be seen.
+    fn each_forum_password(
+        &self,
+        visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 
     /// Visits every account, ordered by name key, until told to stop. No lock is held meanwhile: the visitor may use the
     /// store, and a change made during the visit may or may not be seen.
@@ -88,12 +98,15 @@ pub enum Change {
     },
     /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
-    /// Removes an account, its passkeys and all its sessions; no error if it is gone already.
+    /// Removes an account, its passkeys, its sealed password for the forum and all its sessions; no error if it is gone already.
     DeleteUser(UserId),
     /// Ends a session; no error if it has ended already.
     EndSession(SessionId),
     /// Ends all sessions of an account, but this one if given.
     EndSessions(UserId, Option<SessionId>),
+    /// Keeps a sealed password for the forum, in place of the one before. Fails with [`StoreError::NoSuchUser`] if its
+    /// account is gone.
+    PutForumPassword(SealedPassword),
     /// Keeps a session, new or changed. Fails with [`StoreError::NoSuchUser`] if its account is gone.
     PutSession(Session),
     /// Removes a passkey of this account and ends its sessions that were opened with it; no error if the account has no

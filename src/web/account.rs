@@ -29,6 +29,8 @@ pub(super) struct AccountPage {
     waits: bool,
     /// Whether a form that came too late waits to be sent.
     kept: bool,
+    /// Whether the account at the forum is connected; none where it need not be.
+    forum: Option<bool>,
     notice: Option<Notice>,
 }
 
@@ -52,6 +54,8 @@ struct SessionLine {
 #[serde(rename_all = "kebab-case")]
 enum Notice {
     ByLink,
+    ForumConnected,
+    ForumDisconnected,
     OtherSessionsEnded,
     PasskeyAdded,
     PasskeyRemoved,
@@ -77,6 +81,8 @@ impl Page for AccountPage {
         };
         let notices = [
             Notice::ByLink,
+            Notice::ForumConnected,
+            Notice::ForumDisconnected,
             Notice::PasskeyAdded,
             Notice::PasskeyRemoved,
             Notice::PasskeyRenamed,
@@ -85,6 +91,8 @@ impl Page for AccountPage {
             Notice::SessionEnded,
         ];
         let mut samples = vec![Self::default(), full, Self { waits: true, ..Self::default() }];
+        samples
+            .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
         samples.extend(notices.map(|notice| Self { notice: Some(notice), ..Self::default() }));
         samples.extend(
             PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
@@ -127,6 +135,7 @@ impl Web {
             sessions,
             csrf: member.proof().to_text(),
             kept: self.has_kept(request.headers(), visit),
+            forum: self.is_forum_connected(&member, visit)?,
             waits: false,
             notice: notice(request),
         };
@@ -165,7 +174,7 @@ impl Web {
         Ok(self.back_to_account("other-sessions-ended"))
     }
 
-    fn back_to_account(&self, notice: &str) -> http::Response<Bytes> {
+    pub(super) fn back_to_account(&self, notice: &str) -> http::Response<Bytes> {
         let address = format!("{}?notice={notice}", self.ours("/account"));
         self.outbound.redirect(StatusCode::SEE_OTHER, &address)
     }
@@ -184,6 +193,8 @@ impl Web {
 fn notice(request: &Request<Bytes>) -> Option<Notice> {
     Some(match &*in_query(request, "notice") {
         "by-link" => Notice::ByLink,
+        "forum-connected" => Notice::ForumConnected,
+        "forum-disconnected" => Notice::ForumDisconnected,
         "other-sessions-ended" => Notice::OtherSessionsEnded,
         "passkey-added" => Notice::PasskeyAdded,
         "passkey-removed" => Notice::PasskeyRemoved,

@@ -11,6 +11,12 @@ use super::Visit;
 pub(super) enum Event {
     /// A member confirmed with a passkey who they are.
     Confirmed,
+    /// A member's account at the forum was connected.
+    ForumConnected,
+    /// A member took that back.
+    ForumDisconnected,
+    /// The forum did not take a member's password, or something came in between.
+    ForumRefused(&'static str),
     /// A member's form of so many bytes came too late and waits for them.
     FormKept(usize),
     /// A form that came too late is not kept.
@@ -65,6 +71,9 @@ impl Event {
     const fn name(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
+            Self::ForumConnected => "forum-connected",
+            Self::ForumDisconnected => "forum-disconnected",
+            Self::ForumRefused(_) => "forum-refused",
             Self::FormDiscarded(_) => "form-discarded",
             Self::FormKept(_) => "form-kept",
             Self::FormNotKept(_) => "form-not-kept",
@@ -91,7 +100,9 @@ impl Event {
             Self::SignInRefused(RefusedBecause::SharedEmail) => Some("shared-e-mail"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
-            Self::PasskeyRefused { code, .. } | Self::FormNotKept(code) => Some(code),
+            Self::PasskeyRefused { code, .. } | Self::FormNotKept(code) | Self::ForumRefused(code) => {
+                Some(code)
+            }
             Self::PasskeyUseChosen(PasskeyFor { signing_in, sensitive_actions }) => {
                 Some(match (signing_in, sensitive_actions) {
                     (false, false) => "nothing",

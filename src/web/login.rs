@@ -158,6 +158,7 @@ impl Web {
         }
         let persistence = if page.remember { Persistence::Remembered } else { Persistence::Browser };
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let typed = password.clone();
         let attempt = Attempt { name: &page.username, password, persistence, user_agent };
         let outcome = self.parts.sign_in.by_password(attempt).await;
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
@@ -168,7 +169,10 @@ impl Web {
             }
             SignInOutcome::SignedIn(token, profile) => {
                 let session = self.parts.sessions.check(&token);
-                let passkey = session.and_then(|session| self.before_going_on(&session, &return_to));
+                let passkey = session.as_ref().and_then(|session| self.before_going_on(session, &return_to));
+                if let (Some(session), None) = (&session, &passkey) {
+                    self.try_at_forum(session, typed, headers, visit).await;
+                }
                 let event = if passkey.is_some() { Event::PasskeyAwaited } else { Event::SignedIn };
                 audit::record(event, Some(profile.id), visit);
                 self.end_replaced(visit).await;

@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audience;
 mod audit;
+mod forum;
 mod kept;
 mod link;
 mod login;
@@ -41,6 +42,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::passkeys::Passkeys;
 use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SessionToken, Sessions, SignIn};
+use crate::bridge::ForumAccounts;
 use crate::domain::{Clock, RequestPath, ReturnTo};
 use crate::policy::SignInReason;
 use options::PageOptions;
@@ -74,6 +76,8 @@ pub struct WebParts {
     pub passkeys: Option<Arc<Passkeys>>,
     /// What becomes of ceremonies.
     pub passkey_counts: Arc<PasskeyCounts>,
+    /// Members' accounts at the forum; none where they need none.
+    pub forum: Option<Arc<ForumAccounts>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -112,6 +116,8 @@ enum Route<'r> {
     Asset(&'r str),
     EndOtherSessions,
     EndSession,
+    Forum,
+    ForumDisconnect,
     Home,
     Kept,
     KeptDiscard,
@@ -131,6 +137,8 @@ impl<'r> Route<'r> {
             "/account" => Self::Account,
             "/account/end-other-sessions" => Self::EndOtherSessions,
             "/account/end-session" => Self::EndSession,
+            "/account/forum" => Self::Forum,
+            "/account/forum/disconnect" => Self::ForumDisconnect,
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
@@ -149,8 +157,12 @@ impl<'r> Route<'r> {
     const fn allow(self) -> &'static str {
         match self {
             Self::Account | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
-            Self::EndOtherSessions | Self::EndSession | Self::KeptDiscard | Self::KeptSend => "POST",
-            Self::Link | Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
+            Self::EndOtherSessions
+            | Self::EndSession
+            | Self::ForumDisconnect
+            | Self::KeptDiscard
+            | Self::KeptSend => "POST",
+            Self::Forum | Self::Link | Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
         }
     }
@@ -185,6 +197,7 @@ impl Web {
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
+            (&Method::GET | &Method::HEAD, Route::Forum) => self.forum_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Home) => {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }
@@ -195,6 +208,8 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
+            (&Method::POST, Route::Forum) => self.connect_forum(request, visit).await,
+            (&Method::POST, Route::ForumDisconnect) => self.disconnect_forum(request, visit).await,
             (&Method::POST, Route::KeptDiscard) => self.discard_kept(request, visit),
             (&Method::POST, Route::KeptSend) => self.send_kept(request, visit),
             (&Method::POST, Route::Link) => self.sign_in_by_link(request, visit).await,

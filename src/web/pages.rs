@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::account::AccountPage;
 use super::assets::Assets;
+use super::forum::ForumPage;
 use super::kept::KeptPage;
 use super::link::LinkPage;
 use super::login::LoginPage;
@@ -28,9 +29,10 @@ use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 16] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
+    ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
     ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
@@ -141,6 +143,7 @@ impl Pages {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
+        self.try_page::<ForumPage>()?;
         self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LinkPage>()?;

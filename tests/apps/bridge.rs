@@ -1,5 +1,6 @@
 //! Real forums and the gateway's own sign-in at their forms: by the presets as they are shipped, with the machine's clock.
 
+use std::fs;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -8,9 +9,10 @@ use passgate::bridge::{Credentials, Forum, Login, Origin, Preset, RealPause, Rep
 use passgate::domain::{Clock, Secret, SystemClock};
 
 use crate::dokuwiki::dokuwiki;
-use crate::front::Front;
+use crate::front::{Front, sign_in as sign_in_here};
 use crate::program::Program;
 use crate::spirit::spirit;
+use crate::support::gateway::{Gateway, Settings};
 
 const RIGHT: &str = "Wonder-land.2049";
 
@@ -73,4 +75,34 @@ async fn a_wiki_in_php_knows_the_member_the_gateway_signs_in() {
     }
     let report = sign_in(&forum, "http://localhost", "alice", "wrong").await;
     assert!(matches!(report.login, Login::WrongPassword), "{report:#?}");
+}
+
+/// The whole way: signed in at the gateway by password alone, and the forum's own pages are the member's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_signs_in_here_alone_posts_at_a_forum_in_python_and_signs_out_of_both_there() {
+    let program = spirit().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rest = format!(
+        "[forum]\npreset = \"spirit\"\nbridge = \"form\"\nvault_key = {:?}",
+        folder.path().join("key")
+    );
+    let settings = Settings { rest: &rest, access: "default = \"guest\"", ..Settings::NONE };
+    let gateway = Gateway::with(program.address(), settings).await;
+    gateway.add_member("alice", RIGHT, &[]).await;
+    let front = Front::Gateway(Box::new(gateway));
+    let mut browser = front.browser();
+    browser.get("/").await.assert_says("First topic").assert_silent_about("/user/logout/");
+    sign_in_here(&mut browser, "alice", RIGHT).await;
+    let topic = browser.get("/topic/1/first-topic/").await;
+    topic.assert_status(200).assert_says("/user/logout/");
+    assert!(browser.jar.find("sessionid").is_none(), "the forum's session is not in the browser");
+    let posted = browser.submit(&topic, "comment", &[("comment", "Hello *there*")]).await;
+    posted.assert_status(200).assert_says("Hello <em>there</em>");
+    assert_eq!(fs::metadata(folder.path().join("key")).unwrap().len(), 44, "one key");
+
+    let leave = browser.get("/user/logout/").await;
+    browser.submit(&leave, "csrfmiddlewaretoken", &[]).await;
+    assert!(browser.jar.find("passgate").is_none());
+    browser.get("/").await.assert_silent_about("/user/logout/");
+    assert_eq!(browser.get("/.passgate/account").await.url.path(), "/.passgate/login");
 }

@@ -181,6 +181,7 @@ fn control(gateway: &Gateway) -> Control {
         store: services.store,
         sessions: services.sessions,
         passkey_counts: Some(services.passkey_counts),
+        vault: Box::new(|| None),
         own_pages: "/.passgate".to_owned(),
         reload: Box::new(|| Box::pin(async { Ok(vec![]) })),
     }

@@ -6,6 +6,7 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod forum;
 mod import;
 mod passkeys;
 mod protocol;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use crate::auth::import::Admission;
 use crate::auth::{Accounts, Sessions};
+use crate::bridge::Vault;
 use crate::domain::{User, UserName};
 use crate::store::{Store, StoreError};
 use crate::web::PasskeyCounts;
@@ -34,6 +36,9 @@ pub type Reload = Box<dyn Fn() -> Reloading + Send + Sync>;
 
 /// A [`Reload`] under way.
 pub type Reloading = Pin<Box<dyn Future<Output = Result<Vec<String>, Vec<String>>> + Send>>;
+
+/// The vault that is in use now.
+pub type FindVault = Box<dyn Fn() -> Option<Arc<Vault>> + Send + Sync>;
 
 /// Carries out commands.
 pub struct Control {
@@ -47,6 +52,8 @@ pub struct Control {
     pub sessions: Arc<Sessions>,
     /// What became of ceremonies; none without a running gateway.
     pub passkey_counts: Option<Arc<PasskeyCounts>>,
+    /// Passwords for the forum; none where it takes none.
+    pub vault: FindVault,
     /// The address of our own pages, without a slash at its end; one-time links begin with it.
     pub own_pages: String,
     /// What [`Command::Reload`] does.
@@ -58,6 +65,7 @@ impl Control {
     pub async fn execute(&self, command: Command) -> Reply {
         tracing::info!(command = command.name(), member = command.member(), "operator's command");
         let result = match command {
+            Command::ForumRotateKey => self.rotate_key().await,
             Command::PasskeyCounts => Ok(self.count_ceremonies()),
             Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),
             Command::PasskeyRemove { name, passkey } => self.remove_passkey(&name, &passkey).await,

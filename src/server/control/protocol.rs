@@ -13,6 +13,8 @@ use crate::domain::{
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
+    /// Seals all passwords for the forum with a new key.
+    ForumRotateKey,
     /// All passkeys, or those of one member.
     PasskeyList {
         /// The member's name, in any spelling.
@@ -320,6 +322,7 @@ impl Command {
     /// The command in a word, for the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::ForumRotateKey => "forum rotate-key",
             Self::PasskeyCounts => "passkey stats",
             Self::PasskeyList { .. } => "passkey list",
             Self::PasskeyRemove { .. } => "passkey remove",
@@ -351,7 +354,8 @@ impl Command {
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
-            Self::PasskeyCounts
+            Self::ForumRotateKey
+            | Self::PasskeyCounts
             | Self::Reload
             | Self::UserImport { .. }
             | Self::UserList

@@ -31,6 +31,7 @@ fn control() -> Control {
         sessions,
         passkey_counts: None,
         own_pages: "https://forum.example.org/.passgate".into(),
+        vault: Box::new(|| None),
         reload: Box::new(|| Box::pin(async { Ok(vec!["access: 2 rules".into()]) })),
     }
 }

@@ -31,14 +31,17 @@ use sled::IVec;
 
 use self::files::{Folder, unreadable};
 use self::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, email_key, email_of_key, trailing,
+    Kind, credential_after, decode_forum_password, decode_passkey, decode_session, decode_user, email_key,
+    email_of_key, trailing,
 };
 use self::table::Table;
 use self::writer::{DiskSync, Writer};
 use super::{Batch, Commit, Store, StoreError, oldest_first};
-use crate::domain::{CredentialId, EmailKey, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{
+    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
+};
 
-/// Accounts, passkeys and sessions on the disk.
+/// All that a store keeps, on the disk.
 ///
 /// After [`StoreError::Failed`] it reads as before, which may include what was not made durable, and writes nothing more.
 /// An empty batch goes the whole way to the disk, so it tells whether that works.
@@ -236,6 +239,24 @@ impl Store for SledStore {
             self.table.sound(decode_session(id, record))
         };
         self.each(Kind::Session, read, visit)
+    }
+
+    fn forum_password(&self, user: UserId) -> Result<Option<SealedPassword>, StoreError> {
+        self.table.read(|db| {
+            let record = self.table.sound(db.get(Kind::ForumPassword.key(&user.0)))?;
+            record.map(|record| self.table.sound(decode_forum_password(user, &record))).transpose()
+        })
+    }
+
+    fn each_forum_password(
+        &self,
+        visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
+            let user = UserId(self.table.sound(trailing(key))?);
+            self.table.sound(decode_forum_password(user, record))
+        };
+        self.each(Kind::ForumPassword, read, visit)
     }
 
     fn health(&self) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@
 //! | `i` user id, session id | nothing; lists the sessions of an account |
 //! | `p` credential id | a [`Passkey`] |
 //! | `k` user id, credential id | nothing; lists the passkeys of an account |
+//! | `f` user id | a [`SealedPassword`] |
 //!
 //! A record is a version byte and JSON. Its shape is declared here, apart from the domain, so that a new name there
 //! changes nothing on the disk. An unknown version or field is refused rather than lost at the next write. There is no
@@ -26,8 +27,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{
     Backup, CredentialId, EmailKey, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
-    Persistence, Profile, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserName,
-    UserState,
+    Persistence, Profile, SealedPassword, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId,
+    UserName, UserState,
 };
 
 /// The version of the records written.
@@ -39,6 +40,7 @@ const VERSION: u8 = 1;
 pub(super) enum Kind {
     Count = b'c',
     Email = b'e',
+    ForumPassword = b'f',
     Link = b'l',
     Name = b'n',
     Passkey = b'p',
@@ -166,6 +168,13 @@ struct PasskeyRecord {
     last_used: Option<Timestamp>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForumPasswordRecord {
+    forum: String,
+    sealed: Text<Vec<u8>>,
+}
+
 /// The record of an account; its id is in the key.
 pub(super) fn encode_user(user: &User) -> Vec<u8> {
     let User { profile, state, password, created, last_sign_in, setup, passkey_for, imported } = user.clone();
@@ -240,6 +249,18 @@ pub(super) fn decode_passkey(id: CredentialId, bytes: &[u8]) -> Result<Passkey, 
     Ok(Passkey { id, user, rp_id, name, credential, aaguid, transports, backup, created, last_used })
 }
 
+/// The record of a sealed password; its account is in the key.
+pub(super) fn encode_forum_password(password: &SealedPassword) -> Vec<u8> {
+    let SealedPassword { user: _, forum, sealed } = password.clone();
+    encode(&ForumPasswordRecord { forum, sealed: Text(sealed) })
+}
+
+/// The sealed password in a record, or what is wrong with it.
+pub(super) fn decode_forum_password(user: UserId, bytes: &[u8]) -> Result<SealedPassword, String> {
+    let ForumPasswordRecord { forum, sealed: Text(sealed) } = decode(bytes)?;
+    Ok(SealedPassword { user, forum, sealed })
+}
+
 fn encode(record: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     #[expect(clippy::expect_used, reason = "strings, numbers and lists of them, into memory")]
@@ -279,7 +300,7 @@ impl<'de, B: TryFrom<Vec<u8>>> Deserialize<'de> for Text<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{credential, hash, id, link, opened, passkey, session, user};
+    use crate::store::contract::{credential, hash, id, link, opened, passkey, sealed, session, user};
 
     const USER: &str = concat!(
         "\u{1}",
@@ -304,6 +325,8 @@ mod tests {
         r#""credential":"{\"counter\":2}","aaguid":"AgICAgICAgICAgICAgICAg","#,
         r#""transports":["internal","hybrid"],"backup":"Possible","created":2,"last_used":null}"#,
     );
+
+    const SEALED: &str = concat!("\u{1}", r#"{"forum":"phpbb","sealed":"AgIC"}"#);
 
     /// [`USER`] is from before members could choose what takes a passkey; this one has chosen.
     const CHOOSING: &str = r#","passkey_for":{"signing_in":true,"sensitive_actions":false}}"#;
@@ -332,6 +355,9 @@ mod tests {
         assert_eq!(encode_session(&opened(2, 3, 4)), OPENED.as_bytes());
         assert_eq!(decode_passkey(credential(2), PASSKEY.as_bytes()), Ok(passkey(2, 3)));
         assert_eq!(encode_passkey(&passkey(2, 3)), PASSKEY.as_bytes());
+        let short = SealedPassword { sealed: vec![2; 3], ..sealed(2, 2) };
+        assert_eq!(decode_forum_password(id(2), SEALED.as_bytes()), Ok(short.clone()));
+        assert_eq!(encode_forum_password(&short), SEALED.as_bytes());
     }
 
     #[test]

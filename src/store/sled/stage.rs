@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sled::IVec;
 
 use super::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, email_of_key, encode_passkey,
-    encode_session, encode_user, passkey_of_key, session_of_key, trailing,
+    Kind, credential_after, decode_passkey, decode_session, decode_user, email_of_key, encode_forum_password,
+    encode_passkey, encode_session, encode_user, passkey_of_key, session_of_key, trailing,
 };
 use super::table::Table;
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
@@ -63,6 +63,13 @@ impl<'t> Stage<'t> {
             Change::DeleteUser(id) => self.delete_user(id),
             Change::EndSession(id) => self.end_session(id),
             Change::EndSessions(user, but) => self.end_sessions(user, but),
+            Change::PutForumPassword(sealed) => {
+                if self.get(&Kind::User.key(&sealed.user.0))?.is_none() {
+                    return Err(StoreError::NoSuchUser);
+                }
+                self.set(Kind::ForumPassword.key(&sealed.user.0), encode_forum_password(&sealed));
+                Ok(())
+            }
             Change::PutSession(session) => self.put_session(&session),
             Change::RemovePasskey(user, id) => self.remove_passkey(user, &id),
             Change::RevisePasskey(user, id, revision) => self.revise_passkey(user, &id, revision),
@@ -108,6 +115,7 @@ impl<'t> Stage<'t> {
         for passkey in self.passkeys_of(id)? {
             self.forget_passkey(id, &passkey);
         }
+        self.remove(Kind::ForumPassword.key(&id.0));
         self.remove(Kind::User.key(&id.0));
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::{CredentialId, EmailKey, Passkey, Session, SessionId, TokenHash, User, UserId};
+use crate::domain::{
+    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
+};
 use crate::store::{Batch, Commit, MemoryStore, Store, StoreError};
 
 #[derive(Default)]
@@ -60,6 +62,17 @@ impl Store for FaultyStore {
 
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.inner.each_session(visit)
+    }
+
+    fn forum_password(&self, user: UserId) -> Result<Option<SealedPassword>, StoreError> {
+        self.inner.forum_password(user)
+    }
+
+    fn each_forum_password(
+        &self,
+        visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.inner.each_forum_password(visit)
     }
 
     fn health(&self) -> Result<(), StoreError> {

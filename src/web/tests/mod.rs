@@ -111,6 +111,7 @@ impl Site {
             keep_forms: 64 * 1024,
             passkeys,
             passkey_counts: Arc::clone(&passkey_counts),
+            forum: None,
             clock: ticking,
         })?;
         Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords, passkey_counts })

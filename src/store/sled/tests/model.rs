@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Timestamp;
 use crate::store::MemoryStore;
-use crate::store::contract::{revise, revise_passkey, set_link};
+use crate::store::contract::{all_sealed, revise, revise_passkey, sealed, set_link};
 
 /// A [`Change`] that can be made twice.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ enum Step {
     RefuseUse(u8, u8),
     Remove(u8, u8),
     Rename(u8, u8),
+    Seal(u8, u8),
     Touch(u8, u64),
     Use(u8, u8, u64),
 }
@@ -51,6 +52,7 @@ fn change(step: &Step) -> Change {
         Step::RefuseUse(p, n) => revise_passkey(p, n, |_| Verdict::Abandon),
         Step::Remove(p, n) => remove(p, n),
         Step::Rename(n, name) => rename(n, NAMES[usize::from(name)]),
+        Step::Seal(n, by) => Change::PutForumPassword(sealed(n, by)),
         Step::Touch(s, at) => Change::TouchSession(hash(s), Timestamp::from_millis(at)),
         Step::Use(p, n, at) => used(p, n, at),
     }
@@ -67,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (user.clone(), proptest::option::of(0..3u8)).prop_map(|(n, which)| Step::Link(n, which)),
         3 => (session.clone(), user.clone(), passkey.clone()).prop_map(|(s, n, p)| Step::Open(s, n, p)),
         3 => (session.clone(), user.clone()).prop_map(|(s, n)| Step::Put(s, n)),
+        2 => (user.clone(), 1..9u8).prop_map(|(n, by)| Step::Seal(n, by)),
         1 => user.clone().prop_map(Step::Refuse),
         1 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::RefuseUse(p, n)),
         2 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::Remove(p, n)),
@@ -85,6 +88,7 @@ fn check_equal(store: &dyn Store, model: &dyn Store) {
     assert_eq!(users(store), users(model));
     assert_eq!(sessions(store), sessions(model));
     assert_eq!(passkeys(store), passkeys(model));
+    assert_eq!(all_sealed(store), all_sealed(model));
     for n in 1..7 {
         assert_eq!(store.passkey(&credential(n)), model.passkey(&credential(n)), "{n}");
     }

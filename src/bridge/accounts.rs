@@ -1,0 +1,131 @@
+//! [`ForumAccounts`]: members' accounts at the forum, as pages and proxy deal with them. One try each time a member gives a
+//! password; what works is kept in the vault, what does not is never tried again by itself.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+
+use super::options::ForumOptions;
+use super::vault::Unlocked;
+use super::{
+    Ask, Bridge, Credentials, Dial, Forum, ForumSession, Known, Origin, RealPause, Seen, Vault, VaultError,
+    Visitor,
+};
+use crate::domain::{Clock, Profile, Secret, SessionId, UserId};
+
+/// Members' accounts at the forum.
+pub struct ForumAccounts {
+    bridge: Bridge,
+    vault: Arc<Vault>,
+    origin: Origin,
+    fields: HeaderMap,
+    /// The sessions whose members went on as guests of the forum.
+    guests: Mutex<HashSet<SessionId>>,
+}
+
+impl ForumAccounts {
+    /// Accounts at the forum that `dial` leads to.
+    pub fn new(
+        options: &ForumOptions,
+        vault: Arc<Vault>,
+        dial: Arc<dyn Dial>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let forum = Forum::new(options.preset.clone(), &options.base, dial, clock, Arc::new(RealPause));
+        let bridge = Bridge::new(forum, Arc::new(Unlocked(Arc::clone(&vault))));
+        let (origin, fields) = (options.origin.clone(), options.fields.clone());
+        Self { bridge, vault, origin, fields, guests: Mutex::default() }
+    }
+
+    /// Where the passwords are; it gives none out.
+    pub fn vault(&self) -> Arc<Vault> {
+        Arc::clone(&self.vault)
+    }
+
+    /// The member's browser, as the forum is to see it.
+    pub fn visitor(&self, client: IpAddr, request: &HeaderMap) -> Visitor {
+        let visitor = Visitor::new(self.origin.clone(), client).as_browser(request);
+        let fields = self.fields.iter().map(|(name, value)| (name.clone(), value.clone()));
+        fields.fold(visitor, |visitor, (name, value)| visitor.with(name, value))
+    }
+
+    /// By what the forum knows a member; signs in first if need be.
+    pub async fn known(&self, session: SessionId, member: UserId, visitor: &Visitor) -> Known {
+        match self.bridge.cookies_for(session, member, visitor).await {
+            Known::AsksMember(_) if self.is_guest(&session) => Known::Anonymous,
+            known => known,
+        }
+    }
+
+    /// Tries a password that the member has given for the forum, once, and keeps it if it works.
+    pub async fn connect(
+        &self,
+        session: SessionId,
+        member: &Profile,
+        password: Secret<String>,
+        visitor: &Visitor,
+    ) -> Result<Known, VaultError> {
+        let credentials = Credentials { name: member.name.to_string(), password };
+        let known = self.bridge.link(session, member.id, &credentials, visitor).await;
+        match &known {
+            Known::Cookies(_) => {
+                self.vault.keep(member.id, &credentials.password).await?;
+                self.guests().remove(&session);
+            }
+            Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) => self.vault.refuse(member.id).await?,
+            Known::AsksMember(_) | Known::Anonymous => {}
+        }
+        Ok(known)
+    }
+
+    /// Whether a password that this member signs in with here may be tried at the forum: nothing was before.
+    pub fn is_untried(&self, member: UserId) -> Result<bool, VaultError> {
+        self.vault.is_untried(member)
+    }
+
+    /// Whether the member's account at the forum is connected.
+    pub fn is_connected(&self, member: UserId) -> Result<bool, VaultError> {
+        self.vault.has(member)
+    }
+
+    /// Forgets the member's password, and the sessions at the forum that were made with it.
+    pub async fn disconnect(&self, session: SessionId, member: UserId) -> Result<(), VaultError> {
+        self.vault.take_back(member).await?;
+        self.bridge.forget_member(member);
+        self.go_without(session);
+        Ok(())
+    }
+
+    /// For the rest of this session the member is a guest at the forum, as long as it takes something of them not to be.
+    pub fn go_without(&self, session: SessionId) {
+        self.guests().insert(session);
+    }
+
+    /// Whether the member of this session chose to be a guest.
+    pub fn is_guest(&self, session: &SessionId) -> bool {
+        self.guests().contains(session)
+    }
+
+    /// Looks at an answer to a request that went out with a member's cookies.
+    pub fn notice(&self, session: &ForumSession, seen: &Seen<'_>) {
+        self.bridge.notice(session, seen);
+    }
+
+    /// A session is over.
+    pub fn forget(&self, session: &SessionId) {
+        self.bridge.forget(session);
+        self.guests().remove(session);
+    }
+
+    /// Forgets all but these sessions.
+    pub fn keep(&self, live: &HashSet<SessionId>) {
+        self.bridge.keep(|session| live.contains(session));
+        self.guests().retain(|session| live.contains(session));
+    }
+
+    fn guests(&self) -> MutexGuard<'_, HashSet<SessionId>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

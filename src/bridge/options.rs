@@ -1,0 +1,35 @@
+//! What the bridge can be told. Composed by `config`.
+
+use std::path::PathBuf;
+
+use http::HeaderMap;
+
+use super::{Kind, Origin, Preset};
+
+/// The forum behind the gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForumOptions {
+    /// What kind of forum it is.
+    pub preset: Preset,
+    /// How members become known to it.
+    pub way: Kind,
+    /// The path below which it lies: `/`, or such as `/phpbb`.
+    pub base: String,
+    /// The file with the key of the vault.
+    pub vault_key: PathBuf,
+    /// What becomes of requests for its registration.
+    pub register: Register,
+    /// Where browsers find it.
+    pub origin: Origin,
+    /// What it gets with each sign-in of ours, beside what it is told of the visitor.
+    pub fields: HeaderMap,
+}
+
+/// What becomes of requests for the forum's own registration and forgotten passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Register {
+    /// They are refused.
+    Block,
+    /// They pass like any other.
+    Pass,
+}

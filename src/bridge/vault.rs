@@ -1,0 +1,311 @@
+//! The [`Vault`]: members' passwords at the forum, sealed with a key that is not in the store.
+//!
+//! SECURITY: O4. Nothing outside the bridge gets a password out of here: there is a way to put one in, to forget it and to ask
+//! whether there is one, and only `bridge` itself may open it, to sign in with. Whoever has the store alone, or the key
+//! alone, has no password.
+//!
+//! ```text
+//! sealed = version 1 | which key, 8 bytes | nonce, 24 bytes | XChaCha20-Poly1305
+//! bound to: version, member, forum; an entry moved to another member or forum does not open
+//! sealed = 0, or nothing at all: there is no password, since the forum refused it, or since the member took it back
+//! ```
+
+mod key_file;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use self::key_file::KeyFile;
+use super::login::Credentials;
+use super::member::{Account, Accounts, Ask};
+use crate::domain::{Purpose, SealedPassword, Secret, Token, UserId, random};
+use crate::store::{Change, Store, StoreError};
+
+/// The version of what is sealed.
+const VERSION: u8 = 1;
+const KEY_ID: usize = 8;
+const NONCE: usize = 24;
+/// In place of a password that the forum refused, and of one that its member took back.
+const REFUSED: &[u8] = &[0];
+const TAKEN_BACK: &[u8] = &[];
+
+/// Why the vault can't work.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// Others may read the key.
+    #[error("others may read the key of the forum passwords in {path} (mode {mode:o}); run: chmod 600 {path}", path = path.display())]
+    Exposed {
+        /// Where it lies.
+        path: PathBuf,
+        /// What is allowed.
+        mode: u32,
+    },
+    /// The key can't be read or written.
+    #[error("the key of the forum passwords in {path}: {reason}", path = path.display())]
+    KeyFile {
+        /// Where it lies.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The store can't.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What came of a change of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// How many passwords are sealed with the new key.
+    pub sealed: usize,
+    /// How many could not be opened, because their key is lost. Their members are asked again.
+    pub lost: usize,
+}
+
+struct VaultKey;
+
+impl Purpose for VaultKey {
+    const LABEL: &'static [u8] = b"passgate vault key id";
+}
+
+/// What seals and opens. The file has a token; the cipher's key and the name of the key are made of it.
+struct Key(Token<VaultKey>);
+
+impl Key {
+    fn generate() -> Self {
+        Self(Token::generate())
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        Token::parse(line).map(Self)
+    }
+
+    fn to_text(&self) -> Zeroizing<String> {
+        self.0.to_text()
+    }
+
+    fn id(&self) -> [u8; KEY_ID] {
+        let mut id = [0; KEY_ID];
+        id.copy_from_slice(&self.0.hash().0[..KEY_ID]);
+        id
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        let key = Zeroizing::new(self.0.derive(b"passgate vault key").0);
+        XChaCha20Poly1305::new((&*key).into())
+    }
+
+    fn seal(&self, user: UserId, forum: &str, password: &Secret<String>) -> Option<SealedPassword> {
+        let nonce: [u8; NONCE] = random();
+        let payload = Payload { msg: password.expose().as_bytes(), aad: &bound_to(user, forum) };
+        let closed = self.cipher().encrypt(&XNonce::from(nonce), payload).ok()?;
+        let sealed = [&[VERSION][..], &self.id(), &nonce, &closed].concat();
+        Some(SealedPassword { user, forum: forum.to_owned(), sealed })
+    }
+
+    fn open(&self, entry: &SealedPassword) -> Option<Secret<String>> {
+        let rest = entry.sealed.strip_prefix(&[VERSION])?.strip_prefix(&self.id())?;
+        let (nonce, closed) = rest.split_first_chunk::<NONCE>()?;
+        let payload = Payload { msg: closed, aad: &bound_to(entry.user, &entry.forum) };
+        let bytes = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
+        std::str::from_utf8(&bytes).ok().map(|text| Secret::new(text.to_owned()))
+    }
+}
+
+/// The forum comes last, so that no two of these are alike.
+fn bound_to(user: UserId, forum: &str) -> Vec<u8> {
+    [b"passgate forum password ".as_slice(), &[VERSION], &user.0, forum.as_bytes()].concat()
+}
+
+/// The passwords of one forum's members.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    forum: String,
+    file: KeyFile,
+    /// The newest first; empty until the first password is sealed.
+    keys: RwLock<Vec<Key>>,
+    /// Held while something is written, so that no entry slips past a change of keys.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Vault {
+    /// The vault whose key lies in `key_file`; it is made with the first password.
+    pub fn open(store: Arc<dyn Store>, key_file: &Path, forum: &str) -> Result<Self, VaultError> {
+        let file = KeyFile::new(key_file.to_owned());
+        let keys = RwLock::new(file.read()?);
+        Ok(Self { store, forum: forum.to_owned(), file, keys, writing: tokio::sync::Mutex::default() })
+    }
+
+    /// Where the key lies.
+    pub fn key_file(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// How many passwords no key opens: the key file is gone, or is not the one they were sealed with.
+    pub fn lost(&self) -> Result<usize, VaultError> {
+        Ok(self.entries()?.iter().filter(|entry| self.opened(entry).is_none()).count())
+    }
+
+    /// Whether there is a password of this member that can be opened.
+    pub fn has(&self, user: UserId) -> Result<bool, VaultError> {
+        Ok(self.password(user)?.is_some())
+    }
+
+    /// Whether nothing was ever tried for this member, so that the password they have typed may be.
+    pub fn is_untried(&self, user: UserId) -> Result<bool, VaultError> {
+        Ok(self.entry(user)?.is_none())
+    }
+
+    /// The password of a member. For signing in at the forum, and nothing else.
+    fn password(&self, user: UserId) -> Result<Option<Secret<String>>, VaultError> {
+        Ok(self.entry(user)?.and_then(|entry| self.opened(&entry)))
+    }
+
+    fn entry(&self, user: UserId) -> Result<Option<SealedPassword>, VaultError> {
+        Ok(self.store.forum_password(user)?.filter(|entry| entry.forum == self.forum))
+    }
+
+    /// Seals a member's password, in place of the one before.
+    pub async fn keep(&self, user: UserId, password: &Secret<String>) -> Result<(), VaultError> {
+        let _alone = self.writing.lock().await;
+        if self.read().is_empty() {
+            self.put_first(Key::generate())?;
+        }
+        let sealed = self.read().first().and_then(|key| key.seal(user, &self.forum, password));
+        let sealed = sealed.ok_or_else(|| self.unsealable())?;
+        Ok(self.store.apply(vec![Change::PutForumPassword(sealed)]).await?)
+    }
+
+    /// Forgets a member's password, and that a password typed for the gateway might be the forum's too.
+    pub async fn take_back(&self, user: UserId) -> Result<(), VaultError> {
+        self.put(user, TAKEN_BACK).await
+    }
+
+    /// Forgets a member's password, which the forum refused.
+    pub async fn refuse(&self, user: UserId) -> Result<(), VaultError> {
+        self.put(user, REFUSED).await
+    }
+
+    async fn put(&self, user: UserId, sealed: &[u8]) -> Result<(), VaultError> {
+        let _alone = self.writing.lock().await;
+        let entry = SealedPassword { user, forum: self.forum.clone(), sealed: sealed.to_vec() };
+        Ok(self.store.apply(vec![Change::PutForumPassword(entry)]).await?)
+    }
+
+    /// Seals everything with a new key, and drops the old ones. Whenever this breaks off, every password can be opened
+    /// with what is on the disk: the file has the new key before anything is sealed with it, and the old ones until
+    /// nothing is.
+    pub async fn rotate(&self) -> Result<Rotated, VaultError> {
+        let _alone = self.writing.lock().await;
+        self.put_first(Key::generate())?;
+        let entries = self.entries()?;
+        let changed: Vec<_> = entries.iter().filter_map(|entry| self.resealed(entry)).collect();
+        let rotated = Rotated { sealed: changed.len(), lost: entries.len() - changed.len() };
+        let commits: Vec<_> = changed
+            .into_iter()
+            .map(|sealed| self.store.apply(vec![Change::PutForumPassword(sealed)]))
+            .collect();
+        for commit in commits {
+            match commit.await {
+                // Deleted meanwhile, and the password with it.
+                Ok(()) | Err(StoreError::NoSuchUser) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.drop_old_keys()?;
+        Ok(rotated)
+    }
+
+    fn put_first(&self, key: Key) -> Result<(), VaultError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        self.file.write(std::iter::once(&key).chain(keys.iter()))?;
+        keys.insert(0, key);
+        Ok(())
+    }
+
+    fn drop_old_keys(&self) -> Result<(), VaultError> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        self.file.write(keys.iter().take(1))?;
+        keys.truncate(1);
+        Ok(())
+    }
+
+    fn resealed(&self, entry: &SealedPassword) -> Option<SealedPassword> {
+        let password = self.opened(entry)?;
+        self.read().first()?.seal(entry.user, &entry.forum, &password)
+    }
+
+    fn opened(&self, entry: &SealedPassword) -> Option<Secret<String>> {
+        self.read().iter().find_map(|key| key.open(entry))
+    }
+
+    fn entries(&self) -> Result<Vec<SealedPassword>, VaultError> {
+        let mut entries = Vec::new();
+        self.store.each_forum_password(&mut |entry| {
+            if ![REFUSED, TAKEN_BACK].contains(&entry.sealed.as_slice()) {
+                entries.push(entry);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(entries)
+    }
+
+    /// A panic can't leave half a change here, so a poisoned lock is as good as any.
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unsealable(&self) -> VaultError {
+        VaultError::KeyFile { path: self.file.path().to_owned(), reason: "it seals nothing".to_owned() }
+    }
+}
+
+/// The one way by which passwords come out, for the bridge alone.
+pub(super) struct Unlocked(pub(super) Arc<Vault>);
+
+#[async_trait]
+impl Accounts for Unlocked {
+    async fn account(&self, member: UserId) -> Account {
+        let Self(vault) = self;
+        let (user, entry) = match (vault.store.user(member), vault.entry(member)) {
+            (Ok(Some(user)), Ok(Some(entry))) => (user, entry),
+            (Ok(_), Ok(_)) => return Account::Unknown,
+            (Err(_), _) | (_, Err(_)) => return Account::Unreadable,
+        };
+        match vault.opened(&entry) {
+            Some(password) => {
+                let name = user.profile.name.to_string();
+                Account::Linked(Credentials { name, password }, stamp(&entry))
+            }
+            None if entry.sealed == REFUSED => Account::Refused(Ask::WrongPassword),
+            None => Account::Unknown,
+        }
+    }
+
+    /// A captcha and a second factor say nothing of the password: it stays, and is tried again after a restart.
+    async fn refused(&self, member: UserId, refused: u64, ask: Ask) {
+        let is_same =
+            self.0.entry(member).is_ok_and(|entry| entry.is_some_and(|entry| stamp(&entry) == refused));
+        if !is_same || !matches!(ask, Ask::WrongPassword | Ask::UnknownUser) {
+            return;
+        }
+        if let Err(error) = self.0.refuse(member).await {
+            tracing::error!(target: "passgate::store", %error, "can't note that the forum refused a password");
+        }
+    }
+}
+
+/// Which password this is: its nonce is its own.
+fn stamp(entry: &SealedPassword) -> u64 {
+    let nonce = entry.sealed.get(1 + KEY_ID..).and_then(|rest| rest.first_chunk());
+    nonce.copied().map_or(0, u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,373 @@
+//! The forum's side of a request: by what it knows the member, which of its cookies stay here, and what its own addresses
+//! for signing in and out mean. How it is done is the `bridge`'s; this is where requests and answers pass by it.
+//!
+//! SECURITY: what a session has of the forum goes along with that session's requests and no others, and none of it reaches
+//! a browser.
+
+use std::io;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
+use http::{HeaderValue, Method, Response, StatusCode};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use tokio::net::TcpStream;
+use url::{Position, Url};
+
+use super::context::{Outcome, RequestContext};
+use super::options::UpstreamOptions;
+use super::{Gateway, Known, facts, visit};
+use crate::bridge::options::{ForumOptions, Register};
+use crate::bridge::{
+    self, AddressPattern, Asked, Dial, ForumAccounts, ForumSession, Jar, Kind, Line, Seen, Whose, any_seen,
+};
+use crate::domain::{RequestPath, ReturnTo, SessionId, Timestamp};
+use crate::policy::{Permit, SignInReason};
+use crate::web::{Audience, Problem};
+
+/// Where a header alone names the member, a sign-in older than this does not open the forum's administration: the forum asks
+/// for no password of its own there.
+const ADMIN_FRESH: Duration = Duration::from_secs(15 * 60);
+/// How much of a page is looked at for signs, as it came and unpacked.
+const WATCHED: usize = 256 * 1024;
+const UNPACKED: u64 = 1024 * 1024;
+
+/// The forum behind the gateway.
+pub struct ForumRules {
+    options: ForumOptions,
+    /// There where members sign in at its form.
+    accounts: Option<Arc<ForumAccounts>>,
+}
+
+/// What a request has to do with the forum.
+#[derive(Default)]
+pub(super) struct AtForum {
+    /// By what the forum knows the member.
+    session: Option<Arc<ForumSession>>,
+    /// Whether the browser's own cookies of those names are taken out, though there are none of ours to put in.
+    takes_out: bool,
+    /// The path asked for, as the forum gets it.
+    path: String,
+    /// The session of a member who is signing out at the forum.
+    leaving: Option<SessionId>,
+    /// The page, as far as it has to be looked at.
+    watched: Option<Watched>,
+}
+
+struct Watched {
+    status: StatusCode,
+    is_packed: bool,
+    bytes: Vec<u8>,
+}
+
+/// What the member sees instead of what they asked for.
+enum Instead {
+    Ask(bridge::Ask),
+    Blocked,
+    SignIn(SignInReason),
+    Back,
+}
+
+#[async_trait]
+impl Dial for UpstreamOptions {
+    /// The name is looked up anew each time; config sees to it that the forum is spoken to in the clear.
+    async fn dial(&self) -> io::Result<Box<dyn Line>> {
+        let host = self.host.as_str().trim_matches(['[', ']']);
+        let line =
+            tokio::time::timeout(self.connect_timeout, TcpStream::connect((host, self.port))).await??;
+        Ok(Box::new(line))
+    }
+}
+
+impl ForumRules {
+    /// `accounts` are needed for [`Kind::Form`].
+    pub fn new(options: ForumOptions, accounts: Option<Arc<ForumAccounts>>) -> Self {
+        Self { options, accounts }
+    }
+
+    fn is_one_of(asked: Asked<'_>, patterns: &[AddressPattern]) -> bool {
+        patterns.iter().any(|pattern| pattern.matches(asked))
+    }
+
+    fn is_way_in_or_out(&self, target: &str) -> bool {
+        let addresses = &self.options.preset.addresses;
+        RequestPath::parse(target).is_ok_and(|path| {
+            Asked::of(&path, &self.options.base, b"").is_some_and(|asked| {
+                Self::is_one_of(asked, &addresses.login) || Self::is_one_of(asked, &addresses.logout)
+            })
+        })
+    }
+
+    /// What only the header of an answer can show: a page is not there yet.
+    fn shows_signed_out(&self, response: &ResponseHeader, now: Timestamp) -> bool {
+        any_seen(&self.options.preset.signs.signed_out, &seen(response, now))
+    }
+
+    fn looks_at_pages(&self) -> bool {
+        self.options.preset.signs.signed_out.iter().any(bridge::Sign::needs_page)
+    }
+}
+
+impl Gateway {
+    /// Finds out by what the forum knows the member of a request that may pass. The answer, if it is not to be forwarded.
+    pub(super) async fn at_forum(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        permit: &Permit,
+        known: &Known,
+    ) -> Option<Response<Bytes>> {
+        let rules = Arc::clone(&ctx.rules);
+        let forum = rules.forum.as_ref()?;
+        let request = session.req_header();
+        let target = facts::parse(request, &[]).ok()?.path.target().into_owned();
+        let instead = self.judge_at_forum(forum, request, ctx, permit, known).await?;
+        ctx.outcome = Outcome::Own;
+        let response = match instead {
+            Instead::Ask(ask) if forum.is_way_in_or_out(&target) => {
+                rules.web.ask_for_forum(ask, &came_from(forum, request, ctx))
+            }
+            Instead::Ask(ask) => {
+                rules.web.ask_for_forum(ask, &rules.web.return_to(&request.headers, &target))
+            }
+            Instead::Back => rules.web.go_back(&came_from(forum, request, ctx)),
+            Instead::Blocked => {
+                ctx.outcome = Outcome::Failed(Problem::Denied);
+                rules.web.problem(Problem::Denied, ctx.audience, &visit(ctx, known))
+            }
+            Instead::SignIn(SignInReason::NoSession) => {
+                ctx.outcome = Outcome::SignIn;
+                let return_to = came_from(forum, request, ctx);
+                rules.web.unauthenticated(
+                    ctx.audience,
+                    &return_to,
+                    SignInReason::NoSession,
+                    &visit(ctx, known),
+                )
+            }
+            Instead::SignIn(reason) => {
+                ctx.outcome = Outcome::SignIn;
+                self.sign_in_first(session, ctx, &target, reason, known).await
+            }
+        };
+        Some(response)
+    }
+
+    async fn judge_at_forum(
+        &self,
+        forum: &ForumRules,
+        request: &RequestHeader,
+        ctx: &mut RequestContext,
+        permit: &Permit,
+        known: &Known,
+    ) -> Option<Instead> {
+        let parsed = facts::parse(request, &[]).ok()?;
+        let asked = Asked::of(&parsed.path, &forum.options.base, b"")?;
+        let addresses = &forum.options.preset.addresses;
+        let leaves = ForumRules::is_one_of(asked, &addresses.logout);
+        let is_account_page = ForumRules::is_one_of(asked, &addresses.register)
+            || ForumRules::is_one_of(asked, &addresses.lost_password);
+        let is_login = !leaves && !is_account_page && ForumRules::is_one_of(asked, &addresses.login);
+        if is_account_page && forum.options.register == Register::Block {
+            return Some(Instead::Blocked);
+        }
+        if !permit.depends_on_member() {
+            return None;
+        }
+        let is_page = ctx.audience == Audience::Page;
+        let (Some((_, live)), Some(_)) = (known, permit.identity()) else {
+            return (is_login && is_page).then_some(Instead::SignIn(SignInReason::NoSession));
+        };
+        let is_fresh = self.clock.now().since(live.signed_in_at()) <= ADMIN_FRESH;
+        if forum.options.way == Kind::Basic && !is_fresh && ForumRules::is_one_of(asked, &addresses.admin) {
+            return Some(Instead::SignIn(SignInReason::StepUp));
+        }
+        let at_forum = AtForum {
+            path: parsed.path.wire().to_owned(),
+            leaving: leaves.then(|| live.id()),
+            ..AtForum::default()
+        };
+        let at_forum = ctx.forum.insert(at_forum);
+        let Some(accounts) = &forum.accounts else {
+            return (is_login && is_page).then_some(Instead::Back);
+        };
+        let visitor = accounts.visitor(ctx.origin.client, &request.headers);
+        match accounts.known(live.id(), live.user(), &visitor).await {
+            bridge::Known::Cookies(session) => {
+                at_forum.session = Some(session);
+                (is_login && is_page).then_some(Instead::Back)
+            }
+            bridge::Known::AsksMember(ask) if is_page && request.method == Method::GET => {
+                Some(Instead::Ask(ask))
+            }
+            // SECURITY: nobody plants a session; who chose to be a guest may sign in there by themselves.
+            bridge::Known::AsksMember(_) | bridge::Known::Anonymous => {
+                at_forum.takes_out = !accounts.is_guest(&live.id());
+                None
+            }
+        }
+    }
+
+    /// An answer of the forum, before the browser gets it: the forum's cookies stay here, and who has signed out there is
+    /// signed out here.
+    pub(super) async fn take_from_forum(
+        &self,
+        ctx: &mut RequestContext,
+        response: &mut ResponseHeader,
+    ) -> pingora::Result<()> {
+        let rules = Arc::clone(&ctx.rules);
+        let (Some(forum), Some(at_forum)) = (&rules.forum, &mut ctx.forum) else { return Ok(()) };
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let is_signed_out = forum.shows_signed_out(response, now);
+        if let (Some(session), Some(accounts)) = (&at_forum.session, &forum.accounts) {
+            accounts.notice(session, &seen(response, now));
+            keep_cookies(session, &at_forum.path, response, now)?;
+            if at_forum.leaving.is_none() && ctx.audience == Audience::Page && forum.looks_at_pages() {
+                at_forum.watched = Watched::of(response);
+            }
+        }
+        let Some(leaving) = at_forum.leaving.filter(|_| is_signed_out) else { return Ok(()) };
+        match self.sessions.end(leaving).await {
+            Ok(()) => {
+                if let Some(accounts) = &forum.accounts {
+                    accounts.forget(&leaving);
+                }
+                tracing::info!(target: "passgate::audit", event = "signed-out", at = "forum",
+                    member = ctx.member.map(tracing::field::display), request_id = ctx.id.as_str());
+                response.append_header(SET_COOKIE, rules.cookies.clear_session())?;
+            }
+            Err(error) => tracing::error!(request_id = ctx.id.as_str(), %error, "the store failed"),
+        }
+        Ok(())
+    }
+}
+
+/// Writes by what the forum knows the member. After everything of ours and of the client's has been taken out.
+pub(super) fn introduce(
+    ctx: &RequestContext,
+    upstream: &mut RequestHeader,
+    now: Timestamp,
+) -> pingora::Result<()> {
+    let Some(forum) = &ctx.rules.forum else { return Ok(()) };
+    if forum.options.way == Kind::Basic {
+        // SECURITY: this forum believes the name without a password, so a client's own line would be a way in.
+        upstream.remove_header(&AUTHORIZATION);
+        let name = ctx.permit.as_ref().and_then(Permit::identity).map(|profile| profile.name.as_str());
+        if let Some(named) = name.and_then(bridge::basic_authorization) {
+            upstream.insert_header(AUTHORIZATION, named)?;
+        }
+    }
+    let Some(AtForum { session, path, takes_out, .. }) = &ctx.forum else { return Ok(()) };
+    if session.is_none() && !takes_out {
+        return Ok(());
+    }
+    let browsers: Vec<HeaderValue> = upstream.headers.get_all(COOKIE).iter().cloned().collect();
+    upstream.remove_header(&COOKIE);
+    let browsers = browsers.iter().map(HeaderValue::as_bytes);
+    let field = match session {
+        Some(session) => session.field(browsers, path, now),
+        None => Jar::default().field(browsers, &forum.options.preset.cookies.session, path, now),
+    };
+    match field {
+        Some(cookies) => upstream.insert_header(COOKIE, cookies),
+        None => Ok(()),
+    }
+}
+
+/// Looks at a page that passes, for the sign that the forum took the member for a guest.
+pub(super) fn watch(ctx: &mut RequestContext, body: Option<&Bytes>, end: bool) {
+    let Some(AtForum { session: Some(session), watched: Some(watched), .. }) = &mut ctx.forum else { return };
+    if let Some(body) = body {
+        let room = WATCHED - watched.bytes.len();
+        watched.bytes.extend_from_slice(&body[..body.len().min(room)]);
+    }
+    let accounts = ctx.rules.forum.as_ref().and_then(|forum| forum.accounts.as_ref());
+    if let (true, Some(accounts)) = (end, accounts) {
+        let page = watched.text();
+        let seen = Seen { status: watched.status.as_u16(), page: Some(&page), ..Seen::default() };
+        accounts.notice(session, &seen);
+    }
+}
+
+impl Watched {
+    /// A page that can be read.
+    fn of(response: &ResponseHeader) -> Option<Self> {
+        let kind = response.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+        let coding = response.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        let is_packed = match coding {
+            None => false,
+            Some(b"gzip") => true,
+            Some(_) => return None,
+        };
+        let is_page = response.status == StatusCode::OK && kind.trim_start().starts_with("text/html");
+        is_page.then(|| Self { status: response.status, is_packed, bytes: Vec::new() })
+    }
+
+    fn text(&self) -> String {
+        if !self.is_packed {
+            return String::from_utf8_lossy(&self.bytes).into_owned();
+        }
+        let mut page = Vec::new();
+        // What was cut off at our limit ends with an error; what came before it is there.
+        let _ = GzDecoder::new(self.bytes.as_slice()).take(UNPACKED).read_to_end(&mut page);
+        String::from_utf8_lossy(&page).into_owned()
+    }
+}
+
+/// What the header of an answer shows.
+fn seen(response: &ResponseHeader, now: Timestamp) -> Seen<'_> {
+    let settings = response.headers.get_all(SET_COOKIE).iter();
+    let settings = settings.filter_map(|field| bridge::setting(field.as_bytes(), now));
+    Seen {
+        status: response.status.as_u16(),
+        location: response.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
+        cookies: last_ones(
+            settings.map(|setting| (setting.name.to_vec(), setting.value.map(<[u8]>::to_vec))),
+        ),
+        ..Seen::default()
+    }
+}
+
+/// Of a cookie set several times in one answer the last counts.
+fn last_ones(settings: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut last: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
+    for (name, value) in settings {
+        last.retain(|(known, _)| *known != name);
+        last.push((name, value));
+    }
+    last
+}
+
+/// The cookies by which the forum knows the member go into the jar, all others on to the browser.
+fn keep_cookies(
+    session: &ForumSession,
+    path: &str,
+    response: &mut ResponseHeader,
+    now: Timestamp,
+) -> pingora::Result<()> {
+    let fields: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
+    if fields.is_empty() {
+        return Ok(());
+    }
+    response.remove_header(&SET_COOKIE);
+    let mut browsers =
+        fields.into_iter().filter(|field| session.take(field.as_bytes(), path, now) == Whose::Browsers);
+    browsers.try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))
+}
+
+/// The page of this site that led here; the front page if it was none, or one for signing in or out.
+fn came_from(forum: &ForumRules, request: &RequestHeader, ctx: &RequestContext) -> ReturnTo {
+    let referer = request.headers.get(REFERER).and_then(|referer| referer.to_str().ok());
+    let referer = referer.and_then(|referer| Url::parse(referer).ok());
+    let target = referer.map(|referer| referer[Position::BeforePath..Position::AfterQuery].to_owned());
+    let target = target.filter(|target| !forum.is_way_in_or_out(target));
+    ReturnTo::parse(target.as_deref().unwrap_or("/"), ctx.rules.policy.our_prefix())
+}

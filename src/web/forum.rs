@@ -1,0 +1,242 @@
+//! Linking a member's account at the forum: its page, what that posts, and the one try with the password of a sign-in.
+//!
+//! SECURITY: O4. A password goes in here and never comes out again. One try for each time a member presses the button.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use serde::Serialize;
+
+use super::audit::{self, Event};
+use super::pages::Page;
+use super::request::in_query;
+use super::response::Reply;
+use super::{Member, Problem, Visit, Web};
+use crate::auth::{Accounts, LiveSession};
+use crate::bridge::{Ask, ForumAccounts, Known, VaultError};
+use crate::domain::{ReturnTo, Secret};
+
+/// How long signing in here waits for signing in there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the page shows.
+#[derive(Clone, Default, Serialize)]
+pub(super) struct ForumPage {
+    csrf: String,
+    return_to: String,
+    username: String,
+    trouble: Option<Trouble>,
+}
+
+/// What came in between. A fixed list, so that a link can't put words on our page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Trouble {
+    Captcha,
+    Empty,
+    Later,
+    SecondFactor,
+    UnknownUser,
+    Unrecognised,
+    WrongPassword,
+}
+
+impl Trouble {
+    const ALL: [Self; 7] = [
+        Self::Captcha,
+        Self::Empty,
+        Self::Later,
+        Self::SecondFactor,
+        Self::UnknownUser,
+        Self::Unrecognised,
+        Self::WrongPassword,
+    ];
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Captcha => "captcha",
+            Self::Empty => "empty",
+            Self::Later => "later",
+            Self::SecondFactor => "second-factor",
+            Self::UnknownUser => "unknown-user",
+            Self::Unrecognised => "unrecognised",
+            Self::WrongPassword => "wrong-password",
+        }
+    }
+
+    /// None where the member has given nothing yet.
+    const fn of(ask: Ask) -> Option<Self> {
+        Some(match ask {
+            Ask::Link => return None,
+            Ask::WrongPassword => Self::WrongPassword,
+            Ask::UnknownUser => Self::UnknownUser,
+            Ask::Captcha => Self::Captcha,
+            Ask::SecondFactor => Self::SecondFactor,
+            Ask::Unrecognised | Ask::Forgotten => Self::Unrecognised,
+        })
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Later => StatusCode::SERVICE_UNAVAILABLE,
+            // Not 200, so that password managers do not save what was wrong.
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+impl Page for ForumPage {
+    const TEMPLATE: &'static str = "forum.html";
+
+    fn samples() -> Vec<Self> {
+        let trouble = |trouble| Self { trouble: Some(trouble), ..Self::default() };
+        std::iter::once(Self::default()).chain(Trouble::ALL.map(trouble)).collect()
+    }
+}
+
+impl Web {
+    /// Sends a member to the page that asks for what the forum needs.
+    pub fn ask_for_forum(&self, ask: Ask, return_to: &ReturnTo) -> Response<Bytes> {
+        let target: String = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).collect();
+        let why = Trouble::of(ask).map(|trouble| format!("&why={}", trouble.code())).unwrap_or_default();
+        let address = format!("{}?return_to={target}{why}", self.ours("/account/forum"));
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+
+    /// Sends a member back to where they came from, signed in as they are.
+    pub fn go_back(&self, to: &ReturnTo) -> Response<Bytes> {
+        self.outbound.redirect(StatusCode::SEE_OTHER, to.as_str())
+    }
+
+    pub(super) fn forum_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        self.forum()?;
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let return_to = ReturnTo::parse(&in_query(request, "return_to"), &self.parts.prefix);
+        if let Some(first) = self.passkey_first(&member, &return_to) {
+            return Ok(first);
+        }
+        let why = in_query(request, "why");
+        let trouble = Trouble::ALL.into_iter().find(|trouble| trouble.code() == why);
+        Ok(self.show_forum(StatusCode::OK, trouble, &member, &return_to, visit))
+    }
+
+    pub(super) async fn connect_forum(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let forum = self.forum()?;
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let form = self.member_form(request, &member)?;
+        let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
+        if let Some(first) = self.passkey_first(&member, &return_to) {
+            return Ok(first);
+        }
+        if form.text("choice") == "without" {
+            forum.go_without(member.session.id());
+            return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+        }
+        let password = form.secret("password");
+        let chars = password.expose().chars().count();
+        if chars > Accounts::MAX_PASSWORD_CHARS {
+            return Err(Problem::PayloadTooLarge);
+        }
+        let trouble = match chars {
+            0 => Some(Trouble::Empty),
+            _ => self.try_password(member.session, password, request.headers(), visit).await?,
+        };
+        Ok(match trouble {
+            None => self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()),
+            Some(trouble) => self.show_forum(trouble.status(), Some(trouble), &member, &return_to, visit),
+        })
+    }
+
+    pub(super) async fn disconnect_forum(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let forum = self.forum()?;
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        self.member_form(request, &member)?;
+        if let Some(first) = self.passkey_first(&member, &self.account()) {
+            return Ok(first);
+        }
+        let done = forum.disconnect(member.session.id(), member.session.user()).await;
+        done.map_err(|error| vault_failed(&error, visit))?;
+        audit::record(Event::ForumDisconnected, Some(member.session.user()), visit);
+        Ok(self.back_to_account("forum-disconnected"))
+    }
+
+    /// After an import the password is the same here and there: so the one that was just right here is tried there, once,
+    /// unless something was tried before.
+    pub(super) async fn try_at_forum(
+        &self,
+        session: &LiveSession,
+        typed: Secret<String>,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) {
+        let is_untried = |forum: &Arc<ForumAccounts>| forum.is_untried(session.user()).is_ok_and(|is| is);
+        if self.parts.forum.as_ref().is_some_and(is_untried) {
+            // Said in the log; the member is asked for the password when they come to the forum.
+            let _ = self.try_password(session, typed, headers, visit).await;
+        }
+    }
+
+    /// One try at the forum; what came in between. It goes on, and is not tried again, if the browser goes away.
+    async fn try_password(
+        &self,
+        session: &LiveSession,
+        password: Secret<String>,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Result<Option<Trouble>, Problem> {
+        let forum = Arc::clone(self.forum()?);
+        let (id, profile) = (session.id(), session.profile());
+        let visitor = forum.visitor(visit.client, headers);
+        let trying = tokio::spawn(async move { forum.connect(id, &profile, password, &visitor).await });
+        let known = match tokio::time::timeout(PATIENCE, trying).await {
+            Ok(Ok(known)) => known.map_err(|error| vault_failed(&error, visit))?,
+            Ok(Err(_)) | Err(_) => Known::Anonymous,
+        };
+        let trouble = match known {
+            Known::Cookies(_) => None,
+            Known::AsksMember(ask) => Some(Trouble::of(ask).unwrap_or(Trouble::Unrecognised)),
+            Known::Anonymous => Some(Trouble::Later),
+        };
+        let event = trouble.map_or(Event::ForumConnected, |trouble| Event::ForumRefused(trouble.code()));
+        audit::record(event, Some(session.user()), visit);
+        Ok(trouble)
+    }
+
+    /// Whether the member's account is connected; none where there is no forum to connect to.
+    pub(super) fn is_forum_connected(
+        &self,
+        member: &Member<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<Option<bool>, Problem> {
+        let is_connected = |forum: &Arc<ForumAccounts>| forum.is_connected(member.session.user());
+        self.parts.forum.as_ref().map(is_connected).transpose().map_err(|error| vault_failed(&error, visit))
+    }
+
+    fn forum(&self) -> Result<&Arc<ForumAccounts>, Problem> {
+        self.parts.forum.as_ref().ok_or(Problem::NotFound)
+    }
+
+    fn show_forum(
+        &self,
+        status: StatusCode,
+        trouble: Option<Trouble>,
+        member: &Member<'_>,
+        return_to: &ReturnTo,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let page = ForumPage {
+            csrf: member.proof().to_text(),
+            return_to: return_to.to_string(),
+            username: member.session.profile().name.to_string(),
+            trouble,
+        };
+        self.page(status, &page, visit)
+    }
+}
+
+fn vault_failed(error: &VaultError, visit: &Visit<'_>) -> Problem {
+    tracing::error!(request_id = visit.request_id, %error, "a password for the forum can't be kept or read");
+    Problem::StoreFailed
+}
