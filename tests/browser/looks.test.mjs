@@ -9,20 +9,21 @@ import { startGateway } from "./gateway.mjs";
 import { looksWell } from "./looks.mjs";
 import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member.mjs";
 
-let gateway, withoutForum, required, passkeysOnly, browser, alice;
+let gateway, withoutForum, required, passkeysOnly, bridged, browser, alice;
 
 before(async () => {
   gateway = await startGateway();
   withoutForum = await startGateway({ upstream: "http://127.0.0.1:1", more: '[access]\ndefault = "guest"' });
   required = await startGateway({ more: '[passkeys]\nrequired_for = ["admins"]' });
   passkeysOnly = await startGateway({ more: "[password]\nenabled = false" });
+  bridged = await startGateway({ more: '[forum]\npreset = "generic-form"' });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
 
 after(async () => {
   await browser?.close();
-  for (const site of [gateway, withoutForum, required, passkeysOnly]) await site?.stop();
+  for (const site of [gateway, withoutForum, required, passkeysOnly, bridged]) await site?.stop();
 });
 
 /** Our pages by name: where each is, and what to do there. */
@@ -98,6 +99,21 @@ const PASSKEYS_ONLY = {
   "link-to-a-passkey": async (page, member) => page.goto(await passkeysOnly.link(member, "--reset")),
 };
 
+/** Before a forum whose password is not known yet, one page after the other. */
+const BRIDGED = {
+  "forum-link": async (page, { name, password }) => {
+    await page.goto(ACCOUNT);
+    await signIn(page, name, password);
+    await page.goto(`${ACCOUNT}/forum`);
+    await button(page, "Connect").waitFor();
+  },
+  "forum-link-empty": async (page) => {
+    await button(page, "Connect").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "account-with-forum": async (page) => page.goto(ACCOUNT),
+};
+
 /** The same for a new member with a passkey, one page after the other. */
 const WITH_PASSKEY = {
   welcome: async (page, { name, password }) => {
@@ -162,9 +178,10 @@ test("the pages of a member with a passkey", async () => {
   await context.close();
 });
 
-test("a passkey required, and no passwords", async () => {
+test("a passkey required, no passwords, and a forum to be signed in at", async () => {
   for (const [site, pages] of [
     [required, REQUIRED],
+    [bridged, BRIDGED],
     [passkeysOnly, PASSKEYS_ONLY],
   ]) {
     const { context, page, troubles } = await visit(browser, site);
