@@ -109,6 +109,8 @@ export async function startGateway({ upstream, publicUrl = (port) => `http://loc
       await run(program, ["--config", file, "user", "add", member.name, "--password-stdin", ...options], { input: member.password });
       return member;
     },
+    /** An operator's command; resolves with what it says. */
+    operate: (...words) => run(program, ["--config", file, ...words]),
     /** A one-time link of a member; `options` say what it is for, signing in if they don't. */
     link: async ({ name }, ...options) => (await run(program, ["--config", file, "user", "link", name, ...options])).match(/http\S+/)[0],
     /** Puts another rest of the configuration into force. */

@@ -1,21 +1,21 @@
-// A forum as it comes, django-spirit, whose administration takes a fresh proof of who is there: by a passkey of the member's
-// own. Needs `tests/setup.sh apps`.
+// A forum as it comes, django-spirit: its administration takes a fresh proof of who is there, and its members come along
+// with their passwords and are signed in there by passgate. Needs `tests/setup.sh apps`.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { PATIENCE, here, startBrowser, submit } from "./demo.mjs";
 import { freePort, run, startGateway } from "./gateway.mjs";
-import { ACCOUNT, addPasskey, button, path, signInByPassword, trouble, visitWith } from "./member.mjs";
+import { ACCOUNT, LOGIN, addPasskey, button, path, signInByPassword, trouble, visitWith } from "./member.mjs";
 
 const python = here("target/venv/bin/python");
 const isInstalled = existsSync(python);
 
-let folder, forum, gateway, browser;
+let folder, forum, gateway, bridged, browser;
 
 /** Starts the forum; its alice may administer it. */
 async function startSpirit() {
@@ -31,6 +31,8 @@ async function startSpirit() {
   const sql = "update spirit_user_userprofile set is_moderator=1, is_administrator=1 where user_id=(select id from auth_user where username='alice')";
   const script = `import sqlite3; c = sqlite3.connect(${JSON.stringify(join(folder, "run/db.sqlite3"))}); c.execute(${JSON.stringify(sql)}); c.commit()`;
   await run(python, ["-c", script]);
+  const dump = `import sqlite3; print("\\n".join(sqlite3.connect(${JSON.stringify(join(folder, "run/db.sqlite3"))}).iterdump()))`;
+  writeFileSync(join(folder, "spirit.sql"), await run(python, ["-c", dump]));
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
@@ -43,12 +45,14 @@ before(async () => {
   forum = await startSpirit();
   const more = '[access]\ndefault = "guest"\n[[access.rule]]\npath = "/st/admin/**"\nstep_up = "5s"';
   gateway = await startGateway({ upstream: forum.url, more });
+  bridged = await startGateway({ upstream: forum.url, more: '[forum]\npreset = "spirit"' });
   browser = await startBrowser();
 });
 
 after(async () => {
   await browser?.close();
   await gateway?.stop();
+  await bridged?.stop();
   await forum?.stop();
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
@@ -85,5 +89,29 @@ test("MF-08, BP-64: a forum's administration opens after a passkey of one's own,
   assert.match(await page.locator("body").innerText(), /alice/);
   await page.goto(ACCOUNT);
   assert.ok(await page.getByText("used for this session").isVisible());
+  await context.close();
+});
+
+test("a member of the forum signs in with the password they always had, adds a passkey, and is in the forum with one touch", { skip: !isInstalled }, async () => {
+  await bridged.operate("user", "import", join(folder, "spirit.sql"), "--from", "spirit");
+  const visit = await visitWith(browser, bridged);
+  const { context, page, troubles } = visit;
+  const isKnown = () => page.locator('a[href^="/user/logout/"]').first().waitFor({ state: "attached" });
+  await visit.present(false);
+  await signInByPassword(page, { name: "alice", password: "Wonder-land.2049" });
+  await page.goto("/");
+  await isKnown();
+  await visit.present(true);
+  await addPasskey(page, "Phone");
+  await page.goto("/user/logout/");
+  await submit(page, "form:has(input[name=post])");
+  await page.goto(ACCOUNT);
+  assert.equal(path(page), LOGIN, "signing out at the forum is signing out here");
+
+  await page.goto(`${LOGIN}?return_to=%2Fuser%2F`);
+  await page.waitForURL((url) => !url.pathname.startsWith("/.passgate/"));
+  await isKnown();
+  assert.deepEqual((await context.cookies()).filter(({ name }) => name === "sessionid"), [], "the forum's session stays with passgate");
+  assert.deepEqual(troubles, []);
   await context.close();
 });
