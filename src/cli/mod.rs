@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod doctor;
 mod explain;
 mod forum;
 mod import;
@@ -60,6 +61,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Sign in at the forum once, as the gateway does for its members, and tell each step
+    Doctor(doctor::Doctor),
     /// Tell which rule decides a request, and why
     Explain(explain::Explain),
     /// Look after members' passwords for the forum
@@ -114,6 +117,7 @@ impl Cli {
         match self.action {
             Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),
+            Action::Doctor(doctor) => doctor.run(&config, streams),
             Action::Explain(explain) => explain.run(&config, streams),
             Action::Forum(forum) => forum.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),

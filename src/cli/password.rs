@@ -18,10 +18,18 @@ pub(super) fn read(streams: &mut Streams<'_>) -> Result<Secret<String>, Trouble>
     }
 }
 
+/// One that exists already: from a terminal it is asked for once.
+pub(super) fn read_once(streams: &mut Streams<'_>) -> Result<Secret<String>, Trouble> {
+    match streams.input_kind() {
+        Input::Piped => read_line(streams.input()),
+        Input::Terminal => ask("Password: "),
+    }
+}
+
 fn read_line(input: &mut dyn BufRead) -> Result<Secret<String>, Trouble> {
     let mut line = Zeroizing::new(String::with_capacity(MOST as usize));
     match input.take(MOST).read_line(&mut line) {
-        Ok(0) => Err(Trouble::data("--password-stdin was given, but the input is empty")),
+        Ok(0) => Err(Trouble::data("a password is expected on the input, but it is empty")),
         Ok(_) => {
             let password = line.strip_suffix('\n').unwrap_or(&line);
             let password = password.strip_suffix('\r').unwrap_or(password);
@@ -32,12 +40,13 @@ fn read_line(input: &mut dyn BufRead) -> Result<Secret<String>, Trouble> {
     }
 }
 
+fn ask(prompt: &str) -> Result<Secret<String>, Trouble> {
+    rpassword::prompt_password(prompt)
+        .map(Secret::new)
+        .map_err(|error| Trouble::unavailable(format!("the password can't be asked for: {error}")))
+}
+
 fn ask_twice() -> Result<Secret<String>, Trouble> {
-    let ask = |prompt| {
-        rpassword::prompt_password(prompt)
-            .map(Secret::new)
-            .map_err(|error| Trouble::unavailable(format!("the password can't be asked for: {error}")))
-    };
     let password = ask("Password: ")?;
     if ask("The same again: ")?.expose() == password.expose() {
         Ok(password)

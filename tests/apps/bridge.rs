@@ -1,6 +1,8 @@
 //! Real forums and the gateway's own sign-in at their forms: by the presets as they are shipped, with the machine's clock.
 
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -105,4 +107,41 @@ async fn a_member_signs_in_here_alone_posts_at_a_forum_in_python_and_signs_out_o
     assert!(browser.jar.find("passgate").is_none());
     browser.get("/").await.assert_silent_about("/user/logout/");
     assert_eq!(browser.get("/.passgate/account").await.url.path(), "/.passgate/login");
+}
+
+/// `passgate doctor` on a forum, with what it ends with and what it says.
+fn doctor(program: &Program, name: &str, password: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gateway.toml");
+    let upstream = format!("http://{}", program.address());
+    let text = format!(
+        "[server]\npublic_url = \"http://localhost:8080\"\ndata_dir = {:?}\n[upstream]\nurl = {upstream:?}\n[forum]\npreset = \"spirit\"\n",
+        folder.path().join("data")
+    );
+    fs::write(&file, text).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_passgate"))
+        .args(["doctor", "--as", name, "--config"])
+        .arg(&file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    (ended.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_signs_in_at_a_forum_in_python_and_says_each_step_and_what_went_wrong() {
+    let program = spirit().await;
+    let (code, said) = doctor(&program, "alice", RIGHT);
+    assert_eq!(code, Some(0), "{said}");
+    let steps = ["page  200 ", "post  302 ", "check 200 ", "fine: "];
+    assert!(steps.iter().all(|step| said.contains(step)), "{said}");
+    let (code, said) = doctor(&program, "alice", "wrong");
+    assert_eq!(code, Some(65), "{said}");
+    assert!(said.contains("refused the password"), "{said}");
+    assert!(!said.contains(RIGHT) && !said.contains("sessionid="), "{said}");
 }

@@ -1,0 +1,98 @@
+//! `passgate doctor --as NAME`: signs in at the forum once as the gateway would, and tells step by step how that went. For
+//! whoever sets up a forum or has changed it. Needs no running gateway, keeps nothing, and ends with what to do.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use clap::Args;
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue};
+
+use super::{Streams, Trouble, password};
+use crate::bridge::options::ForumOptions;
+use crate::bridge::{Credentials, Forum, Kind, Login, Question, RealPause, Report, Step, Visitor};
+use crate::config::Config;
+use crate::domain::SystemClock;
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// A member's name at the forum, in the forum's spelling; the password is asked for, or read from the input's first line
+    #[arg(long = "as", value_name = "NAME")]
+    name: String,
+}
+
+impl Doctor {
+    pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+        let Some(options) = config.forum.as_ref().filter(|forum| forum.way == Kind::Form) else {
+            return Err(Trouble::data(
+                "members sign in at no form of a forum's here; set forum.preset, and forum.bridge = \"form\"",
+            ));
+        };
+        let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
+        let dial = Arc::new(config.proxy.upstream.clone());
+        let forum = Forum::new(
+            options.preset.clone(),
+            &options.base,
+            dial,
+            Arc::new(SystemClock),
+            Arc::new(RealPause),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
+        let Report { login, steps } = runtime.block_on(forum.sign_in(&credentials, &visitor(options)));
+        for taken in steps {
+            streams.data(&format!("{:<6}{}", name(taken.step), taken.said))?;
+        }
+        match told(&login) {
+            Ok(words) => streams.data(words),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+fn visitor(options: &ForumOptions) -> Visitor {
+    let agent = HeaderValue::from_static(concat!("passgate/", env!("CARGO_PKG_VERSION"), " (doctor)"));
+    let browser = HeaderMap::from_iter([(USER_AGENT, agent)]);
+    let visitor = Visitor::new(options.origin.clone(), IpAddr::V4(Ipv4Addr::LOCALHOST)).as_browser(&browser);
+    options.fields.iter().fold(visitor, |visitor, (name, value)| visitor.with(name.clone(), value.clone()))
+}
+
+const fn name(step: Step) -> &'static str {
+    match step {
+        Step::Page => "page",
+        Step::Form => "form",
+        Step::Post => "post",
+        Step::Check => "check",
+    }
+}
+
+/// What it means, and what to do about it.
+fn told(login: &Login) -> Result<&'static str, Trouble> {
+    Err(match login {
+        Login::SignedIn(_) => return Ok("fine: the forum knows this member"),
+        Login::WrongPassword => Trouble::data(
+            "the forum refused the password, or knows no such member; try it at the forum's own page",
+        ),
+        Login::UnknownUser => {
+            Trouble::data("the forum knows no member of this name; use the spelling it shows")
+        }
+        Login::Throttled { wait } => Trouble::unavailable(format!(
+            "the forum wants a pause; wait {} seconds, and see whether it counts all members as one address",
+            wait.as_secs()
+        )),
+        Login::NeedsMember(Question::Captcha) => Trouble::unavailable(
+            "the forum asks to prove to be human; sign in there in a browser once, then try again",
+        ),
+        Login::NeedsMember(Question::SecondFactor) => Trouble::unavailable(
+            "the forum asks this member for a second factor, which nobody else can give; try another member",
+        ),
+        Login::Unavailable => {
+            Trouble::unavailable("the forum can't be reached or has a fault; see upstream.url and its log")
+        }
+        Login::Unrecognised { step } => Trouble::unavailable(format!(
+            "the forum answered otherwise than the preset says, at the step `{}`; compare the preset with its pages",
+            name(*step)
+        )),
+    })
+}
