@@ -390,13 +390,11 @@ impl Sessions {
             self.store.apply(batch).await?;
         }
         for id in expired {
-            if let Some(session) = self.live.get(&id) {
+            // At once, so that whoever revokes it meanwhile finds it in one of the two places.
+            self.live.remove_if(&id, |_, session| {
                 self.over.remember(&session.session, session.last_seen(), now, &lifetimes);
-            }
-            // Who revoked it meanwhile may have looked for it too early.
-            if self.live.remove(&id).is_none() {
-                self.over.forget(id);
-            }
+                true
+            });
         }
         Ok(())
     }

@@ -56,7 +56,10 @@ async fn ops_08_listeners_without_descriptors_wait_and_clients_that_hang_up_leav
     for _ in 0..2 * DESCRIPTORS {
         clients.push(TcpStream::connect(gateway.admin).await.unwrap());
     }
-    clients.push(TcpStream::connect(gateway.address).await.unwrap());
+    // More than it can take, whichever of the two listeners comes first.
+    for _ in 0..DESCRIPTORS {
+        clients.push(TcpStream::connect(gateway.address).await.unwrap());
+    }
     // The public listener says so, once in fifty milliseconds.
     let refused = || gateway.lines().iter().filter(|line| line.contains("can't accept")).count();
     until("all are taken", || refused() > 0).await;
