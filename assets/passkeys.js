@@ -189,7 +189,7 @@
       ConstraintError: "This security key can’t keep a passkey that checks it’s you. Set a PIN on it, or use your phone or computer instead.",
       NotSupportedError: "This device can’t make the kind of passkey we accept. Another device may.",
     },
-    any: { SecurityError: "Passkeys aren’t set up correctly for this address. Please use your password, and tell the people who run this site." },
+    any: { SecurityError: `Passkeys aren’t set up correctly for this address. Please ${page.elements?.password ? "use your password, and " : ""}tell the people who run this site.` },
   };
   const DOING = { "sign-in": "signing in", "step-up": "confirming it’s me", add: "adding a passkey" };
 

@@ -66,7 +66,7 @@ const THROWN = {
     ["E-04", "InvalidStateError", "This device or password manager already has a passkey for your account. You don’t need another one here."],
     ["E-05", "ConstraintError", "This security key can’t keep a passkey that checks it’s you. Set a PIN on it, or use your phone or computer instead."],
     ["E-06", "NotSupportedError", "This device can’t make the kind of passkey we accept. Another device may."],
-    ["E-07", "SecurityError", ADDRESS],
+    ["E-07", "SecurityError", ADDRESS.replace("use your password, and ", "")],
     ["E-11", "UnknownError", AGAIN],
   ],
 };

@@ -111,7 +111,7 @@ impl Web {
         match passkeys.begin_add(member.session, begin.place.into()) {
             Ok(Ok(challenge)) => Ok(self.begun(&challenge)),
             Ok(Err(reason)) => {
-                Ok(self.not_done(passkeys, &Refused::adding(&reason), Purpose::Add, request.headers(), visit))
+                Ok(self.not_done(passkeys, Refused::adding(&reason), Purpose::Add, request.headers(), visit))
             }
             Err(error) => Err(self.store_failed(&error, visit)),
         }
@@ -152,7 +152,7 @@ impl Web {
         let ended = passkeys.finish_sign_in(browser.hash(), &ceremony, &answer, persistence, agent).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
-                Ok(self.not_done(passkeys, &Refused::because(reason), Purpose::SignIn, headers, visit))
+                Ok(self.not_done(passkeys, Refused::because(reason), Purpose::SignIn, headers, visit))
             }
             PasskeySignIn::SignedIn(token, profile, passkey) => {
                 audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
@@ -181,7 +181,7 @@ impl Web {
                 let name = member.session.profile().name.to_string();
                 Ok(self.not_done(
                     passkeys,
-                    &Refused::confirming(reason, &name),
+                    Refused::confirming(reason, &name),
                     Purpose::StepUp,
                     headers,
                     visit,
@@ -209,7 +209,7 @@ impl Web {
         let ended = passkeys.finish_add(member.session, &ceremony, &answer, None, user_agent(headers)).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             Err(reason) => {
-                Ok(self.not_done(passkeys, &Refused::adding(&reason), Purpose::Add, headers, visit))
+                Ok(self.not_done(passkeys, Refused::adding(&reason), Purpose::Add, headers, visit))
             }
             Ok(passkey) => {
                 audit::record(Event::PasskeyAdded, Some(member.session.user()), visit);
@@ -253,7 +253,7 @@ impl Web {
     fn not_done(
         &self,
         passkeys: &Passkeys,
-        refused: &Refused,
+        refused: Refused,
         purpose: Purpose,
         headers: &HeaderMap,
         visit: &Visit<'_>,
@@ -261,7 +261,8 @@ impl Web {
         self.count(passkeys, purpose.word(), refused.counted, headers);
         let member = visit.member.map(|member| member.session.user());
         audit::record(Event::PasskeyRefused { purpose: purpose.word(), code: refused.code }, member, visit);
-        self.refuse(refused, visit)
+        let refused = if passkeys.are_the_only_way() { refused.without_passwords() } else { refused };
+        self.refuse(&refused, visit)
     }
 
     /// Counts what became of a ceremony, and tells operators what they should know now.

@@ -53,6 +53,25 @@ impl Refused {
         Self { counted, ..Self::new(status, code, message) }
     }
 
+    /// The same on a site without passwords, where nobody is sent to one (MF-28).
+    #[rustfmt::skip]
+    pub(super) fn without_passwords(self) -> Self {
+        let message = match self.code {
+            "passkey_changed" =>
+                "This passkey has changed since you added it. Use another one, or ask the people who run this site for a link to add it again.",
+            "passkey_suspect" =>
+                "For your safety we didn’t accept this passkey: it may have been copied. Use another one, and tell the people who run this site.",
+            "passkey_failed" =>
+                "We couldn’t check this passkey. Please try again.",
+            "origin_mismatch" =>
+                "Passkeys aren’t set up correctly for this address. Please tell the people who run this site.",
+            "unknown_credential" =>
+                "This passkey no longer works here. Use another one, or ask the people who run this site for a link; you can delete the old passkey from your password manager.",
+            _ => return self,
+        };
+        Self { message: message.to_owned(), ..self }
+    }
+
     /// Confirming who is there; `name` is the member's.
     pub(super) fn confirming(reason: Failed, name: &str) -> Self {
         match reason {
@@ -119,6 +138,22 @@ impl Web {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mf_28_where_there_are_no_passwords_nobody_is_sent_to_one() {
+        use Failed::{
+            Ceremony, Changed, Counter, Disabled, NotProven, NotVerified, Origin, RelyingParty, Unknown,
+        };
+        for reason in
+            [Ceremony, Changed, Counter, Disabled, NotProven, NotVerified, Origin, RelyingParty, Unknown]
+        {
+            let usual = Refused::because(reason);
+            let without = usual.clone().without_passwords();
+            assert_eq!((without.status, without.code), (usual.status, usual.code));
+            let rest = without.message.replace("password manager", "");
+            assert!(!rest.contains("password") && !rest.is_empty(), "{rest}");
+        }
+    }
 
     /// E-20 … E-31: the reason, what the script learns, and a word of what the member can do next.
     #[test]
