@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::RequestPath;
 
@@ -16,8 +16,8 @@ use crate::domain::RequestPath;
 ///
 /// The path is meant with all that lies below it, `*` is any path, and `index.php` may be left out, as web servers
 /// allow. A condition without a value, `?email`, holds for any.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct AddressPattern {
     path: String,
     conditions: Vec<(String, Option<String>)>,
@@ -92,6 +92,17 @@ impl TryFrom<String> for AddressPattern {
 
     fn try_from(text: String) -> Result<Self, InvalidAddress> {
         Self::parse(&text)
+    }
+}
+
+impl From<AddressPattern> for String {
+    fn from(AddressPattern { path, conditions }: AddressPattern) -> Self {
+        let conditions = conditions.into_iter().map(|(name, value)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => name,
+        });
+        let query = conditions.collect::<Vec<_>>().join("&");
+        if query.is_empty() { path } else { format!("{path}?{query}") }
     }
 }
 

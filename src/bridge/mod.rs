@@ -30,7 +30,7 @@ pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
 pub use member::{Account, Accounts, Ask};
 pub use names::CookieNames;
-pub use preset::{Addresses, CookiePreset, FormPreset, InvalidPreset, Kind, PaceOf, Preset, Signs};
+pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, Kind, PaceOf, Preset, Signs};
 pub use session::{ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
 pub use vault::{Rotated, Vault, VaultError};

@@ -1,10 +1,10 @@
 //! Names with a star in them: `phpbb3_*_sid`, where each installation has letters of its own.
 
 use percent_encoding::percent_decode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The cookies of a forum that are kept on our side, by patterns of their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CookieNames(Vec<String>);
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{AddressPattern, CookieNames, Sign};
 
@@ -24,7 +24,7 @@ const SHIPPED: [(&str, &str); 11] = [
 ];
 
 /// A kind of forum.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     /// What it is called in `gateway.toml`.
@@ -49,7 +49,7 @@ pub struct Preset {
 }
 
 /// How a member becomes known to the forum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// By the identity headers.
@@ -61,7 +61,7 @@ pub enum Kind {
 }
 
 /// The sign-in form. Addresses are given below the forum's path: `/ucp.php?mode=login`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FormPreset {
     /// The page with the form.
@@ -76,23 +76,23 @@ pub struct FormPreset {
     #[serde(default)]
     pub fixed: BTreeMap<String, String>,
     /// How long the forum wants to pass between the page and the post.
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "duration", serialize_with = "written")]
     pub wait: Duration,
     /// How long it wants to pass between two sign-ins.
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "duration", serialize_with = "written")]
     pub pace: Duration,
     /// Between whose.
     #[serde(default)]
     pub pace_of: PaceOf,
     /// How long to keep away after "too many", where the forum doesn't say.
-    #[serde(default = "five_minutes", deserialize_with = "duration")]
+    #[serde(default = "five_minutes", deserialize_with = "duration", serialize_with = "written")]
     pub throttled: Duration,
     /// A page that shows who is signed in, fetched to make sure. None: success shows by itself.
     pub check: Option<String>,
 }
 
 /// Whose sign-ins a forum wants apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PaceOf {
     /// Those of one visitor's address: it understands `X-Forwarded-For`.
@@ -103,7 +103,7 @@ pub enum PaceOf {
 }
 
 /// How an answer of the forum is read. Each is a list of which one sign is enough.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signs {
     /// The member is signed in.
@@ -125,7 +125,7 @@ pub struct Signs {
 }
 
 /// The forum's cookies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CookiePreset {
     /// Those by which it knows a member; they stay on our side.
@@ -133,7 +133,7 @@ pub struct CookiePreset {
 }
 
 /// Addresses that mean something to the gateway.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Addresses {
     /// Its own sign-in.
@@ -159,8 +159,18 @@ pub enum InvalidPreset {
     #[error("{0}")]
     Unreadable(#[from] toml::de::Error),
     /// Something is missing or says nothing.
-    #[error("{0}")]
-    Incomplete(&'static str),
+    #[error(transparent)]
+    Incomplete(#[from] Gap),
+}
+
+/// What is missing in a preset, or says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {said}")]
+pub struct Gap {
+    /// Its key, with dots.
+    pub key: &'static str,
+    /// What belongs there, or why it can't stay.
+    pub said: &'static str,
 }
 
 impl Preset {
@@ -185,46 +195,66 @@ impl Preset {
     /// What is wrong with it, for the operator who wrote it.
     pub fn parse(text: &str) -> Result<Self, InvalidPreset> {
         let preset: Self = toml::from_str(text)?;
-        preset.problem().map_or(Ok(preset), |problem| Err(InvalidPreset::Incomplete(problem)))
+        Ok(preset.gap().map_or(Ok(preset), Err)?)
     }
 
-    fn problem(&self) -> Option<&'static str> {
-        let all = [
-            &self.signs.success,
-            &self.signs.wrong_password,
-            &self.signs.unknown_user,
-            &self.signs.throttled,
-            &self.signs.captcha,
-            &self.signs.second_factor,
-            &self.signs.signed_in,
-            &self.signs.signed_out,
-        ];
+    /// The preset as a text that reads as the same one.
+    pub fn to_text(&self) -> String {
+        // Texts, numbers, lists and tables of them: nothing in there that TOML can't say.
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// The first thing that is missing in it or says nothing.
+    pub fn gap(&self) -> Option<Gap> {
+        let gap = |key, said| Some(Gap { key, said });
         if self.kinds.is_empty() {
-            return Some("kinds: name at least one of \"form\", \"basic\", \"headers\"");
+            return gap("kinds", "name at least one of \"form\", \"basic\", \"headers\"");
         }
-        if all.into_iter().flatten().any(Sign::is_empty) {
-            return Some("signs: a sign without a condition would hold for every answer");
+        if let Some((key, _)) =
+            self.signs.by_key().into_iter().find(|(_, signs)| signs.iter().any(Sign::is_empty))
+        {
+            return gap(key, "a sign without a condition would hold for every answer");
         }
         if !self.kinds.contains(&Kind::Form) {
             return None;
         }
-        let Some(form) = &self.form else { return Some("form: needed for the kind \"form\"") };
-        let addresses = [Some(&form.page), form.action.as_ref(), form.check.as_ref()];
-        if !addresses
-            .into_iter()
-            .flatten()
-            .all(|address| address.starts_with('/') && !address.starts_with("//"))
-        {
-            return Some("form: page, action and check begin with one slash");
+        let Some(form) = &self.form else { return gap("form", "needed for the kind \"form\"") };
+        let is_address = |address: &str| address.starts_with('/') && !address.starts_with("//");
+        let addresses = [
+            ("form.page", Some(&form.page)),
+            ("form.action", form.action.as_ref()),
+            ("form.check", form.check.as_ref()),
+        ];
+        let is_other =
+            |(_, address): &(_, Option<&String>)| address.is_some_and(|address| !is_address(address));
+        if let Some((key, _)) = addresses.into_iter().find(is_other) {
+            return gap(key, "an address on the forum's own host begins with one slash");
         }
         if self.signs.success.is_empty() {
-            return Some("signs.success: without a sign of success nobody could be signed in");
+            return gap("signs.success", "without a sign of success nobody could be signed in");
         }
         if form.check.is_some() && self.signs.signed_in.is_empty() {
-            return Some("signs.signed_in: say how the page of form.check shows a member");
+            return gap("signs.signed_in", "say how the page of form.check shows a member");
         }
-        (self.cookies.session == CookieNames::default())
-            .then_some("cookies.session: name the cookies by which the forum knows a member")
+        (self.cookies.session == CookieNames::default()).then_some(Gap {
+            key: "cookies.session",
+            said: "name the cookies by which the forum knows a member",
+        })
+    }
+}
+
+impl Signs {
+    fn by_key(&self) -> [(&'static str, &[Sign]); 8] {
+        [
+            ("signs.success", &self.success),
+            ("signs.wrong_password", &self.wrong_password),
+            ("signs.unknown_user", &self.unknown_user),
+            ("signs.throttled", &self.throttled),
+            ("signs.captcha", &self.captcha),
+            ("signs.second_factor", &self.second_factor),
+            ("signs.signed_in", &self.signed_in),
+            ("signs.signed_out", &self.signed_out),
+        ]
     }
 }
 
@@ -236,6 +266,10 @@ fn duration<'d, D: Deserializer<'d>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     humantime::parse_duration(&text)
         .map_err(|_| serde::de::Error::custom(format!("{text:?} is no time such as \"2s\" or \"5m\"")))
+}
+
+fn written<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&humantime::format_duration(*time))
 }
 
 #[cfg(test)]

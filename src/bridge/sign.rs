@@ -1,12 +1,12 @@
 //! A [`Sign`]: what of an answer says how a sign-in went. Signs are taken from status, `Location`, cookies and field names
 //! where they can be, since the words on a page are in the forum's language.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::names::fits;
 
 /// Conditions that all hold of one answer. Names and values of cookies and fields may have stars.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sign {
     /// The status.

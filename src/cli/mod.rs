@@ -65,7 +65,7 @@ enum Action {
     Doctor(doctor::Doctor),
     /// Tell which rule decides a request, and why
     Explain(explain::Explain),
-    /// Look after members' passwords for the forum
+    /// See what is known of the forum, and look after members' passwords for it
     #[command(subcommand)]
     Forum(forum::Forum),
     /// List or remove passkeys

@@ -341,3 +341,15 @@ fn o4_the_key_of_the_forum_passwords_is_changed_and_no_password_is_shown() {
     assert_ne!(refused.exit, Exit::Done);
     assert!(refused.err.contains("[forum]"), "{}", refused.err);
 }
+
+#[test]
+fn the_preset_in_force_is_printed_as_a_file_that_can_be_named_instead() {
+    let place = Place::new("[forum]\npreset = \"phpbb\"\n[forum.override.cookies]\nsession = [\"mine_*\"]\n");
+    let printed = place.run(&["forum", "preset"]);
+    assert_eq!(printed.exit, Exit::Done, "{}", printed.err);
+    assert!(printed.out.contains("mine_*") && !printed.out.contains("phpbb3_*_sid"), "{}", printed.out);
+    let copy = Place::new("[forum]\npreset = \"mine.toml\"\n");
+    fs::write(copy.0.path().join("mine.toml"), &printed.out).unwrap();
+    assert_eq!(copy.run(&["forum", "preset"]).out, printed.out);
+    assert_eq!(Place::new("").run(&["forum", "preset"]).exit, Exit::Data);
+}

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use http::HeaderMap;
 use http::header::HOST;
 
-use super::raw;
 use super::reader::{Reader, quoted};
 use super::server::placed;
+use super::{preset, raw};
 use crate::bridge::options::{ForumOptions, Register};
 use crate::bridge::{Kind, Origin, Preset};
 use crate::domain::RequestPath;
@@ -30,6 +30,7 @@ pub(super) fn read(
     let register = reader.word("forum.register", &raw.register, &register);
     let base = base(reader, &raw.path);
     if raw.preset.is_empty() {
+        preset::nothing_to_override(reader, raw);
         return match raw.bridge.as_str() {
             "" | "none" => Some(None),
             other => {
@@ -38,7 +39,7 @@ pub(super) fn read(
             }
         };
     }
-    let preset = preset(reader, &raw.preset)?;
+    let preset = preset::read(reader, raw)?;
     let way = way(reader, &raw.bridge, &preset)?;
     let vault_key = match way {
         Some(Kind::Form) => {
@@ -62,27 +63,6 @@ pub(super) fn read(
     let fields = fields(upstream, identity);
     let (base, register) = (base?, register?);
     Some(way.map(|way| ForumOptions { preset, way, base, vault_key, register, origin, fields }))
-}
-
-fn preset(reader: &mut Reader<'_>, text: &str) -> Option<Preset> {
-    const KEY: &str = "forum.preset";
-    if let Some(preset) = Preset::shipped(text) {
-        return Some(preset);
-    }
-    let known: Vec<_> = Preset::names().map(quoted).collect();
-    let expected = format!("one of {}, or a file like those, ending in .toml", known.join(", "));
-    if Path::new(text).extension().is_none_or(|extension| extension != "toml") {
-        return reader.refuse(KEY, quoted(text), expected, "write one of these names");
-    }
-    let path = placed(reader, KEY, text);
-    let read = fs::read_to_string(&path).map_err(|error| error.to_string());
-    match read.and_then(|text| Preset::parse(&text).map_err(|error| error.to_string())) {
-        Ok(preset) => Some(preset),
-        Err(error) => {
-            let found = format!("{}: {}", quoted(&path.to_string_lossy()), error.trim_end());
-            reader.refuse(KEY, found, expected, "compare it with config/presets/generic-form.toml")
-        }
-    }
 }
 
 /// The inner `None` is no bridge.

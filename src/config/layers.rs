@@ -4,9 +4,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider};
+use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, Source};
 use super::raw::Raw;
@@ -122,6 +124,28 @@ impl Layers {
     }
 }
 
+/// `base`, the text of a `T` in TOML, with `over` laid over it: tables merge, anything else is replaced. What of `over` does not
+/// fit is told, with its path, and left out while the rest is looked at.
+pub(super) fn overlaid<T: DeserializeOwned>(
+    base: &str,
+    mut over: Dict,
+) -> (Option<T>, Vec<(Vec<String>, Kind)>) {
+    let mut misfits = Vec::new();
+    loop {
+        let stack = Figment::from(Toml::string(base)).merge(Serialized::defaults(&over));
+        let error = match stack.extract::<T>() {
+            Ok(whole) => return (Some(whole), misfits),
+            Err(error) => error,
+        };
+        let path = shape::path_of(&error);
+        let is_left_out = forget(&mut over, &path);
+        misfits.push((path, error.kind));
+        if !is_left_out {
+            return (None, misfits);
+        }
+    }
+}
+
 /// The defaults as a tree of values; also the list of all keys there are.
 pub(super) fn defaults() -> Value {
     // Texts, numbers and lists: nothing in there that could fail.
@@ -134,6 +158,8 @@ fn layer(defaults: &Value, source: Source, key: &str, text: &str) -> Layer {
         Some(Value::Array(..)) if text.trim().is_empty() => Value::from(Vec::<Value>::new()),
         Some(Value::Array(..)) if !text.trim_start().starts_with('[') => Value::from(text),
         Some(Value::Array(..) | Value::Num(..)) => text.parse().unwrap_or_else(|_| Value::from(text)),
+        // A key of a preset, which has no default here.
+        None if text.trim_start().starts_with('[') => text.parse().unwrap_or_else(|_| Value::from(text)),
         _ => Value::from(text),
     };
     let values = figment::util::nest(key, value).into_dict().unwrap_or_default();

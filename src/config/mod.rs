@@ -11,6 +11,7 @@ mod house;
 mod layers;
 mod limits;
 mod passkeys;
+mod preset;
 mod problem;
 mod public;
 mod raw;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use figment::value::Dict;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -165,6 +166,7 @@ pub(super) struct Forum {
     pub(super) path: String,
     pub(super) vault_key: String,
     pub(super) register: String,
+    pub(super) r#override: Dict,
 }
 
 impl Default for Forum {
@@ -175,6 +177,7 @@ impl Default for Forum {
             path: "/".into(),
             vault_key: String::new(),
             register: "pass".into(),
+            r#override: Dict::new(),
         }
     }
 }

@@ -57,6 +57,11 @@ impl<'l> Reader<'l> {
         self.problems.push(Problem { key: key.to_owned(), found, expected, help, source });
     }
 
+    /// Takes over a problem as it is.
+    pub(super) fn add(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
     /// A number within bounds.
     pub(super) fn number<T: TryFrom<u64>>(
         &mut self,

@@ -32,7 +32,10 @@ pub(super) fn problem(key: String, kind: Kind, source: Source) -> Problem {
     let (found, expected, help) = match kind {
         Kind::UnknownField(name, known) => unknown(&key, &name, known),
         Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
-            (plain(&actual), meaning(&expected), "write it in that form".to_owned())
+            (plain(&actual), meaning(&key, &expected), "write it in that form".to_owned())
+        }
+        Kind::UnknownVariant(word, known) => {
+            (format!("{word:?}"), format!("one of {known:?}"), "write one of these words".to_owned())
         }
         other => (other.to_string(), "a value of another form".to_owned(), "see gateway.toml".to_owned()),
     };
@@ -77,11 +80,15 @@ fn plain(actual: &Actual) -> String {
     }
 }
 
-fn meaning(expected: &str) -> String {
+fn meaning(key: &str, expected: &str) -> String {
     match expected {
         "a string" | "string" => "a text in quotes".to_owned(),
         "u64" => "a whole number, not below zero".to_owned(),
-        "a sequence" => "a list of tables, each written as [[access.rule]]".to_owned(),
+        "u16" => "a whole number, such as a status".to_owned(),
+        "a sequence" if key == "access.rule" => {
+            "a list of tables, each written as [[access.rule]]".to_owned()
+        }
+        "a sequence" => "a list".to_owned(),
         struct_name if struct_name.starts_with("struct ") => "a table of keys and values".to_owned(),
         other => other.to_owned(),
     }

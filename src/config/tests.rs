@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format, Toml};
@@ -12,6 +13,7 @@ use http::Method;
 
 use super::*;
 use crate::auth::passkeys::Rollout;
+use crate::bridge::{AddressPattern, CookieNames, Preset};
 use crate::domain::{Group, RequestPath, Timestamp};
 use crate::policy::{Decision, RequestFacts, RequiredFor};
 
@@ -293,4 +295,33 @@ fn bp_80_bp_84_passkeys_are_made_for_the_sites_own_host_unless_the_file_says_mor
     let (forum, www) = ("https://forum.example.org".to_owned(), "https://www.example.org".to_owned());
     assert_eq!(made_for(""), ("forum.example.org".to_owned(), vec![forum.clone()]));
     assert_eq!(made_for("example.org"), ("example.org".to_owned(), vec![forum, www]));
+}
+
+#[test]
+fn single_keys_of_a_preset_can_be_replaced_and_the_rest_stays() {
+    let overridden = "[forum]\npreset = \"punbb\"\n[forum.override]\ncookies = { session = [\"mine_*\"] }\n\
+                      [forum.override.form]\nwait = \"2s\"\nfixed = { save_pass = \"0\", extra = \"x\" }";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    fs::write(&path, overridden).unwrap();
+    let environment = [
+        ("PASSGATE_FORUM__OVERRIDE__FORM__USER_FIELD", "who"),
+        ("PASSGATE_FORUM__OVERRIDE__ADDRESSES__ADMIN", "[\"/adm\", \"/mod\"]"),
+    ];
+    let config = load(&path, &environment, &[]).unwrap_or_else(|problems| panic!("{}", told(&problems)));
+    let preset = config.forum.unwrap().preset;
+    let mut expected = Preset::shipped("punbb").unwrap();
+    expected.cookies.session = CookieNames::new(vec!["mine_*".into()]);
+    expected.addresses.admin = ["/adm", "/mod"].map(|path| AddressPattern::parse(path).unwrap()).into();
+    let form = expected.form.as_mut().unwrap();
+    (form.user_field, form.wait) = ("who".into(), Duration::from_secs(2));
+    form.fixed.extend([("save_pass", "0"), ("extra", "x")].map(|(name, value)| (name.into(), value.into())));
+    assert_eq!(preset, expected);
+    assert_eq!(preset.form.unwrap().fixed["redirect_url"], "index.php", "tables merge");
+
+    let wrong = [("PASSGATE_FORUM__OVERRIDE__FORM__USR_FIELD", "who")];
+    let problem = load(&path, &wrong, &[]).unwrap_err().remove(0);
+    assert_eq!(problem.key, "forum.override.form.usr_field");
+    assert_eq!(problem.help, "did you mean `user_field`?");
+    assert_eq!(problem.source, Source::Environment("PASSGATE_FORUM__OVERRIDE__FORM__USR_FIELD".into()));
 }

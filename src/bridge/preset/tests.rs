@@ -13,6 +13,15 @@ fn every_shipped_preset_reads_and_says_its_own_name() {
 }
 
 #[test]
+fn a_preset_is_written_as_a_text_that_reads_as_the_same_one() {
+    for name in Preset::names() {
+        let preset = Preset::shipped(name).unwrap();
+        let text = preset.to_text();
+        assert_eq!(Preset::parse(&text).unwrap_or_else(|error| panic!("{text}\n{error}")), preset);
+    }
+}
+
+#[test]
 fn every_preset_in_the_folder_is_in_the_binary() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config/presets");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
