@@ -18,7 +18,7 @@ use crate::domain::Clock;
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
-    ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream,
+    ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream, UpstreamDial,
 };
 use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
@@ -164,7 +164,7 @@ impl Services {
             tracing::warn!(target: "passgate::store", lost, key = %forum.vault_key.display(),
                 "passwords for the forum can't be opened with this key; their members are asked for them again");
         }
-        let dial = Arc::new(upstream.clone());
+        let dial = Arc::new(UpstreamDial::new(upstream.clone()));
         let accounts = Arc::new(ForumAccounts::new(forum, vault, dial, Arc::clone(&self.clock)));
         *at_forum = Some(AtForum {
             forum: forum.clone(),
@@ -298,7 +298,7 @@ impl Running {
     }
 
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
-        let engine = Arc::new(self.gateway.engine(config.proxy.upstream.pool_size));
+        let engine = Arc::new(self.gateway.engine(&config.proxy.upstream));
         for listener in sockets.public {
             self.tasks.spawn(accept(listener, Arc::clone(&engine), self.stopping.clone()));
         }
@@ -409,6 +409,7 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
         ("server.data_dir", now.server.data_dir != then.server.data_dir),
         ("server.threads", now.server.threads != then.server.threads),
         ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
+        ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
         ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
         ("[password]", now.hashing != then.hashing || now.password != then.password),
         ("[store]", now.store != then.store),

@@ -221,8 +221,14 @@ impl Bridge {
         let report = self.0.forum.sign_in(credentials, visitor).await;
         let now = self.0.forum.clock().now();
         let standing = gate.settle(gate.standing().0.after(&report.login, now), change);
-        if let Login::Unrecognised { .. } = report.login {
-            tracing::warn!(steps = ?report.steps, "the forum answered a sign-in in a way the preset does not describe");
+        match report.login {
+            Login::Unrecognised { .. } => {
+                tracing::warn!(steps = ?report.steps, "the forum answered a sign-in in a way the preset does not describe");
+            }
+            Login::Unavailable => {
+                tracing::warn!(steps = ?report.steps, "the forum is away; members read there as guests until it is back");
+            }
+            _ => {}
         }
         match (report.login, standing) {
             (Login::SignedIn(jar), _) => {

@@ -13,6 +13,7 @@ use crate::bridge::options::ForumOptions;
 use crate::bridge::{Credentials, Forum, Kind, Login, Question, RealPause, Report, Step, Visitor};
 use crate::config::Config;
 use crate::domain::SystemClock;
+use crate::proxy::UpstreamDial;
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
@@ -29,7 +30,7 @@ impl Doctor {
             ));
         };
         let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
-        let dial = Arc::new(config.proxy.upstream.clone());
+        let dial = Arc::new(UpstreamDial::new(config.proxy.upstream.clone()));
         let forum = Forum::new(
             options.preset.clone(),
             &options.base,

@@ -13,7 +13,7 @@ use super::{preset, raw};
 use crate::bridge::options::{ForumOptions, Register};
 use crate::bridge::{Kind, Origin, Preset};
 use crate::domain::RequestPath;
-use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions, UpstreamScheme};
+use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
 use crate::server::options::ServerOptions;
 
 /// Server, application and identity headers, which the section has to fit; none where one of them has problems.
@@ -48,15 +48,6 @@ pub(super) fn read(
         _ => PathBuf::new(),
     };
     let (server, upstream, identity) = (server?, upstream?, identity?);
-    if way == Some(Kind::Form) && upstream.scheme == UpstreamScheme::Https {
-        let help = "let the forum listen on http:// of this machine, or use another bridge";
-        return reader.refuse(
-            "forum.bridge",
-            "\"form\" with an upstream over https",
-            "an upstream over http",
-            help,
-        );
-    }
     let Ok(origin) = Origin::parse(&server.public_url.origin().ascii_serialization()) else {
         return Some(None);
     };
@@ -128,8 +119,7 @@ fn fields(upstream: &UpstreamOptions, identity: &IdentityOptions) -> HeaderMap {
     let host = match &upstream.host_header {
         HostHeader::Client => None,
         HostHeader::Fixed(host) => Some(host.clone()),
-        HostHeader::Upstream if upstream.port == 80 => Some(upstream.host.to_string()),
-        HostHeader::Upstream => Some(format!("{}:{}", upstream.host, upstream.port)),
+        HostHeader::Upstream => Some(upstream.authority()),
     };
     if let Some(host) = host.and_then(|host| host.parse().ok()) {
         fields.insert(HOST, host);

@@ -67,6 +67,7 @@ impl Default for Server {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Upstream {
     pub(super) url: String,
+    pub(super) ca_file: String,
     pub(super) host_header: String,
     pub(super) connect_timeout: String,
     pub(super) read_timeout: String,
@@ -79,6 +80,7 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             url: "http://127.0.0.1:8000".into(),
+            ca_file: String::new(),
             host_header: "client".into(),
             connect_timeout: "2s".into(),
             read_timeout: "60s".into(),

@@ -9,8 +9,11 @@ use url::{Position, Url};
 use super::raw;
 use super::reader::{DAY, Reader, quoted, quoted_url};
 use super::secret;
+use super::server::placed;
 use crate::domain::Host;
-use crate::proxy::options::{HostHeader, IdentityEncoding, IdentityOptions, UpstreamOptions, UpstreamScheme};
+use crate::proxy::options::{
+    CaFile, HostHeader, IdentityEncoding, IdentityOptions, UpstreamOptions, UpstreamScheme,
+};
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -18,6 +21,7 @@ pub(super) fn read(
     listen: Option<&[SocketAddr]>,
 ) -> Option<UpstreamOptions> {
     let address = url(reader, &raw.url, listen.unwrap_or_default());
+    let ca_file = ca_file(reader, &raw.ca_file, address.as_ref().map(|(scheme, ..)| *scheme));
     let host_header = host_header(reader, &raw.host_header);
     let millisecond = Duration::from_millis(1);
     let mut time = |key: &str, text: &str, most| reader.duration(key, text, millisecond..=most);
@@ -31,6 +35,7 @@ pub(super) fn read(
         host,
         port,
         scheme,
+        ca_file: ca_file?,
         host_header: host_header?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
@@ -68,6 +73,27 @@ fn url(reader: &mut Reader<'_>, text: &str, listen: &[SocketAddr]) -> Option<(Up
         );
     }
     Some((scheme, host, port))
+}
+
+/// The inner `None` is the system's authorities.
+fn ca_file(reader: &mut Reader<'_>, text: &str, scheme: Option<UpstreamScheme>) -> Option<Option<CaFile>> {
+    const KEY: &str = "upstream.ca_file";
+    if text.is_empty() {
+        return Some(None);
+    }
+    if scheme == Some(UpstreamScheme::Http) {
+        let help = "in the clear nobody shows a certificate: begin upstream.url with https://, or leave the file out";
+        return reader.refuse(KEY, quoted(text), "an upstream.url over https", help);
+    }
+    let path = placed(reader, KEY, text).to_string_lossy().into_owned();
+    match CaFile::new(path.clone()) {
+        Ok(file) => Some(Some(file)),
+        Err(error) => {
+            let found = format!("{}: {error}", quoted(&path));
+            let help = "name the certificate of the authority that signed the application's";
+            reader.refuse(KEY, found, "certificates in PEM, and nothing else", help)
+        }
+    }
 }
 
 /// Whether connecting to `host` and `port` would reach our own listener.

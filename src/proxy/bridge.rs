@@ -4,27 +4,23 @@
 //! SECURITY: what a session has of the forum goes along with that session's requests and no others, and none of it reaches
 //! a browser.
 
-use std::io;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use tokio::net::TcpStream;
 use url::{Position, Url};
 
 use super::context::{Outcome, RequestContext};
-use super::options::UpstreamOptions;
 use super::{Gateway, Known, facts, visit};
 use crate::bridge::options::{ForumOptions, Register};
 use crate::bridge::{
-    self, AddressPattern, Asked, Dial, ForumAccounts, ForumSession, Jar, Kind, Line, Seen, Whose, any_seen,
+    self, AddressPattern, Asked, ForumAccounts, ForumSession, Jar, Kind, Seen, Whose, any_seen,
 };
 use crate::domain::{RequestPath, ReturnTo, SessionId, Timestamp};
 use crate::policy::{Permit, SignInReason};
@@ -71,17 +67,6 @@ enum Instead {
     Blocked,
     SignIn(SignInReason),
     Back,
-}
-
-#[async_trait]
-impl Dial for UpstreamOptions {
-    /// The name is looked up anew each time; config sees to it that the forum is spoken to in the clear.
-    async fn dial(&self) -> io::Result<Box<dyn Line>> {
-        let host = self.host.as_str().trim_matches(['[', ']']);
-        let line =
-            tokio::time::timeout(self.connect_timeout, TcpStream::connect((host, self.port))).await??;
-        Ok(Box::new(line))
-    }
 }
 
 impl ForumRules {

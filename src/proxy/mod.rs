@@ -11,6 +11,7 @@ mod access_log;
 mod bridge;
 mod connection;
 mod context;
+mod dial;
 mod facts;
 mod failure;
 mod forward_auth;
@@ -27,6 +28,7 @@ pub use access_log::Metrics;
 pub use bridge::ForumRules;
 pub use connection::Connection;
 pub use context::RequestContext;
+pub use dial::UpstreamDial;
 pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
 pub use upstream::Upstream;
@@ -51,7 +53,7 @@ use pingora::{Error, ErrorType};
 use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
-use self::options::ServiceWorkers;
+use self::options::{ServiceWorkers, UpstreamOptions};
 use self::trailers::Crossing;
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, HostPattern};
@@ -127,10 +129,12 @@ impl Gateway {
         Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::new() }
     }
 
-    /// The engine that carries this gateway's requests, with `pool_size` unused connections to the application at most.
-    pub fn engine(self: &Arc<Self>, pool_size: usize) -> impl ServerApp + Send + Sync + use<> {
+    /// The engine that carries this gateway's requests to `upstream`. What it takes of that at its start holds to its end: how many
+    /// unused connections are kept, and whose certificates count.
+    pub fn engine(self: &Arc<Self>, upstream: &UpstreamOptions) -> impl ServerApp + Send + Sync + use<> {
         let conf = ServerConf {
-            upstream_keepalive_pool_size: pool_size,
+            upstream_keepalive_pool_size: upstream.pool_size,
+            ca_file: upstream.ca_file.as_ref().map(|file| file.path().to_owned()),
             max_retries: ATTEMPTS,
             ..ServerConf::default()
         };

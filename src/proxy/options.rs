@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
+use pingora::tls::{RootCertStore, load_ca_file_into_store};
 
 use crate::domain::Host;
 
@@ -16,6 +17,8 @@ pub struct UpstreamOptions {
     pub port: u16,
     /// Whether it is spoken to over TLS, with its certificate verified for `host`.
     pub scheme: UpstreamScheme,
+    /// The authorities that may have signed that certificate; those that the system trusts if there is none.
+    pub ca_file: Option<CaFile>,
     /// What stands in the `Host` field it gets.
     pub host_header: HostHeader,
     /// How long connecting may take.
@@ -28,6 +31,42 @@ pub struct UpstreamOptions {
     pub idle_timeout: Duration,
     /// How many unused connections are kept.
     pub pool_size: usize,
+}
+
+impl UpstreamOptions {
+    /// Its host name or address as resolvers and certificates know it: no brackets around IPv6.
+    pub fn bare_host(&self) -> &str {
+        self.host.as_str().trim_matches(['[', ']'])
+    }
+
+    /// Host and port, as they stand in a `Host` field.
+    pub fn authority(&self) -> String {
+        match (self.scheme, self.port) {
+            (UpstreamScheme::Http, 80) | (UpstreamScheme::Https, 443) => self.host.to_string(),
+            (_, port) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
+/// A file with certificates of authorities, in PEM. It could be read when this was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaFile(String);
+
+impl CaFile {
+    /// Takes the file at this path.
+    ///
+    /// # Errors
+    /// Why the engine could not use it.
+    pub fn new(path: String) -> Result<Self, String> {
+        let mut store = RootCertStore::empty();
+        load_ca_file_into_store(&path, &mut store).map_err(|error| error.to_string())?;
+        if store.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(Self(path)) }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How the application is spoken to.

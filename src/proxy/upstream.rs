@@ -39,7 +39,7 @@ impl Upstream {
         let host_header = match &options.host_header {
             HostHeader::Client => None,
             HostHeader::Fixed(host) => Some(host.clone()),
-            HostHeader::Upstream => Some(authority(&options)),
+            HostHeader::Upstream => Some(options.authority()),
         };
         Arc::new(Self {
             options,
@@ -55,8 +55,8 @@ impl Upstream {
     /// # Errors
     /// The resolver's; the gateway starts all the same and answers 502 until it succeeds.
     pub async fn look_up(&self) -> std::io::Result<()> {
-        let host = self.options.host.as_str().trim_matches(['[', ']']);
-        let found: Vec<SocketAddr> = tokio::net::lookup_host((host, self.options.port)).await?.collect();
+        let host = (self.options.bare_host(), self.options.port);
+        let found: Vec<SocketAddr> = tokio::net::lookup_host(host).await?.collect();
         if found.is_empty() {
             return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"));
         }
@@ -99,7 +99,7 @@ impl Upstream {
 
     /// What it is called in the log.
     pub fn authority(&self) -> String {
-        authority(&self.options)
+        self.options.authority()
     }
 
     /// Whether a connection can be made now.
@@ -125,14 +125,10 @@ impl Upstream {
         crossing: Option<&Crossing>,
     ) -> Option<Box<HttpPeer>> {
         let address = self.address()?;
-        let tls = self.options.scheme == UpstreamScheme::Https;
-        let mut peer = HttpPeer::new(address, tls, self.options.host.as_str().to_owned());
-        let options = &mut peer.options;
-        options.connection_timeout = Some(self.options.connect_timeout);
-        options.total_connection_timeout = Some(self.options.connect_timeout * if tls { 2 } else { 1 });
-        options.read_timeout = Some(self.options.read_timeout);
-        options.write_timeout = Some(self.options.write_timeout);
-        options.idle_timeout = Some(self.options.idle_timeout);
+        let mut peer = peer_at(&self.options, address);
+        peer.options.read_timeout = Some(self.options.read_timeout);
+        peer.options.write_timeout = Some(self.options.write_timeout);
+        peer.options.idle_timeout = Some(self.options.idle_timeout);
         let is_upgrade = request.headers.contains_key(UPGRADE);
         if is_upgrade {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
@@ -156,11 +152,13 @@ impl Upstream {
     }
 }
 
-fn authority(options: &UpstreamOptions) -> String {
-    match (options.scheme, options.port) {
-        (UpstreamScheme::Http, 80) | (UpstreamScheme::Https, 443) => options.host.to_string(),
-        (_, port) => format!("{}:{port}", options.host),
-    }
+/// The application at one of its addresses. Over TLS its certificate has to be valid for the name in its URL.
+pub(super) fn peer_at(options: &UpstreamOptions, address: SocketAddr) -> HttpPeer {
+    let tls = options.scheme == UpstreamScheme::Https;
+    let mut peer = HttpPeer::new(address, tls, options.bare_host().to_owned());
+    peer.options.connection_timeout = Some(options.connect_timeout);
+    peer.options.total_connection_timeout = Some(options.connect_timeout * if tls { 2 } else { 1 });
+    peer
 }
 
 #[cfg(test)]
@@ -174,6 +172,7 @@ mod tests {
             host: Host::parse("localhost").unwrap(),
             port: 80,
             scheme: UpstreamScheme::Http,
+            ca_file: None,
             host_header: HostHeader::Client,
             connect_timeout: second,
             read_timeout: second,

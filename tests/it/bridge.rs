@@ -1,8 +1,10 @@
 //! The bridge through the whole gateway: a member who signs in here is known to an unmodified forum.
 
 mod forum;
+mod tls;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Method;
@@ -27,16 +29,29 @@ impl Site {
     }
 
     async fn with(access: &str, bridge: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let forum = FakeForum::start().await;
+        let address = forum.address();
+        Self::before(forum, address, tempfile::tempdir().unwrap(), access, bridge).await
+    }
+
+    /// A site before a forum that is reached at `address`: over TLS, if there is a `ca.pem` in the folder.
+    async fn before(
+        forum: FakeForum,
+        address: SocketAddr,
+        folder: TempDir,
+        access: &str,
+        bridge: &str,
+    ) -> Self {
         let preset = folder.path().join("fake.toml");
         fs::write(&preset, PRESET).unwrap();
         let rest = format!(
             "[forum]\npreset = {preset:?}\nvault_key = {:?}\n{bridge}",
             folder.path().join("forum.key")
         );
-        let forum = FakeForum::start().await;
-        let settings = Settings { rest: &rest, access, ..Settings::NONE };
-        let gateway = Gateway::with(forum.address(), settings).await;
+        let ca_file = folder.path().join("ca.pem");
+        let ca_file = ca_file.exists().then_some(ca_file.as_path());
+        let settings = Settings { rest: &rest, access, ca_file, ..Settings::NONE };
+        let gateway = Gateway::with(address, settings).await;
         let site = Self { forum, gateway, folder };
         site.add("alice").await;
         site

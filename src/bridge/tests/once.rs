@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::server::{Call, Reply};
 use super::*;
+use crate::auth::captured_log::Log;
 use crate::bridge::tests::{php, python};
 use crate::domain::TokenHash;
 
@@ -261,7 +262,11 @@ async fn a_forum_that_is_away_is_a_guests_forum_and_asked_again_later() {
     };
     let world = World::start("fluxbb", Box::new(fake)).await;
     world.accounts.set(1, NAME, PASSWORD, 1);
+    let log = Log::start();
     assert!(matches!(world.known(1, 1).await, Known::Anonymous));
+    let said = log.text();
+    assert!(said.contains("the forum is away") && said.contains("502"), "{said}");
+    assert!(!said.contains("b&b"), "nothing of the password: {said}");
     assert!(matches!(world.known(1, 1).await, Known::Anonymous));
     assert_eq!(world.server.calls().len(), 1);
     world.server.clock.advance(Duration::from_secs(10));

@@ -1,6 +1,7 @@
 //! The real gateway in this process, on ports of its own, before an upstream of the test's choice.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserN
 pub(crate) struct Settings<'s> {
     /// The port that browsers use, where another proxy stands before the gateway; its own if there is none.
     pub(crate) public_port: Option<u16>,
+    /// The authorities by which the application is known over TLS; it speaks in the clear if there are none.
+    pub(crate) ca_file: Option<&'s Path>,
     /// Below `[server]`.
     pub(crate) server: &'s str,
     /// Below `[upstream]`.
@@ -26,7 +29,8 @@ pub(crate) struct Settings<'s> {
 
 impl Settings<'_> {
     /// The defaults.
-    pub(crate) const NONE: Self = Self { server: "", upstream: "", access: "", rest: "", public_port: None };
+    pub(crate) const NONE: Self =
+        Self { server: "", upstream: "", access: "", rest: "", public_port: None, ca_file: None };
 }
 
 /// A running gateway with a clock that the test moves.
@@ -90,10 +94,14 @@ impl Gateway {
 }
 
 fn configuration(address: SocketAddr, upstream: SocketAddr, settings: Settings<'_>) -> Config {
-    let Settings { public_port, server, upstream: upstream_lines, access, rest } = settings;
+    let Settings { public_port, ca_file, server, upstream: upstream_lines, access, rest } = settings;
+    let (scheme, ca_file) = match ca_file {
+        Some(file) => ("https", format!("ca_file = {file:?}")),
+        None => ("http", String::new()),
+    };
     let text = format!(
         "[server]\nlisten = [\"{address}\"]\npublic_url = \"http://localhost:{}\"\nadmin_listen = \"\"\n{server}\n\
-         [upstream]\nurl = \"http://{upstream}\"\n{upstream_lines}\n\
+         [upstream]\nurl = \"{scheme}://{upstream}\"\n{ca_file}\n{upstream_lines}\n\
          [store]\nbackend = \"memory\"\n[access]\n{access}\n{rest}\n",
         public_port.unwrap_or_else(|| address.port())
     );

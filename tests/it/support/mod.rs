@@ -8,6 +8,7 @@ pub(crate) mod ceremony;
 pub(crate) mod gateway;
 pub(crate) mod passkey;
 pub(crate) mod raw;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wire;
 
