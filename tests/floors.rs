@@ -42,7 +42,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 41] = [
+const HOMES: [(&str, &[&str]); 42] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords"]),
@@ -67,6 +67,7 @@ const HOMES: [(&str, &[&str]); 41] = [
     ("hyper", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("hyper_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("indicatif", &["cli/"]),
+    ("lettre", &["auth/mail/smtp.rs"]),
     ("memchr", &["auth/import"]),
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),

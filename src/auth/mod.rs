@@ -12,6 +12,7 @@ mod identifier;
 pub mod import;
 mod kept;
 mod links;
+pub mod mail;
 pub mod passkeys;
 pub mod passwords;
 mod sessions;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::reach::carry_out;
-use super::{Streams, Trouble, live};
+use super::{Streams, Trouble, live, mail};
 use crate::bridge::Kind;
 use crate::config::Config;
 use crate::policy::RequiredFor;
@@ -44,6 +44,7 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
         ("forum", forum(config)),
         ("own pages", config.own_url("/")),
+        ("mail", config.mail.as_ref().map_or_else(|| "none is sent".to_owned(), mail::server)),
         ("metrics, health", admin),
         ("store", store),
     ];

@@ -10,6 +10,7 @@ mod explain;
 mod forum;
 mod import;
 mod live;
+mod mail;
 mod passkey;
 mod password;
 mod reach;
@@ -68,6 +69,9 @@ enum Action {
     /// See what is known of the forum, and look after members' passwords for it
     #[command(subcommand)]
     Forum(forum::Forum),
+    /// Try the mail server out
+    #[command(subcommand)]
+    Mail(mail::Mail),
     /// List or remove passkeys
     #[command(subcommand)]
     Passkey(passkey::Passkey),
@@ -120,6 +124,7 @@ impl Cli {
             Action::Doctor(doctor) => doctor.run(&config, streams),
             Action::Explain(explain) => explain.run(&config, streams),
             Action::Forum(forum) => forum.run(&config, streams),
+            Action::Mail(mail) => mail.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),
             Action::Reload => reload::run(&config, streams),
             Action::Serve => serve::run(&config, self.config),

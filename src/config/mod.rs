@@ -10,6 +10,7 @@ mod forum;
 mod house;
 mod layers;
 mod limits;
+mod mail;
 mod passkeys;
 mod preset;
 mod problem;
@@ -28,6 +29,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
 use crate::bridge::options::ForumOptions;
@@ -66,6 +68,8 @@ pub struct Config {
     pub forum: Option<ForumOptions>,
     /// Where accounts and sessions are kept.
     pub store: StoreOptions,
+    /// How mail leaves; none if none does.
+    pub mail: Option<MailOptions>,
     /// How our pages look.
     pub pages: PageOptions,
     /// The log.

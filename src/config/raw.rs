@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) password: Password,
     pub(super) session: Session,
     pub(super) store: Store,
+    pub(super) mail: Mail,
     pub(super) pages: Pages,
     pub(super) log: Log,
 }
@@ -259,6 +260,34 @@ pub(super) struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self { backend: "sled".into(), path: String::new(), cache_mib: 16 }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Mail {
+    pub(super) host: String,
+    pub(super) port: u64,
+    pub(super) tls: String,
+    pub(super) user: String,
+    pub(super) password_file: String,
+    pub(super) from: String,
+    pub(super) hello: String,
+    pub(super) timeout: String,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            port: 587,
+            tls: "starttls".into(),
+            user: String::new(),
+            password_file: String::new(),
+            from: String::new(),
+            hello: String::new(),
+            timeout: "30s".into(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::public::Public;
 use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
-use super::{Config, forum, house, limits, passkeys, public, server, upstream};
+use super::{Config, forum, house, limits, mail, passkeys, public, server, upstream};
 use crate::auth::passkeys::PasskeyOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
@@ -45,6 +45,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
     let store = house::store(reader, &raw.store, data_dir);
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
+    let mail = public.as_ref().zip(pages.as_ref());
+    let mail = mail.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref());
@@ -74,6 +76,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         passkeys,
         forum: forum?,
         store: store?,
+        mail: mail?,
         pages: pages?,
         log: log?,
         aliases: public.aliases,

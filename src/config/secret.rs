@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 use super::reader::{Reader, quoted};
 use super::server::placed;
+use crate::domain::Secret;
 
 /// Shorter secrets could be guessed.
 const LEAST_BYTES: usize = 16;
@@ -16,19 +18,8 @@ pub(super) fn header_value(reader: &mut Reader<'_>, key: &str, text: &str) -> Op
     if text.is_empty() {
         return Some(None);
     }
-    let path = placed(reader, key, text);
-    let shown = quoted(&path.to_string_lossy());
     let help = "make it with: (umask 077; openssl rand -base64 33 > FILE)";
-    let read = fs::metadata(&path)
-        .and_then(|metadata| Ok((metadata.permissions().mode(), fs::read_to_string(&path)?)));
-    let (mode, secret) = match read {
-        Ok(read) => read,
-        Err(error) => return reader.refuse(key, format!("{shown}: {error}"), "a file with a secret", help),
-    };
-    if mode & 0o077 != 0 {
-        let found = format!("{shown}, which others may read (mode {:o})", mode & 0o777);
-        return reader.refuse(key, found, "a file that only its owner may read", "run: chmod 600 FILE");
-    }
+    let (shown, secret) = read(reader, key, text, help)?;
     let secret = secret.trim();
     match HeaderValue::from_str(secret) {
         Ok(mut value) if secret.len() >= LEAST_BYTES && secret.is_ascii() => {
@@ -40,4 +31,36 @@ pub(super) fn header_value(reader: &mut Reader<'_>, key: &str, text: &str) -> Op
             reader.refuse(key, format!("{shown}, whose content is not that"), &expected, help)
         }
     }
+}
+
+/// The password in the file that `text` names: its first line.
+pub(super) fn password(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Secret<String>> {
+    let help = "make it with: (umask 077; cat > FILE), then type the password, Enter and Ctrl-D";
+    let (shown, secret) = read(reader, key, text, help)?;
+    match secret.lines().next() {
+        Some(password) if !password.is_empty() => Some(Secret::new(password.to_owned())),
+        _ => reader.refuse(
+            key,
+            format!("{shown}, whose first line is empty"),
+            "one line with the password",
+            help,
+        ),
+    }
+}
+
+/// What is in a file, and its name to show.
+fn read(reader: &mut Reader<'_>, key: &str, text: &str, help: &str) -> Option<(String, Zeroizing<String>)> {
+    let path = placed(reader, key, text);
+    let shown = quoted(&path.to_string_lossy());
+    let read = fs::metadata(&path)
+        .and_then(|metadata| Ok((metadata.permissions().mode(), fs::read_to_string(&path)?)));
+    let (mode, secret) = match read {
+        Ok(read) => read,
+        Err(error) => return reader.refuse(key, format!("{shown}: {error}"), "a file with a secret", help),
+    };
+    if mode & 0o077 != 0 {
+        let found = format!("{shown}, which others may read (mode {:o})", mode & 0o777);
+        return reader.refuse(key, found, "a file that only its owner may read", "run: chmod 600 FILE");
+    }
+    Some((shown, Zeroizing::new(secret)))
 }

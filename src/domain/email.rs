@@ -1,4 +1,9 @@
-//! An [`EmailKey`]: the form in which e-mail addresses are compared. The address itself is kept as it was written.
+//! E-mail addresses: an [`EmailKey`] is the form in which they are compared, a [`MailAddress`] one that mail can be sent to.
+//! The address itself is kept as it was written.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -34,6 +39,59 @@ impl EmailKey {
     }
 }
 
+/// An address for an envelope: the part before the `@` as it was written, the host in its ASCII form.
+///
+/// SECURITY: nothing that means something to SMTP or in a header can be in one. Quoted local parts (RFC 5321 §4.1.2) are
+/// refused with it; hardly anybody has one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// As long as the part before the `@` may be (RFC 5321 §4.5.3.1.1).
+    const MAX_LOCAL_BYTES: usize = 64;
+
+    /// Reads an address as typed; none if it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let key = EmailKey::parse(text)?;
+        let ((_, host), (local, _)) = (key.0.rsplit_once('@')?, text.trim().rsplit_once('@')?);
+        let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(is_atext);
+        let is_host = host.contains(|c: char| c.is_ascii_alphabetic());
+        (is_host && local.len() <= Self::MAX_LOCAL_BYTES && local.split('.').all(is_atom))
+            .then(|| Self(format!("{local}@{host}")))
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What an atom is made of (RFC 5322 §3.2.3, RFC 6532 §3.2).
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
+}
+
+impl fmt::Display for MailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for MailAddress {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("is no e-mail address")
+    }
+}
+
+impl From<MailAddress> for String {
+    fn from(address: MailAddress) -> Self {
+        address.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +114,42 @@ mod tests {
             assert_eq!(key(none), None, "{none}");
         }
         assert_eq!(key(&format!("{}@forum.example", "x".repeat(250))), None);
+    }
+
+    #[test]
+    fn mail_goes_to_plain_addresses_alone() {
+        let address = |text: &str| MailAddress::parse(text).map(|address| address.0);
+        for (text, same) in [
+            (" Ann.O'Neil+forum@FORUM.example. ", "Ann.O'Neil+forum@forum.example"),
+            ("ann@münchen.example", "ann@xn--mnchen-3ya.example"),
+            ("zoë@x.example", "zoë@x.example"),
+            ("ann@localhost", "ann@localhost"),
+        ] {
+            assert_eq!(address(text).as_deref(), Some(same), "{text}");
+        }
+        for hostile in [
+            "ann@x.example\r\nRCPT TO:<eve@x.example>",
+            "ann\u{0}@x.example",
+            "ann>@x.example",
+            "<ann@x.example>",
+            "\"a b\"@x.example",
+            "\"a\"@x.example",
+            "a:b@x.example",
+            "a;b@x.example",
+            "a(b)@x.example",
+            "a\\b@x.example",
+            "a..b@x.example",
+            ".a@x.example",
+            "a.@x.example",
+            "a\u{202e}b@x.example",
+            "a\u{200b}b@x.example",
+            "ann@[127.0.0.1]",
+            "ann@127.0.0.1",
+            "ann@x.example, eve@x.example",
+            "ann@x.example@y.example",
+        ] {
+            assert_eq!(address(hostile), None, "{hostile:?}");
+        }
+        assert_eq!(address(&format!("{}@x.example", "x".repeat(65))), None);
     }
 }

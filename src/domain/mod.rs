@@ -19,7 +19,7 @@ mod session;
 mod user;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use email::EmailKey;
+pub use email::{EmailKey, MailAddress};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use import_mark::ImportMark;
 pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};

@@ -9,6 +9,7 @@ mod audience;
 mod audit;
 mod forum;
 mod kept;
+mod letters;
 mod link;
 mod login;
 mod logout;
@@ -26,6 +27,7 @@ mod wording;
 
 pub use audience::Audience;
 pub use kept::{Late, Resend};
+pub use letters::Letters;
 pub use pages::PagesError;
 pub use passkeys::{PasskeyCount, PasskeyCounts};
 pub use refusal::Problem;

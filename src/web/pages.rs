@@ -117,9 +117,7 @@ impl Pages {
             Palette::of(&options.accent).ok_or_else(|| PagesError::Accent(options.accent.clone()))?;
         let assets = Assets::new(&palette);
         let mut environment = Environment::new();
-        environment.set_syntax(
-            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default(),
-        );
+        environment.set_syntax(syntax());
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let [style, script, passkeys, icon] = assets.names().map(|name| format!("{prefix}/assets/{name}"));
@@ -132,7 +130,7 @@ impl Pages {
             environment.add_template(name, source).map_err(|error| mistake(&error, name, None))?;
         }
         if let Some(folder) = &options.templates {
-            replace_from(folder, &mut environment)?;
+            replace_from(folder, &mut environment, &["html"])?;
         }
         let pages = Self { environment, assets };
         pages.try_all().map_err(|(error, name)| mistake(&error, name, options.templates.as_deref()))?;
@@ -190,8 +188,17 @@ impl Web {
     }
 }
 
-/// Takes all `.html` files of a folder. Those of an embedded template's name replace it, others can be included.
-fn replace_from(folder: &Path, environment: &mut Environment<'static>) -> Result<(), PagesError> {
+/// Lines that hold a tag alone leave nothing behind.
+pub(super) fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().unwrap_or_default()
+}
+
+/// Takes all files of these `endings` in a folder. Those of an embedded template's name replace it, others can be included.
+pub(super) fn replace_from(
+    folder: &Path,
+    environment: &mut Environment<'static>,
+    endings: &[&str],
+) -> Result<(), PagesError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
         move |reason| PagesError::Unreadable { path, reason }
@@ -199,7 +206,7 @@ fn replace_from(folder: &Path, environment: &mut Environment<'static>) -> Result
     for entry in std::fs::read_dir(folder).map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        if path.extension().is_none_or(|extension| extension != "html") {
+        if path.extension().is_none_or(|extension| endings.iter().all(|ending| extension != *ending)) {
             continue;
         }
         let source = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
@@ -211,7 +218,7 @@ fn replace_from(folder: &Path, environment: &mut Environment<'static>) -> Result
 }
 
 /// `folder` is where a template of that name was looked for first.
-fn mistake(error: &minijinja::Error, name: &str, folder: Option<&Path>) -> PagesError {
+pub(super) fn mistake(error: &minijinja::Error, name: &str, folder: Option<&Path>) -> PagesError {
     // A failing include or block names the outer file; the innermost cause names the place.
     let mut innermost = error;
     while let Some(cause) = std::error::Error::source(innermost).and_then(|cause| cause.downcast_ref()) {

@@ -9,6 +9,8 @@ mod crash;
 mod descriptors;
 mod full_disk;
 mod import;
+mod mail;
+mod mail_server;
 mod memory;
 mod readme;
 mod site;

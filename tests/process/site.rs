@@ -173,15 +173,16 @@ impl Finished {
     }
 }
 
-/// The lines a process has written to its standard error so far.
+/// The lines a process has written so far.
 #[derive(Default)]
-struct Log {
+pub(crate) struct Log {
     lines: Mutex<(Vec<String>, bool)>,
     more: Condvar,
 }
 
 impl Log {
-    fn follow(self: &Arc<Self>, pipe: impl Read + Send + 'static) {
+    /// Reads a pipe to its end, beside whoever waits for its lines.
+    pub(crate) fn follow(self: &Arc<Self>, pipe: impl Read + Send + 'static) {
         let log = Arc::clone(self);
         thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
@@ -193,8 +194,13 @@ impl Log {
         });
     }
 
+    /// All of them.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().0.clone()
+    }
+
     /// The first line for which `find` has a value; none if the pipe ends before.
-    fn wait<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut lines = self.lines.lock().unwrap();
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -298,7 +304,7 @@ impl Gateway {
 
     /// What it has logged; all of it once it has ended.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.log.lines.lock().unwrap().0.clone()
+        self.log.lines()
     }
 
     /// All that it has ever logged, after its end.

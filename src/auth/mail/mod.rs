@@ -1,0 +1,36 @@
+//! Mail to members.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `options` | the mail server |
+//! | `smtp` | how one mail gets there; alone knows lettre |
+
+pub mod options;
+mod smtp;
+
+pub use smtp::{Fault, Smtp, Undelivered};
+
+use crate::domain::{MailAddress, Timestamp};
+
+/// A mail in words. It may hold a code, so it can't be printed.
+pub struct Message {
+    /// Tells it from all others: the part before the `@` of its `Message-ID`. The same for each try, so that a mail which
+    /// arrives twice is known to be one.
+    pub id: String,
+    /// When what it tells of happened.
+    pub date: Timestamp,
+    /// Who gets it.
+    pub to: MailAddress,
+    /// What it says.
+    pub written: Written,
+}
+
+/// What a mail says.
+pub struct Written {
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The same in HTML.
+    pub html: String,
+}
