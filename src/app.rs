@@ -107,6 +107,11 @@ impl Services {
             StoreOptions::Sled { .. } => Some(config.server.data_dir.join("kept")),
         };
         let kept = Arc::new(KeptForms::new(Arc::clone(&clock), folder));
+        let forum: Arc<Mutex<Option<AtForum>>> = Arc::default();
+        let at_forum = Arc::clone(&forum);
+        sessions.tell(move |session| {
+            accounts_at(&at_forum).iter().for_each(|accounts| accounts.forget(&session))
+        });
         Ok(Self {
             store,
             sessions,
@@ -116,7 +121,7 @@ impl Services {
             passkey_counts: Arc::default(),
             clock,
             pending,
-            forum: Arc::default(),
+            forum,
         })
     }
 
@@ -142,8 +147,7 @@ impl Services {
 
     /// Members' accounts at the forum, as long as they sign in at its form.
     pub fn forum_accounts(&self) -> Option<Arc<ForumAccounts>> {
-        let at_forum = self.forum.lock().unwrap_or_else(PoisonError::into_inner);
-        at_forum.as_ref().map(|at_forum| Arc::clone(&at_forum.accounts))
+        accounts_at(&self.forum)
     }
 
     fn at_forum(&self, config: &Config) -> Result<Option<Arc<ForumAccounts>>, StartError> {
@@ -227,6 +231,11 @@ impl Services {
         };
         Ok((rules, upstream))
     }
+}
+
+fn accounts_at(forum: &Mutex<Option<AtForum>>) -> Option<Arc<ForumAccounts>> {
+    let at_forum = forum.lock().unwrap_or_else(PoisonError::into_inner);
+    at_forum.as_ref().map(|at_forum| Arc::clone(&at_forum.accounts))
 }
 
 /// Sockets that are bound already. Tests bind port 0 and put the port they got into the configuration.

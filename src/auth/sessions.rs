@@ -8,7 +8,7 @@ mod over;
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -109,7 +109,11 @@ pub struct Sessions {
     clock: Arc<dyn Clock>,
     /// Held while what a member chose is read and made known.
     learning: Mutex<()>,
+    /// Who wants to know of each session that is over.
+    listener: OnceLock<Box<Listener>>,
 }
+
+type Listener = dyn Fn(SessionId) + Send + Sync;
 
 impl Sessions {
     /// For how long an expired session is remembered, so that what came too late is still its member's.
@@ -158,7 +162,14 @@ impl Sessions {
             drop(store.apply(ended));
         }
         let lifetimes = ArcSwap::from_pointee(lifetimes);
-        Ok(Self { live, over, lifetimes, store, clock, learning: Mutex::new(()) })
+        let (learning, listener) = (Mutex::new(()), OnceLock::new());
+        Ok(Self { live, over, lifetimes, store, clock, learning, listener })
+    }
+
+    /// Has `listener` told of each session that is over from now on, however it came to its end. It is called once for all,
+    /// on the way of whoever ended the session, and must be quick. The first one stays.
+    pub fn tell(&self, listener: impl Fn(SessionId) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
     }
 
     /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read.
@@ -288,8 +299,9 @@ impl Sessions {
     /// Ends one session; no error if it has ended already.
     pub async fn end(&self, id: SessionId) -> Result<(), StoreError> {
         self.store.apply(vec![Change::EndSession(id)]).await?;
-        self.live.remove(&id);
+        let was_live = self.live.remove(&id).is_some();
         self.over.forget(id);
+        self.announce(was_live.then_some(id));
         Ok(())
     }
 
@@ -303,12 +315,7 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::EndSessions(user, but));
         self.store.apply(batch).await?;
-        let mut ended = 0;
-        self.live.retain(|id, session| {
-            let stays = session.user() != user || Some(*id) == but;
-            ended += usize::from(!stays);
-            stays
-        });
+        let ended = self.drop_where(|id, session| session.user() == user && Some(*id) != but);
         self.over.forget_all(user);
         Ok(ended)
     }
@@ -324,10 +331,9 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::RemovePasskey(user, passkey.clone()));
         self.store.apply(batch).await?;
-        let before = self.live.len();
-        self.live.retain(|_, session| session.user() != user || session.passkey() != Some(passkey));
+        let ended =
+            self.drop_where(|_, session| session.user() == user && session.passkey() == Some(passkey));
         self.over.forget_all(user);
-        let ended = before.saturating_sub(self.live.len());
         // The last one takes the member's choice along.
         self.learn_choice(user, self.live_of(user))?;
         Ok(ended)
@@ -391,12 +397,33 @@ impl Sessions {
         }
         for id in expired {
             // At once, so that whoever revokes it meanwhile finds it in one of the two places.
-            self.live.remove_if(&id, |_, session| {
+            let dropped = self.live.remove_if(&id, |_, session| {
                 self.over.remember(&session.session, session.last_seen(), now, &lifetimes);
                 true
             });
+            self.announce(dropped.map(|(id, _)| id));
         }
         Ok(())
+    }
+
+    /// Takes sessions out of the map; how many there were.
+    fn drop_where(&self, is_over: impl Fn(&SessionId, &LiveSession) -> bool) -> usize {
+        let mut dropped = Vec::new();
+        self.live.retain(|id, session| {
+            let is_over = is_over(id, session);
+            dropped.extend(is_over.then_some(*id));
+            !is_over
+        });
+        let count = dropped.len();
+        self.announce(dropped);
+        count
+    }
+
+    /// Not while the map is held: whoever listens may look into it.
+    fn announce(&self, over: impl IntoIterator<Item = SessionId>) {
+        if let Some(listener) = self.listener.get() {
+            over.into_iter().for_each(listener);
+        }
     }
 
     fn snapshots(&self, which: impl Fn(&LiveSession) -> bool) -> Vec<Session> {

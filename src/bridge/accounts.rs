@@ -113,7 +113,7 @@ impl ForumAccounts {
         self.bridge.notice(session, seen);
     }
 
-    /// A session is over.
+    /// A session is over here. It is ended at the forum, too, without anybody waiting for that.
     pub fn forget(&self, session: &SessionId) {
         self.bridge.forget(session);
         self.guests().remove(session);

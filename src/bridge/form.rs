@@ -1,4 +1,5 @@
-//! Finds the sign-in form in a page and fills it in as a browser would (HTML Standard, "Form submission").
+//! Finds the sign-in form in a page and fills it in as a browser would (HTML Standard, "Form submission"), and tells where the
+//! page's buttons and links lead.
 //!
 //! The page is what the forum sent and may be anything: it is read by a tokenizer that follows the standard, with limits on
 //! how much of it is believed. Fields are taken in their order, since PHP lets the last of a name win.
@@ -20,12 +21,14 @@ pub(super) struct Page {
     encoding: &'static Encoding,
     base: Option<String>,
     forms: Vec<Form>,
+    links: Vec<String>,
 }
 
 /// A form, with the fields a browser would send.
 #[derive(Default)]
 struct Form {
     action: Option<String>,
+    is_post: bool,
     fields: Vec<Field>,
     /// The fields that are shown, whether they would be sent or not.
     names: Vec<String>,
@@ -37,7 +40,7 @@ struct Field {
     value: String,
 }
 
-/// A sign-in form that is filled in. Holds the password: not to be printed.
+/// A form that is filled in. May hold the password: not to be printed.
 #[cfg_attr(test, derive(Debug, PartialEq, Eq))]
 pub(super) struct Post {
     /// Where to, as the page says it; empty: to the page's own address.
@@ -71,12 +74,12 @@ impl Page {
         let label = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
         let encoding = label.or_else(|| declared(bytes)).unwrap_or(UTF_8);
         let (text, encoding, _) = encoding.decode(bytes);
-        let mut reader = Reader { base: None, forms: Vec::new(), open: None, text_of: None };
+        let mut reader = Reader::default();
         let mut emitter = DefaultEmitter::default();
         emitter.naively_switch_states(true);
         Tokenizer::new_with_emitter(&*text, emitter).for_each(|Ok(token)| reader.take(token));
-        let Reader { base, forms, .. } = reader;
-        Self { text: text.into_owned(), encoding, base, forms }
+        let Reader { base, forms, links, .. } = reader;
+        Self { text: text.into_owned(), encoding, base, forms, links }
     }
 
     /// The names of the fields in its forms.
@@ -98,17 +101,42 @@ impl Page {
             .ok_or_else(|| with_password().next().map_or(NoForm::Missing, |_| NoForm::NoName))?;
         let own = [filling.user, filling.password];
         let is_set = |name: &str| own.iter().any(|(own, _)| *own == name) || filling.fixed.contains_key(name);
-        let copied = form.fields.iter().filter(|field| !is_set(&field.name));
+        let copied = form.pairs().filter(|(name, _)| !is_set(name));
         let fixed = filling.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let pairs = copied.map(|field| (field.name.as_str(), field.value.as_str())).chain(own).chain(fixed);
+        let pairs = copied.chain(own).chain(fixed);
+        self.post(form, pairs).ok_or(NoForm::TooLong)
+    }
+
+    /// What its forms post if nothing is filled in and the return key pressed.
+    pub(super) fn buttons(&self) -> impl Iterator<Item = Post> {
+        self.forms.iter().filter(|form| form.is_post).filter_map(|form| self.post(form, form.pairs()))
+    }
+
+    /// Where its links lead, and after them its forms that post nothing.
+    pub(super) fn links(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let forms = self.forms.iter().filter(|form| !form.is_post);
+        let forms = forms.filter_map(|form| self.post(form, form.pairs())).map(|Post { action, body }| {
+            let path = action.split(['?', '#']).next().unwrap_or_default();
+            Cow::Owned(format!("{path}?{body}"))
+        });
+        self.links.iter().map(|link| Cow::Borrowed(link.as_str())).chain(forms)
+    }
+
+    /// A form as it is sent, in the page's own encoding; none if that would be too long.
+    fn post<'p>(&self, form: &Form, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Option<Post> {
         let mut post = form_urlencoded::Serializer::new(String::new());
         let encode: &dyn Fn(&str) -> Cow<'_, [u8]> = &|text| self.encoding.encode(text).0;
         post.encoding_override(Some(encode));
         let body = post.extend_pairs(pairs).finish();
-        if form.names.len() > FIELDS || body.len() > POST_BYTES {
-            return Err(NoForm::TooLong);
-        }
-        Ok(Post { action: form.action.clone().unwrap_or_default(), body })
+        let fits = form.names.len() <= FIELDS && body.len() <= POST_BYTES;
+        fits.then(|| Post { action: form.action.clone().unwrap_or_default(), body })
+    }
+}
+
+impl Form {
+    /// The fields that are sent.
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|field| (field.name.as_str(), field.value.as_str()))
     }
 }
 
@@ -121,9 +149,11 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// Follows the tags of a page.
+#[derive(Default)]
 struct Reader {
     base: Option<String>,
     forms: Vec<Form>,
+    links: Vec<String>,
     /// The form whose fields are read; a form inside a form is none (HTML Standard, 13.2.6.4.7).
     open: Option<usize>,
     /// The field whose text is being read.
@@ -155,9 +185,12 @@ impl Reader {
     fn start(&mut self, tag: &StartTag<()>) {
         match &tag.name[..] {
             b"base" if self.base.is_none() => self.base = attribute(tag, "href"),
+            b"a" => self.links.extend(attribute(tag, "href")),
             b"form" if self.open.is_none() => {
                 self.open = Some(self.forms.len());
-                self.forms.push(Form { action: attribute(tag, "action"), ..Form::default() });
+                let is_post =
+                    attribute(tag, "method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
+                self.forms.push(Form { action: attribute(tag, "action"), is_post, ..Form::default() });
             }
             b"input" => self.input(tag),
             b"button" => self.button(tag),

@@ -1,6 +1,7 @@
 //! Signing a member in at the forum's own form, once, as their browser would. How it went is a value; nothing is tried twice
 //! here, and nothing of the password or the cookies is in what is said about it.
 
+mod sign_out;
 mod walk;
 
 use std::sync::Arc;

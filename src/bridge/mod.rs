@@ -11,6 +11,7 @@ mod basic;
 mod client;
 mod form;
 mod jar;
+mod leaving;
 mod login;
 mod member;
 mod names;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use self::leaving::Leaving;
 use self::member::{Gate, PAUSE, Standing};
 use crate::domain::{SessionId, Timestamp, UserId};
 
@@ -57,7 +59,8 @@ const SHORT_ONES: u32 = 3;
 pub struct Bridge(Arc<Inner>);
 
 struct Inner {
-    forum: Forum,
+    forum: Arc<Forum>,
+    leaving: Leaving,
     accounts: Arc<dyn Accounts>,
     sessions: Mutex<HashMap<SessionId, Entry>>,
     members: Mutex<HashMap<UserId, Arc<Gate>>>,
@@ -93,7 +96,9 @@ impl Bridge {
     /// A bridge to a forum, with members' passwords from `accounts`.
     pub fn new(forum: Forum, accounts: Arc<dyn Accounts>) -> Self {
         let (sessions, members) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { forum, accounts, sessions, members }))
+        let forum = Arc::new(forum);
+        let leaving = Leaving::new(Arc::clone(&forum));
+        Self(Arc::new(Inner { forum, leaving, accounts, sessions, members }))
     }
 
     /// The forum it leads to.
@@ -129,7 +134,8 @@ impl Bridge {
         drop(turn);
         let known = state.known();
         let (_, state) = watch::channel(state);
-        self.sessions().insert(session, Entry { member, state, short_ones: 0 });
+        let before = self.sessions().insert(session, Entry { member, state, short_ones: 0 });
+        self.leave(before);
         known
     }
 
@@ -148,20 +154,34 @@ impl Bridge {
         }
     }
 
-    /// The gateway's session is over, and with it the one at the forum.
+    /// The gateway's session is over: nothing of the one at the forum stays here, and it is ended there soon.
     pub fn forget(&self, session: &SessionId) {
-        self.sessions().remove(session);
+        let entry = self.sessions().remove(session);
+        self.leave(entry);
     }
 
-    /// A member's account is no longer connected: all their sessions at the forum are forgotten.
+    /// A member's account is no longer connected: the same for all their sessions at the forum.
     pub fn forget_member(&self, member: UserId) {
         self.gate(member).open();
-        self.sessions().retain(|_, entry| entry.member != member);
+        self.forget_where(|_, entry| entry.member == member);
     }
 
-    /// Forgets all but these sessions; to be called now and then.
+    /// The same for all but these sessions; to be called now and then.
     pub fn keep(&self, is_live: impl Fn(&SessionId) -> bool) {
-        self.sessions().retain(|session, _| is_live(session));
+        self.forget_where(|session, _| !is_live(session));
+    }
+
+    fn forget_where(&self, is_over: impl Fn(&SessionId, &Entry) -> bool) {
+        let entries: Vec<_> = self.sessions().extract_if(|session, entry| is_over(session, entry)).collect();
+        self.leave(entries.into_iter().map(|(_, entry)| entry));
+    }
+
+    fn leave(&self, entries: impl IntoIterator<Item = Entry>) {
+        entries.into_iter().for_each(|entry| {
+            if let State::Ready(session) = &*entry.state.borrow() {
+                self.0.leaving.leave(session);
+            }
+        });
     }
 
     /// How it stands with a session, or how it will: a sign-in is begun where none is under way and it makes sense.
@@ -188,7 +208,17 @@ impl Bridge {
         }
         let (bridge, visitor) = (self.clone(), visitor.clone());
         // A task of its own: whoever waits may go away, and a post must not be broken off half-way.
-        tokio::spawn(async move { sender.send_replace(bridge.attempt(member, &visitor).await) });
+        tokio::spawn(async move {
+            let state = bridge.attempt(member, &visitor).await;
+            sender.send_replace(state.clone());
+            let is_wanted = |entry: &Entry| sender.subscribe().same_channel(&entry.state);
+            // The gateway's session may have ended meanwhile.
+            if !bridge.sessions().get(&session).is_some_and(is_wanted)
+                && let State::Ready(forum) = &state
+            {
+                bridge.0.leaving.leave(forum);
+            }
+        });
         state
     }
 
@@ -233,7 +263,7 @@ impl Bridge {
         match (report.login, standing) {
             (Login::SignedIn(jar), _) => {
                 let names = self.0.forum.preset().cookies.session.clone();
-                State::Ready(Arc::new(ForumSession::new(jar, names, now)))
+                State::Ready(Arc::new(ForumSession::new(jar, names, visitor.clone(), now)))
             }
             (_, Standing::Asks(ask)) => State::Asks(ask),
             (_, Standing::Until(then, _)) => State::Until(then),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
-use super::{CookieNames, Jar};
+use super::{CookieNames, Jar, Visitor};
 use crate::domain::Timestamp;
 
 /// What the forum knows a member by, from one sign-in to the moment it no longer does.
@@ -13,6 +13,8 @@ use crate::domain::Timestamp;
 pub struct ForumSession {
     jar: Mutex<Jar>,
     names: CookieNames,
+    /// As whom the forum got to know the member; it may take the cookies from nobody else.
+    visitor: Visitor,
     since: Timestamp,
     is_over: AtomicBool,
 }
@@ -27,8 +29,8 @@ pub enum Whose {
 }
 
 impl ForumSession {
-    pub(super) const fn new(jar: Jar, names: CookieNames, since: Timestamp) -> Self {
-        Self { jar: Mutex::new(jar), names, since, is_over: AtomicBool::new(false) }
+    pub(super) const fn new(jar: Jar, names: CookieNames, visitor: Visitor, since: Timestamp) -> Self {
+        Self { jar: Mutex::new(jar), names, visitor, since, is_over: AtomicBool::new(false) }
     }
 
     /// The `Cookie` field for a request to the forum, made of the session's cookies and the browser's `Cookie` fields.
@@ -52,8 +54,9 @@ impl ForumSession {
         Whose::Gateways
     }
 
-    pub(super) fn end(&self) {
-        self.is_over.store(true, Ordering::Release);
+    /// Whether it was not over before.
+    pub(super) fn end(&self) -> bool {
+        !self.is_over.swap(true, Ordering::AcqRel)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -64,7 +67,11 @@ impl ForumSession {
         self.since
     }
 
-    fn jar(&self) -> MutexGuard<'_, Jar> {
+    pub(super) const fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
+    pub(super) fn jar(&self) -> MutexGuard<'_, Jar> {
         self.jar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

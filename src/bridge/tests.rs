@@ -3,6 +3,7 @@
 
 mod forums;
 mod hostile;
+mod leaving;
 mod once;
 mod php;
 mod python;

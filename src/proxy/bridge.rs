@@ -222,9 +222,6 @@ impl Gateway {
         let Some(leaving) = at_forum.leaving.filter(|_| is_signed_out) else { return Ok(()) };
         match self.sessions.end(leaving).await {
             Ok(()) => {
-                if let Some(accounts) = &forum.accounts {
-                    accounts.forget(&leaving);
-                }
                 tracing::info!(target: "passgate::audit", event = "signed-out", at = "forum",
                     member = ctx.member.map(tracing::field::display), request_id = ctx.id.as_str());
                 response.append_header(SET_COOKIE, rules.cookies.clear_session())?;

@@ -56,9 +56,6 @@ impl Web {
         let ended = self.parts.sessions.end(member.session.id()).await;
         ended.map_err(|error| self.store_failed(&error, visit))?;
         self.discard_all_kept(request.headers(), visit);
-        if let Some(forum) = &self.parts.forum {
-            forum.forget(&member.session.id());
-        }
         audit::record(Event::SignedOut, Some(member.session.user()), visit);
         Ok(self.signed_out(request.headers(), true, true))
     }

@@ -23,11 +23,20 @@ fn forum(preset: &str, program: &Program) -> Forum {
     Forum::new(preset, "/", Arc::new(vec![program.address()]), Arc::new(SystemClock), Arc::new(RealPause))
 }
 
+fn visitor(origin: &str) -> Visitor {
+    Visitor::new(Origin::parse(origin).unwrap(), [192, 0, 2, 1].into())
+        .with(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11) Firefox/140.0"))
+}
+
 async fn sign_in(forum: &Forum, origin: &str, name: &str, password: &str) -> Report {
-    let visitor = Visitor::new(Origin::parse(origin).unwrap(), [192, 0, 2, 1].into())
-        .with(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11) Firefox/140.0"));
     let credentials = Credentials { name: name.to_owned(), password: Secret::new(password.to_owned()) };
-    forum.sign_in(&credentials, &visitor).await
+    forum.sign_in(&credentials, &visitor(origin)).await
+}
+
+/// Signs out with the cookies of a sign-in.
+async fn sign_out(forum: &Forum, origin: &str, report: &Report) {
+    let Login::SignedIn(jar) = &report.login else { panic!("{report:#?}") };
+    forum.sign_out(jar.clone(), &visitor(origin)).await.unwrap();
 }
 
 /// What a page shows to whoever brings the cookies of a sign-in.
@@ -49,6 +58,11 @@ async fn a_forum_in_python_knows_the_member_the_gateway_signs_in() {
     }
     let report = sign_in(&forum, "http://localhost", "bob", "b&b \"q\" <9> it's").await;
     assert!(shown(&program, &report, "/").await.contains("/user/logout/"));
+    sign_out(&forum, "http://localhost", &report).await;
+    assert!(
+        !shown(&program, &report, "/").await.contains("/user/logout/"),
+        "the old cookie is worth nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,6 +87,9 @@ async fn a_wiki_in_php_knows_the_member_the_gateway_signs_in() {
     for (name, password) in [("alice", RIGHT), ("bob", "b&b \"q\" <9> it's")] {
         let origin = format!("http://localhost:{}", program.address().port());
         let report = sign_in(&forum, &origin, name, password).await;
+        assert!(shown(&program, &report, "/doku.php?id=start").await.contains("do=logout"), "{name}");
+        sign_out(&forum, &origin, &report).await;
+        // Its cookie is the sealed password, which opens the wiki for as long as it is the member's.
         assert!(shown(&program, &report, "/doku.php?id=start").await.contains("do=logout"), "{name}");
     }
     let report = sign_in(&forum, "http://localhost", "alice", "wrong").await;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::Method;
+use passgate::domain::UserName;
 use tempfile::TempDir;
 
 use self::forum::{FakeForum, PRESET};
@@ -91,6 +92,13 @@ impl Site {
         let page = self.sign_in(&mut browser, "alice").await;
         (browser, page)
     }
+}
+
+/// Presses a button of the account page.
+async fn post_from_account(browser: &mut Browser, action: &str) -> Page {
+    let account = browser.get("/.passgate/account").await;
+    let form = account.form("csrf");
+    browser.post_form(&format!("/.passgate/account/{action}"), &[("csrf", form.value("csrf"))]).await
 }
 
 /// SECURITY: nothing by which the forum knows a member is in the browser.
@@ -265,6 +273,43 @@ async fn signing_out_at_the_forum_signs_out_at_both_and_only_with_the_forums_own
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_out_here_in_whatever_way_is_signed_out_at_the_forum() {
+    let site = Site::open("").await;
+    let mut browser = site.browser();
+    site.sign_in(&mut browser, "alice").await.assert_says("Hello alice");
+    let account = browser.get("/.passgate/account").await;
+    browser.submit(&account, "csrf", &[]).await.assert_says("signed out");
+    site.forum.left(1).await;
+    assert!(site.forum.state().sessions.is_empty(), "by themselves");
+
+    site.sign_in(&mut site.browser(), "alice").await.assert_says("Hello alice");
+    site.sign_in(&mut browser, "alice").await.assert_says("Hello alice");
+    post_from_account(&mut browser, "end-other-sessions").await.assert_says("signed in here only");
+    site.forum.left(2).await;
+    assert_eq!(site.forum.state().sessions.len(), 1, "elsewhere");
+    let tries = site.forum.tries();
+    browser.get("/b").await.assert_says("Hello alice");
+    assert_eq!(site.forum.tries(), tries, "and not here");
+
+    let accounts = &site.gateway.running.services.accounts;
+    let alice = accounts.find(&UserName::parse("alice").unwrap()).unwrap().unwrap();
+    accounts.disable(alice.profile.id).await.unwrap();
+    site.forum.left(3).await;
+    assert!(site.forum.state().sessions.is_empty(), "by an operator");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forum_that_does_not_answer_holds_no_sign_out_up() {
+    let site = Site::open("").await;
+    let mut browser = site.browser();
+    site.sign_in(&mut browser, "alice").await.assert_says("Hello alice");
+    site.forum.state().hangs = true;
+    let account = browser.get("/.passgate/account").await;
+    browser.submit(&account, "csrf", &[]).await.assert_says("signed out");
+    assert_eq!(browser.get("/b").await.url.path(), "/.passgate/login");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_forums_own_sign_in_leads_to_ours_and_members_back_to_where_they_were() {
     let site = Site::with("default = \"guest\"", "").await;
     let mut browser = site.browser();
@@ -288,12 +333,9 @@ async fn a_member_can_disconnect_and_nothing_of_the_password_is_left() {
     let site = Site::open("").await;
     let mut browser = site.browser();
     site.sign_in(&mut browser, "alice").await.assert_says("Hello alice");
-    let account = browser.get("/.passgate/account").await;
-    let fields = [("csrf", account.form("csrf").value("csrf").to_owned())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let done = browser.post_form("/.passgate/account/forum/disconnect", &fields).await;
-    done.assert_says("forgotten your password");
+    post_from_account(&mut browser, "forum/disconnect").await.assert_says("forgotten your password");
     browser.get("/b").await.assert_says("Hello guest");
+    site.forum.left(1).await;
     let mut elsewhere = site.browser();
     let page = site.sign_in(&mut elsewhere, "alice").await;
     assert_eq!(page.url.path(), "/.passgate/account/forum");

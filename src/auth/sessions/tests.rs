@@ -120,6 +120,26 @@ async fn s6_ending_all_but_one_leaves_just_that_one() {
 }
 
 #[tokio::test]
+async fn who_listens_is_told_once_of_each_session_that_is_over() {
+    let bench = bench().await;
+    let told: Arc<Mutex<Vec<SessionId>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    bench.sessions.tell(move |session| hears.lock().unwrap().push(session));
+    let (alice, lost) = (bench.alice.profile.id, CredentialId::new(b"lost").unwrap());
+    let [by_id, by_member] =
+        [bench.start(Persistence::Browser).await, bench.start(Persistence::Browser).await];
+    let (kept, by_passkey) = (bench.start(Persistence::Remembered).await, bench.start_with(&lost).await);
+    bench.sessions.end(by_id.hash()).await.unwrap();
+    bench.sessions.end(by_id.hash()).await.unwrap();
+    bench.sessions.end_opened_with(alice, &lost, vec![]).await.unwrap();
+    bench.sessions.end_all(alice, Some(kept.hash()), vec![]).await.unwrap();
+    assert_eq!(*told.lock().unwrap(), [&by_id, &by_passkey, &by_member].map(SessionToken::hash));
+    bench.clock.advance(LIFETIMES.remember);
+    bench.sessions.sweep().await.unwrap();
+    assert_eq!(told.lock().unwrap()[3..], [kept.hash()], "by time alone, too");
+}
+
+#[tokio::test]
 async fn a_removed_passkeys_sessions_are_gone_at_once_and_after_a_restart() {
     let bench = bench().await;
     let (lost, kept) = (CredentialId::new(b"lost").unwrap(), CredentialId::new(b"kept").unwrap());

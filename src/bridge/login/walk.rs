@@ -92,19 +92,44 @@ impl<'w> Walk<'w> {
             return Err(self.unrecognised(Step::Form, "the page is no HTML"));
         };
         let post = page.fill(filling).map_err(|why| self.unrecognised(Step::Form, &why.to_string()))?;
-        let base = page.base().and_then(|base| hop.url.join(base).ok()).unwrap_or_else(|| hop.url.clone());
         let to = match action {
-            Some(action) => self.visitor.origin().join(action),
-            None if post.action.is_empty() => Some(hop.url.clone()),
-            None => base.join(&post.action).ok(),
+            Some(action) => self.visitor.origin().join(action).and_then(|to| self.at_forum(&to)),
+            None => self.target(hop, page, &post.action),
         };
-        match to.and_then(|to| self.at_forum(&to)) {
+        match to {
             Some(to) => Ok((to, post.body)),
             None => Err(self.unrecognised(
                 Step::Form,
                 "the form is sent to another host: is the forum's own address set right?",
             )),
         }
+    }
+
+    /// The first button on the last page of the way that posts to where `is_meant`, or else the first link that leads there:
+    /// whoever follows the link that stands on each page may come to a page that asks again, with a button.
+    pub(super) fn exit(
+        &self,
+        way: &[Hop],
+        is_meant: impl Fn(&Url, &str) -> bool,
+    ) -> Option<(Url, Option<String>)> {
+        let hop = way.last()?;
+        let page = hop.page.as_ref()?;
+        let meant = |action: &str, body: &str| self.target(hop, page, action).filter(|to| is_meant(to, body));
+        let button =
+            page.buttons().find_map(|post| Some((meant(&post.action, &post.body)?, Some(post.body))));
+        button.or_else(|| page.links().find_map(|link| Some((meant(&link, "")?, None))))
+    }
+
+    /// Goes where an exit leads.
+    pub(super) async fn go(&mut self, (to, body): (Url, Option<String>)) -> Result<Vec<Hop>, Login> {
+        self.follow(if body.is_some() { Step::Post } else { Step::Page }, to, body).await
+    }
+
+    /// Where an address on a page leads; none if that is another host.
+    fn target(&self, hop: &Hop, page: &Page, address: &str) -> Option<Url> {
+        let base = page.base().filter(|_| !address.is_empty()).and_then(|base| hop.url.join(base).ok());
+        let to = base.as_ref().unwrap_or(&hop.url).join(address).ok()?;
+        self.at_forum(&to)
     }
 
     /// Posts a form and follows where that leads.
@@ -126,7 +151,7 @@ impl<'w> Walk<'w> {
             hops.push(hop);
             let Some(next) = next else { return Ok(hops) };
             if keeps_method && step == Step::Post {
-                return Err(self.unrecognised(step, "the password would have to be sent a second time"));
+                return Err(self.unrecognised(step, "what was posted would have to be sent a second time"));
             }
             let to = next.to_str().ok().and_then(|next| url.join(next).ok());
             let Some(to) = to.and_then(|to| self.at_forum(&to)) else {

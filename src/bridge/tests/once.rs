@@ -11,7 +11,7 @@ use crate::domain::TokenHash;
 
 /// Passwords in memory.
 #[derive(Default)]
-struct Memory(Mutex<HashMap<UserId, Account>>);
+pub(super) struct Memory(Mutex<HashMap<UserId, Account>>);
 
 #[async_trait]
 impl Accounts for Memory {
@@ -28,20 +28,20 @@ impl Accounts for Memory {
 }
 
 impl Memory {
-    fn set(&self, member: u8, name: &str, password: &str, stamp: u64) {
+    pub(super) fn set(&self, member: u8, name: &str, password: &str, stamp: u64) {
         let account = Account::Linked(credentials(name, password), stamp);
         self.0.lock().unwrap().insert(UserId([member; 16]), account);
     }
 }
 
-struct World {
-    server: Server,
-    accounts: Arc<Memory>,
-    bridge: Bridge,
+pub(super) struct World {
+    pub(super) server: Server,
+    pub(super) accounts: Arc<Memory>,
+    pub(super) bridge: Bridge,
 }
 
 impl World {
-    async fn start(preset: &str, fake: Fake) -> Self {
+    pub(super) async fn start(preset: &str, fake: Fake) -> Self {
         let (server, forum) = start(preset, fake).await;
         let accounts = Arc::new(Memory::default());
         Self { server, bridge: Bridge::new(forum, accounts.clone()), accounts }
@@ -52,16 +52,16 @@ impl World {
         Bridge::new(forum(&self.server, Preset::shipped(preset).unwrap(), "/"), self.accounts.clone())
     }
 
-    async fn known(&self, session: u8, member: u8) -> Known {
+    pub(super) async fn known(&self, session: u8, member: u8) -> Known {
         known(&self.bridge, session, member).await
     }
 }
 
-async fn known(bridge: &Bridge, session: u8, member: u8) -> Known {
+pub(super) async fn known(bridge: &Bridge, session: u8, member: u8) -> Known {
     bridge.cookies_for(TokenHash([session; 32]), UserId([member; 16]), &visitor(member)).await
 }
 
-fn session(known: Known) -> Arc<ForumSession> {
+pub(super) fn session(known: Known) -> Arc<ForumSession> {
     match known {
         Known::Cookies(session) => session,
         other => panic!("{other:?}"),

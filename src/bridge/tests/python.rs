@@ -9,8 +9,13 @@ use super::server::{Call, Fake, Reply};
 pub(super) fn flaskbb() -> Fake {
     let mut asked = HashMap::<String, u32>::new();
     Box::new(move |call: &Call| {
+        let is_member = call.cookie("remember_token") == "2|5ca1ab1e";
+        if is_member && call.path() == "/auth/logout" {
+            return Reply::to("/")
+                .cookie("remember_token=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/")
+                .cookie("session=.eJw-guest; HttpOnly; Path=/");
+        }
         if call.path() != "/auth/login" {
-            let is_member = call.cookie("remember_token") == "2|5ca1ab1e";
             return Reply::page(if is_member {
                 "<a href=\"/auth/logout\">"
             } else {
@@ -40,12 +45,31 @@ pub(super) fn flaskbb() -> Fake {
 
 /// django-spirit: Origin is compared with Host and scheme, five tries in five minutes, `Set-Cookie` with two blanks.
 pub(super) fn spirit() -> Fake {
-    let mut tries = 0;
+    let (mut tries, mut is_live) = (0, false);
     Box::new(move |call: &Call| {
+        let is_member = is_live && call.cookie("sessionid") == "member";
+        let own = format!("{}://{}", call.header("x-forwarded-proto"), call.header("host"));
+        let is_own = call.header("origin") == own && call.header("referer").starts_with(&own);
+        if is_member && call.path() == "/user/logout/" {
+            if !call.is_post() {
+                let form = "<a href=\"/user/logout/?next=/user/logout/\">Log out</a><form action=\".\" method=\"post\">\
+                     <input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"again\"><input type=\"submit\" name=\"post\" value=\"Log out\"></form>";
+                return Reply::page(form).cookie("  csrftoken=members; Path=/; SameSite=Lax");
+            }
+            if !is_own
+                || call.field("csrfmiddlewaretoken") != "again"
+                || call.cookie("csrftoken") != "members"
+            {
+                return Reply::page("CSRF verification failed.").status(403);
+            }
+            is_live = false;
+            return Reply::to("/").cookie(
+                "  sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; SameSite=Lax",
+            );
+        }
         if call.path() != "/user/login/" {
-            let is_member = call.cookie("sessionid") == "member";
             return Reply::page(if is_member {
-                "<a href=\"/user/logout/\">"
+                "<a href=\"/user/logout/?next=/\">"
             } else {
                 "<a href=\"/user/login/\">"
             });
@@ -56,8 +80,6 @@ pub(super) fn spirit() -> Fake {
         if !call.is_post() {
             return Reply::page(form).cookie("  csrftoken=secret; expires=Sun, 21 Nov 2027 06:00:00 GMT; Max-Age=31449600; Path=/; SameSite=Lax");
         }
-        let own = format!("{}://{}", call.header("x-forwarded-proto"), call.header("host"));
-        let is_own = call.header("origin") == own && call.header("referer").starts_with(&own);
         if !is_own || call.field("csrfmiddlewaretoken") != "masked" || call.cookie("csrftoken") != "secret" {
             return Reply::page("CSRF verification failed.").status(403);
         }
@@ -68,6 +90,7 @@ pub(super) fn spirit() -> Fake {
         if !is_right(call.field("username"), call.field("password")) {
             return Reply::page(format!("Please enter a correct username and password.{form}"));
         }
+        is_live = true;
         Reply::to("/user/")
             .cookie("  csrftoken=other; Path=/")
             .cookie("  sessionid=member; HttpOnly; Path=/; SameSite=Lax")

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -11,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::domain::{Clock, ManualClock, Timestamp};
 
@@ -102,7 +104,7 @@ pub(super) type Fake = Box<dyn FnMut(&Call) -> Reply + Send>;
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) clock: Arc<ManualClock>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    calls: watch::Sender<Vec<Call>>,
     fake: Arc<Mutex<Fake>>,
 }
 
@@ -111,7 +113,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let address = listener.local_addr().unwrap();
-        let server = Self { address, clock, calls: Arc::default(), fake: Arc::new(Mutex::new(fake)) };
+        let calls = watch::Sender::new(Vec::new());
+        let server = Self { address, clock, calls, fake: Arc::new(Mutex::new(fake)) };
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -127,7 +130,15 @@ impl Server {
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        self.calls.borrow().clone()
+    }
+
+    /// Waits until what it was asked is as it should be.
+    pub(super) async fn wait_for(&self, are_right: impl Fn(&[Call]) -> bool) {
+        let mut calls = self.calls.subscribe();
+        let waiting = calls.wait_for(|calls| are_right(calls));
+        let come = tokio::time::timeout(Duration::from_secs(20), waiting).await.is_ok();
+        assert!(come, "waited in vain: {:#?}", self.calls());
     }
 
     pub(super) fn posts(&self) -> usize {
@@ -157,7 +168,7 @@ impl Server {
             headers,
         };
         let reply = (self.fake.lock().unwrap())(&call);
-        self.calls.lock().unwrap().push(call);
+        self.calls.send_modify(|calls| calls.push(call));
         Ok(reply.0)
     }
 }

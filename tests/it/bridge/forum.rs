@@ -40,6 +40,8 @@ pub(super) struct State {
     /// Cookie to name.
     pub(super) sessions: BTreeMap<String, String>,
     pub(super) is_throttled: bool,
+    /// Whether its sign-out is never answered.
+    pub(super) hangs: bool,
     made: usize,
 }
 
@@ -73,6 +75,16 @@ impl FakeForum {
         self.heads().iter().filter(|head| head.start_line().starts_with("POST /login ")).count()
     }
 
+    /// Waits until it has answered so many requests to sign out.
+    pub(super) async fn left(&self, times: usize) {
+        let is_leave = |heard: &&Heard| heard.head.start_line().starts_with("GET /logout");
+        let records = self.recorder.wait_until("a sign-out at the forum", |records| {
+            let mut leaves = records.requests.iter().filter(is_leave);
+            leaves.nth(times - 1).is_some_and(|heard| records.connections[heard.connection].is_over)
+        });
+        assert_eq!(records.await.requests.iter().filter(is_leave).count(), times);
+    }
+
     /// The head of the last request for `path`.
     pub(super) fn last(&self, path: &str) -> Head {
         let asked = format!("GET {path} ");
@@ -88,6 +100,9 @@ impl State {
         let path = target.split('?').next().unwrap();
         let cookie = cookie(&heard.head);
         let name = cookie.as_ref().and_then(|cookie| self.sessions.get(cookie)).cloned();
+        if self.hangs && path == "/logout" {
+            return vec![Act::Silence];
+        }
         let answer = match (method, path, &name) {
             ("GET", "/login", _) => self.form(),
             ("POST", "/login", _) => self.log_in(cookie.as_deref(), &heard.body.bytes),
