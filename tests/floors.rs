@@ -81,6 +81,7 @@ const HOMES: [(&str, &[&str]); 42] = [
         "sha2",
         &[
             "auth/passwords",
+            "bridge/browsers.rs",
             "domain/import_mark.rs",
             "domain/passkey.rs",
             "domain/secret.rs",

@@ -5,15 +5,17 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
-use super::options::ForumOptions;
+use super::browsers::Browsers;
+use super::jar::setting;
+use super::options::{CookiesAt, ForumOptions};
 use super::vault::Unlocked;
 use super::{
-    Ask, Bridge, Credentials, Dial, Forum, ForumSession, Known, Origin, RealPause, Seen, Vault, VaultError,
-    Visitor,
+    AsWhom, Ask, Bridge, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser, Jar, Known, Origin,
+    RealPause, Seen, Vault, VaultError, Visitor, Whose,
 };
-use crate::domain::{Clock, Profile, Secret, SessionId, UserId};
+use crate::domain::{Clock, Profile, Secret, SessionId, Timestamp, UserId};
 
 /// Members' accounts at the forum.
 pub struct ForumAccounts {
@@ -21,6 +23,9 @@ pub struct ForumAccounts {
     vault: Arc<Vault>,
     origin: Origin,
     fields: HeaderMap,
+    names: CookieNames,
+    /// There where members' browsers have the forum's cookies, too.
+    browsers: Option<Browsers>,
     /// The sessions whose members went on as guests of the forum.
     guests: Mutex<HashSet<SessionId>>,
 }
@@ -36,7 +41,12 @@ impl ForumAccounts {
         let forum = Forum::new(options.preset.clone(), &options.base, dial, clock, Arc::new(RealPause));
         let bridge = Bridge::new(forum, Arc::new(Unlocked(Arc::clone(&vault))));
         let (origin, fields) = (options.origin.clone(), options.fields.clone());
-        Self { bridge, vault, origin, fields, guests: Mutex::default() }
+        let names = options.preset.cookies.session.clone();
+        let browsers = match options.cookies {
+            CookiesAt::Browser => Some(Browsers::new(names.clone(), origin.clone(), &options.base)),
+            CookiesAt::Gateway => None,
+        };
+        Self { bridge, vault, origin, fields, names, browsers, guests: Mutex::default() }
     }
 
     /// Where the passwords are; it gives none out.
@@ -119,13 +129,92 @@ impl ForumAccounts {
         self.guests().remove(session);
     }
 
+    /// The `Set-Cookie` fields by which a session's browser forgets the forum's cookies. To be asked for before the session ends.
+    pub fn farewell(&self, session: &SessionId, now: Timestamp) -> Vec<HeaderValue> {
+        let known = self.bridge.current(session);
+        let fields = known.map(|known| known.fields(now)).unwrap_or_default();
+        self.browsers
+            .iter()
+            .flat_map(|browsers| fields.iter().filter_map(|field| browsers.taken(field)))
+            .collect()
+    }
+
     /// Forgets all but these sessions.
     pub fn keep(&self, live: &HashSet<SessionId>) {
         self.bridge.keep(|session| live.contains(session));
         self.guests().retain(|session| live.contains(session));
     }
 
+    /// Whether requests that go as this one, and their answers, keep their cookies as they are.
+    pub fn leaves_alone(&self, whom: &AsWhom) -> bool {
+        matches!(whom, AsWhom::Guest) && self.browsers.is_none()
+    }
+
+    /// The `Cookie` field of a request for `path`, made of the browser's own ones, and what is amiss with these.
+    pub fn cookies(
+        &self,
+        whom: &AsWhom,
+        browsers: &[&[u8]],
+        path: &str,
+        now: Timestamp,
+    ) -> (Option<HeaderValue>, InBrowser) {
+        let fields = || browsers.iter().copied();
+        match (whom, &self.browsers) {
+            (AsWhom::Member(session), all) => {
+                let found = all.as_ref().map(|all| all.compare(session, fields(), path, now));
+                (session.field(fields(), path, now), found.unwrap_or_default())
+            }
+            (AsWhom::Guest, Some(all)) => all.guests_field(fields()),
+            (AsWhom::Guest | AsWhom::Nobody, _) => {
+                (Jar::default().field(fields(), &self.names, path, now), InBrowser::default())
+            }
+        }
+    }
+
+    /// What of a `Set-Cookie` field of the answer the browser gets. Fields are given in their order.
+    pub fn pass(
+        &self,
+        whom: &AsWhom,
+        field: &HeaderValue,
+        path: &str,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
+        let AsWhom::Member(session) = whom else {
+            self.browsers.iter().for_each(|all| all.give_to_guest(field.as_bytes(), now));
+            return Some(field.clone());
+        };
+        match (session.take(field.as_bytes(), path, now), &self.browsers) {
+            (Whose::Browsers, _) => Some(field.clone()),
+            // SECURITY: O1. Whoever is signed out gets nothing more of that session, however late the answer comes.
+            (Whose::Gateways, Some(all)) if !session.is_over() || takes_away(field, now) => {
+                all.given(field.as_bytes())
+            }
+            (Whose::Gateways, _) => None,
+        }
+    }
+
+    /// The `Set-Cookie` fields that put a browser right: those that take away what it should not have, and those that give it what
+    /// it lacks.
+    pub fn put_right(
+        &self,
+        whom: &AsWhom,
+        found: &InBrowser,
+        now: Timestamp,
+    ) -> (Vec<HeaderValue>, Vec<HeaderValue>) {
+        let Some(all) = &self.browsers else { return Default::default() };
+        let lacking = match whom {
+            AsWhom::Member(session) if found.lacks && !session.is_over() => session.fields(now),
+            _ => Vec::new(),
+        };
+        let taken = found.strays.iter().flat_map(|name| all.taken_by_name(name));
+        (taken.collect(), lacking.iter().filter_map(|field| all.given(field)).collect())
+    }
+
     fn guests(&self) -> MutexGuard<'_, HashSet<SessionId>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn takes_away(field: &HeaderValue, now: Timestamp) -> bool {
+    setting(field.as_bytes(), now).is_some_and(|setting| setting.value.is_none())
 }

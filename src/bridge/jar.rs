@@ -29,6 +29,8 @@ struct Cookie {
     value: Zeroizing<Vec<u8>>,
     path: Vec<u8>,
     ends: Option<Timestamp>,
+    /// The whole `Set-Cookie` field, for those who hand the cookie on.
+    field: Zeroizing<Vec<u8>>,
 }
 
 /// One `Set-Cookie` field, as it was read. Not to be printed.
@@ -67,6 +69,25 @@ impl Jar {
         self.0.retain(|cookie| names.include(&cookie.name));
     }
 
+    /// The fields by which the forum has set what is in it and has not ended.
+    pub(super) fn fields(&self, now: Timestamp) -> impl Iterator<Item = &[u8]> {
+        self.0
+            .iter()
+            .filter(move |cookie| cookie.ends.is_none_or(|ends| now < ends))
+            .map(|cookie| &cookie.field[..])
+    }
+
+    /// Whether a browser that sends these pairs for `path` has all that is in it for that path.
+    pub(super) fn is_in(&self, browsers: &[&[u8]], path: &str, now: Timestamp) -> bool {
+        let mut ours = self.0.iter().filter(|cookie| cookie.is_for(path, now));
+        ours.all(|cookie| browsers.contains(&&cookie.pair()[..]))
+    }
+
+    /// Whether a cookie of exactly this name is in it.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.0.iter().any(|cookie| cookie.name == name)
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -85,21 +106,34 @@ impl Jar {
     ) -> Option<HeaderValue> {
         let mut ours: Vec<&Cookie> = self.0.iter().filter(|cookie| cookie.is_for(path, now)).collect();
         ours.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        let ours = ours.into_iter().map(|cookie| [&cookie.name[..], b"=", &cookie.value[..]].concat());
-        let others = browsers.flat_map(|field| field.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
-        let others =
-            others.filter(|pair| !pair.is_empty() && !names.include(name_of(pair))).map(<[u8]>::to_vec);
-        let field = ours.chain(others).collect::<Vec<_>>().join(&b"; "[..]);
-        if field.is_empty() {
-            return None;
-        }
-        let mut value = HeaderValue::from_bytes(&field).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        let ours = ours.into_iter().map(Cookie::pair);
+        let others = pairs(browsers).filter(|pair| !names.include(name_of(pair))).map(<[u8]>::to_vec);
+        sent(ours.chain(others))
     }
 }
 
+/// The `Cookie` field of these pairs; none if there are none.
+pub(super) fn sent(pairs: impl Iterator<Item = Vec<u8>>) -> Option<HeaderValue> {
+    let field = pairs.collect::<Vec<_>>().join(&b"; "[..]);
+    if field.is_empty() {
+        return None;
+    }
+    let mut value = HeaderValue::from_bytes(&field).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The pairs of a browser's `Cookie` fields.
+pub(super) fn pairs<'b>(browsers: impl Iterator<Item = &'b [u8]>) -> impl Iterator<Item = &'b [u8]> {
+    let pairs = browsers.flat_map(|field| field.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    pairs.filter(|pair| !pair.is_empty())
+}
+
 impl Cookie {
+    fn pair(&self) -> Vec<u8> {
+        [&self.name[..], b"=", &self.value[..]].concat()
+    }
+
     /// RFC 6265 §5.1.4, §5.4.
     fn is_for(&self, path: &str, now: Timestamp) -> bool {
         let rest = path.as_bytes().strip_prefix(&self.path[..]);
@@ -136,19 +170,24 @@ fn read<'f>(field: &'f [u8], path: &str, now: Timestamp) -> Option<(Cookie, Sett
     }
     let ends = max_age.or(expires);
     let value_left = ends.is_none_or(|ends| now < ends).then_some(value);
-    let cookie =
-        Cookie { name: name.to_vec(), value: Zeroizing::new(value.to_vec()), path: own_path.to_vec(), ends };
+    let cookie = Cookie {
+        name: name.to_vec(),
+        value: Zeroizing::new(value.to_vec()),
+        path: own_path.to_vec(),
+        ends,
+        field: Zeroizing::new(field.to_vec()),
+    };
     Some((cookie, Setting { name, value: value_left }))
 }
 
-fn split(part: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub(super) fn split(part: &[u8]) -> (&[u8], Option<&[u8]>) {
     match part.iter().position(|byte| *byte == b'=') {
         Some(at) => (part[..at].trim_ascii(), Some(part[at + 1..].trim_ascii())),
         None => (part.trim_ascii(), None),
     }
 }
 
-fn name_of(pair: &[u8]) -> &[u8] {
+pub(super) fn name_of(pair: &[u8]) -> &[u8] {
     split(pair).0
 }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod address;
 mod basic;
+mod browsers;
 mod client;
 mod form;
 mod jar;
@@ -26,13 +27,14 @@ mod visitor;
 pub use accounts::ForumAccounts;
 pub use address::{AddressPattern, Asked, InvalidAddress};
 pub use basic::basic_authorization;
+pub use browsers::InBrowser;
 pub use client::{Dial, Line};
 pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
 pub use member::{Account, Accounts, Ask};
 pub use names::CookieNames;
 pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, Kind, PaceOf, Preset, Signs};
-pub use session::{ForumSession, Whose};
+pub use session::{AsWhom, ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
 pub use vault::{Rotated, Vault, VaultError};
 pub use visitor::{InvalidOrigin, Origin, Visitor};
@@ -160,6 +162,11 @@ impl Bridge {
         self.leave(entry);
     }
 
+    /// By what the forum knows the member of a session at the moment.
+    pub fn current(&self, session: &SessionId) -> Option<Arc<ForumSession>> {
+        self.sessions().get(session).and_then(Entry::forum)
+    }
+
     /// A member's account is no longer connected: the same for all their sessions at the forum.
     pub fn forget_member(&self, member: UserId) {
         self.gate(member).open();
@@ -279,6 +286,15 @@ impl Bridge {
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn forum(&self) -> Option<Arc<ForumSession>> {
+        match &*self.state.borrow() {
+            State::Ready(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
     }
 }
 

@@ -19,10 +19,21 @@ pub struct ForumOptions {
     pub vault_key: PathBuf,
     /// What becomes of requests for its registration.
     pub register: Register,
+    /// Where its session cookies are.
+    pub cookies: CookiesAt,
     /// Where browsers find it.
     pub origin: Origin,
     /// What it gets with each sign-in of ours, beside what it is told of the visitor.
     pub fields: HeaderMap,
+}
+
+/// Where the cookies are by which the forum knows a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookiesAt {
+    /// In the member's browser too.
+    Browser,
+    /// In the gateway alone.
+    Gateway,
 }
 
 /// What becomes of requests for the forum's own registration and forgotten passwords.

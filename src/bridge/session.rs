@@ -1,7 +1,7 @@
 //! A member's session at the forum, held by the gateway on the member's behalf.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
@@ -17,6 +17,18 @@ pub struct ForumSession {
     visitor: Visitor,
     since: Timestamp,
     is_over: AtomicBool,
+}
+
+/// As whose a request goes to the forum.
+#[derive(Clone, Debug, Default)]
+pub enum AsWhom {
+    /// A guest's, with the browser's own cookies, as far as it may have them.
+    #[default]
+    Guest,
+    /// A member's, by this session's cookies and none of the browser's.
+    Member(Arc<ForumSession>),
+    /// Nobody's: with none of the cookies by which the forum knows members.
+    Nobody,
 }
 
 /// Whose a cookie is that the forum sets.
@@ -52,6 +64,21 @@ impl ForumSession {
         }
         self.jar().set(field, path, now);
         Whose::Gateways
+    }
+
+    /// The fields by which a browser gets what the forum knows the member by.
+    pub(super) fn fields(&self, now: Timestamp) -> Vec<Vec<u8>> {
+        self.jar().fields(now).map(<[u8]>::to_vec).collect()
+    }
+
+    /// Whether a browser that sends these pairs for `path` has the session's cookies for it.
+    pub(super) fn is_in(&self, browsers: &[&[u8]], path: &str, now: Timestamp) -> bool {
+        self.jar().is_in(browsers, path, now)
+    }
+
+    /// Whether it has a cookie of exactly this name.
+    pub(super) fn has(&self, name: &[u8]) -> bool {
+        self.jar().has(name)
     }
 
     /// Whether it was not over before.

@@ -38,6 +38,11 @@ impl Origin {
         self.0.origin().ascii_serialization()
     }
 
+    /// Whether browsers find it over TLS.
+    pub(super) fn is_over_tls(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// Host and port, as they stand in a `Host` field.
     fn authority(&self) -> String {
         self.to_text().split_once("://").map(|(_, authority)| authority.to_owned()).unwrap_or_default()

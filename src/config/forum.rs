@@ -10,7 +10,7 @@ use http::header::HOST;
 use super::reader::{Reader, quoted};
 use super::server::placed;
 use super::{preset, raw};
-use crate::bridge::options::{ForumOptions, Register};
+use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin, Preset};
 use crate::domain::RequestPath;
 use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
@@ -28,9 +28,12 @@ pub(super) fn read(
 ) -> Option<Option<ForumOptions>> {
     let register = [("pass", Register::Pass), ("block", Register::Block)];
     let register = reader.word("forum.register", &raw.register, &register);
+    let cookies = [("gateway", CookiesAt::Gateway), ("browser", CookiesAt::Browser)];
+    let cookies = reader.word("forum.cookies", &raw.cookies, &cookies);
     let base = base(reader, &raw.path);
     if raw.preset.is_empty() {
         preset::nothing_to_override(reader, raw);
+        something_to_hand_out(reader, cookies, None);
         return match raw.bridge.as_str() {
             "" | "none" => Some(None),
             other => {
@@ -47,13 +50,22 @@ pub(super) fn read(
         }
         _ => PathBuf::new(),
     };
+    something_to_hand_out(reader, cookies, way);
     let (server, upstream, identity) = (server?, upstream?, identity?);
     let Ok(origin) = Origin::parse(&server.public_url.origin().ascii_serialization()) else {
         return Some(None);
     };
     let fields = fields(upstream, identity);
-    let (base, register) = (base?, register?);
-    Some(way.map(|way| ForumOptions { preset, way, base, vault_key, register, origin, fields }))
+    let (base, register, cookies) = (base?, register?, cookies?);
+    Some(way.map(|way| ForumOptions { preset, way, base, vault_key, register, cookies, origin, fields }))
+}
+
+/// Only where members are signed in are there cookies for their browsers.
+fn something_to_hand_out(reader: &mut Reader<'_>, cookies: Option<CookiesAt>, way: Option<Kind>) {
+    if cookies == Some(CookiesAt::Browser) && way != Some(Kind::Form) {
+        let help = "leave it out: elsewhere browsers get the forum's cookies anyway";
+        reader.note("forum.cookies", "\"browser\" with another bridge, or none", "the bridge \"form\"", help);
+    }
 }
 
 /// The inner `None` is no bridge.

@@ -169,6 +169,7 @@ pub(super) struct Forum {
     pub(super) path: String,
     pub(super) vault_key: String,
     pub(super) register: String,
+    pub(super) cookies: String,
     pub(super) r#override: Dict,
 }
 
@@ -180,6 +181,7 @@ impl Default for Forum {
             path: "/".into(),
             vault_key: String::new(),
             register: "pass".into(),
+            cookies: "gateway".into(),
             r#override: Dict::new(),
         }
     }

@@ -2,7 +2,7 @@
 //! for signing in and out mean. How it is done is the `bridge`'s; this is where requests and answers pass by it.
 //!
 //! SECURITY: what a session has of the forum goes along with that session's requests and no others, and none of it reaches
-//! a browser.
+//! a browser, unless the operator wants it there.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -19,9 +19,7 @@ use url::{Position, Url};
 use super::context::{Outcome, RequestContext};
 use super::{Gateway, Known, facts, visit};
 use crate::bridge::options::{ForumOptions, Register};
-use crate::bridge::{
-    self, AddressPattern, Asked, ForumAccounts, ForumSession, Jar, Kind, Seen, Whose, any_seen,
-};
+use crate::bridge::{self, AddressPattern, AsWhom, Asked, ForumAccounts, InBrowser, Kind, Seen, any_seen};
 use crate::domain::{RequestPath, ReturnTo, SessionId, Timestamp};
 use crate::policy::{Permit, SignInReason};
 use crate::web::{Audience, Problem};
@@ -43,10 +41,10 @@ pub struct ForumRules {
 /// What a request has to do with the forum.
 #[derive(Default)]
 pub(super) struct AtForum {
-    /// By what the forum knows the member.
-    session: Option<Arc<ForumSession>>,
-    /// Whether the browser's own cookies of those names are taken out, though there are none of ours to put in.
-    takes_out: bool,
+    /// As whose it goes there.
+    whom: AsWhom,
+    /// What the browser sent of the forum's cookies that it should not have, or did not send though it should.
+    in_browser: InBrowser,
     /// The path asked for, as the forum gets it.
     path: String,
     /// The session of a member who is signing out at the forum.
@@ -110,7 +108,9 @@ impl Gateway {
         let rules = Arc::clone(&ctx.rules);
         let forum = rules.forum.as_ref()?;
         let request = session.req_header();
-        let target = facts::parse(request, &[]).ok()?.path.target().into_owned();
+        let parsed = facts::parse(request, &[]).ok()?;
+        let target = parsed.path.target().into_owned();
+        ctx.forum = Some(AtForum { path: parsed.path.wire().to_owned(), ..AtForum::default() });
         let instead = self.judge_at_forum(forum, request, ctx, permit, known).await?;
         ctx.outcome = Outcome::Own;
         let response = match instead {
@@ -172,19 +172,15 @@ impl Gateway {
         if forum.options.way == Kind::Basic && !is_fresh && ForumRules::is_one_of(asked, &addresses.admin) {
             return Some(Instead::SignIn(SignInReason::StepUp));
         }
-        let at_forum = AtForum {
-            path: parsed.path.wire().to_owned(),
-            leaving: leaves.then(|| live.id()),
-            ..AtForum::default()
-        };
-        let at_forum = ctx.forum.insert(at_forum);
+        let at_forum = ctx.forum.as_mut()?;
+        at_forum.leaving = leaves.then(|| live.id());
         let Some(accounts) = &forum.accounts else {
             return (is_login && is_page).then_some(Instead::Back);
         };
         let visitor = accounts.visitor(ctx.origin.client, &request.headers);
         match accounts.known(live.id(), live.user(), &visitor).await {
             bridge::Known::Cookies(session) => {
-                at_forum.session = Some(session);
+                at_forum.whom = AsWhom::Member(session);
                 (is_login && is_page).then_some(Instead::Back)
             }
             bridge::Known::AsksMember(ask) if is_page && request.method == Method::GET => {
@@ -192,7 +188,9 @@ impl Gateway {
             }
             // SECURITY: nobody plants a session; who chose to be a guest may sign in there by themselves.
             bridge::Known::AsksMember(_) | bridge::Known::Anonymous => {
-                at_forum.takes_out = !accounts.is_guest(&live.id());
+                if !accounts.is_guest(&live.id()) {
+                    at_forum.whom = AsWhom::Nobody;
+                }
                 None
             }
         }
@@ -212,16 +210,23 @@ impl Gateway {
         }
         let now = self.clock.now();
         let is_signed_out = forum.shows_signed_out(response, now);
-        if let (Some(session), Some(accounts)) = (&at_forum.session, &forum.accounts) {
-            accounts.notice(session, &seen(response, now));
-            keep_cookies(session, &at_forum.path, response, now)?;
-            if at_forum.leaving.is_none() && ctx.audience == Audience::Page && forum.looks_at_pages() {
-                at_forum.watched = Watched::of(response);
+        if let Some(accounts) = &forum.accounts {
+            if let AsWhom::Member(session) = &at_forum.whom {
+                accounts.notice(session, &seen(response, now));
+                if at_forum.leaving.is_none() && ctx.audience == Audience::Page && forum.looks_at_pages() {
+                    at_forum.watched = Watched::of(response);
+                }
             }
+            pass_cookies(accounts, at_forum, ctx.audience, response, now)?;
         }
         let Some(leaving) = at_forum.leaving.filter(|_| is_signed_out) else { return Ok(()) };
+        let accounts = forum.accounts.iter();
+        let taken: Vec<_> = accounts.flat_map(|accounts| accounts.farewell(&leaving, now)).collect();
         match self.sessions.end(leaving).await {
             Ok(()) => {
+                taken
+                    .into_iter()
+                    .try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))?;
                 tracing::info!(target: "passgate::audit", event = "signed-out", at = "forum",
                     member = ctx.member.map(tracing::field::display), request_id = ctx.id.as_str());
                 response.append_header(SET_COOKIE, rules.cookies.clear_session())?;
@@ -234,11 +239,12 @@ impl Gateway {
 
 /// Writes by what the forum knows the member. After everything of ours and of the client's has been taken out.
 pub(super) fn introduce(
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
     upstream: &mut RequestHeader,
     now: Timestamp,
 ) -> pingora::Result<()> {
-    let Some(forum) = &ctx.rules.forum else { return Ok(()) };
+    let rules = Arc::clone(&ctx.rules);
+    let Some(forum) = &rules.forum else { return Ok(()) };
     if forum.options.way == Kind::Basic {
         // SECURITY: this forum believes the name without a password, so a client's own line would be a way in.
         upstream.remove_header(&AUTHORIZATION);
@@ -247,17 +253,15 @@ pub(super) fn introduce(
             upstream.insert_header(AUTHORIZATION, named)?;
         }
     }
-    let Some(AtForum { session, path, takes_out, .. }) = &ctx.forum else { return Ok(()) };
-    if session.is_none() && !takes_out {
+    let (Some(at_forum), Some(accounts)) = (&mut ctx.forum, &forum.accounts) else { return Ok(()) };
+    if accounts.leaves_alone(&at_forum.whom) {
         return Ok(());
     }
     let browsers: Vec<HeaderValue> = upstream.headers.get_all(COOKIE).iter().cloned().collect();
     upstream.remove_header(&COOKIE);
-    let browsers = browsers.iter().map(HeaderValue::as_bytes);
-    let field = match session {
-        Some(session) => session.field(browsers, path, now),
-        None => Jar::default().field(browsers, &forum.options.preset.cookies.session, path, now),
-    };
+    let browsers: Vec<&[u8]> = browsers.iter().map(HeaderValue::as_bytes).collect();
+    let (field, in_browser) = accounts.cookies(&at_forum.whom, &browsers, &at_forum.path, now);
+    at_forum.in_browser = in_browser;
     match field {
         Some(cookies) => upstream.insert_header(COOKIE, cookies),
         None => Ok(()),
@@ -266,7 +270,9 @@ pub(super) fn introduce(
 
 /// Looks at a page that passes, for the sign that the forum took the member for a guest.
 pub(super) fn watch(ctx: &mut RequestContext, body: Option<&Bytes>, end: bool) {
-    let Some(AtForum { session: Some(session), watched: Some(watched), .. }) = &mut ctx.forum else { return };
+    let Some(AtForum { whom: AsWhom::Member(session), watched: Some(watched), .. }) = &mut ctx.forum else {
+        return;
+    };
     if let Some(body) = body {
         let room = WATCHED - watched.bytes.len();
         watched.bytes.extend_from_slice(&body[..body.len().min(room)]);
@@ -328,21 +334,30 @@ fn last_ones(settings: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Vec<
     last
 }
 
-/// The cookies by which the forum knows the member go into the jar, all others on to the browser.
-fn keep_cookies(
-    session: &ForumSession,
-    path: &str,
+/// The cookies by which the forum knows the member go into the jar, all others on to the browser; and those too, where it is to have
+/// them. Pages alone put a browser right: they are few, and one at a time.
+fn pass_cookies(
+    accounts: &ForumAccounts,
+    at_forum: &AtForum,
+    audience: Audience,
     response: &mut ResponseHeader,
     now: Timestamp,
 ) -> pingora::Result<()> {
-    let fields: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
-    if fields.is_empty() {
+    let AtForum { whom, in_browser, path, .. } = at_forum;
+    if accounts.leaves_alone(whom) {
         return Ok(());
     }
+    let fields: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
+    let passed: Vec<_> = fields.iter().filter_map(|field| accounts.pass(whom, field, path, now)).collect();
+    let (taken, mut given) = match audience {
+        Audience::Page => accounts.put_right(whom, in_browser, now),
+        Audience::Script => Default::default(),
+    };
+    given.retain(|field| !passed.contains(field));
     response.remove_header(&SET_COOKIE);
-    let mut browsers =
-        fields.into_iter().filter(|field| session.take(field.as_bytes(), path, now) == Whose::Browsers);
-    browsers.try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))
+    // Of one name the last counts: what the forum says counts more than what is taken away here.
+    let mut all = taken.into_iter().chain(passed).chain(given);
+    all.try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))
 }
 
 /// The page of this site that led here; the front page if it was none, or one for signing in or out.

@@ -343,7 +343,7 @@ impl ProxyHttp for Engine {
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
-        let rules = &ctx.rules;
+        let rules = Arc::clone(&ctx.rules);
         rules.headers.rewrite(upstream, permit);
         rules.headers.write_identity(upstream, permit)?;
         forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;

@@ -53,11 +53,17 @@ impl Web {
                 Provenance::Unsaid => Err(Problem::CsrfFailed),
             };
         }
-        let ended = self.parts.sessions.end(member.session.id()).await;
+        let (id, now) = (member.session.id(), self.parts.clock.now());
+        let taken: Vec<_> = self.parts.forum.iter().flat_map(|forum| forum.farewell(&id, now)).collect();
+        let ended = self.parts.sessions.end(id).await;
         ended.map_err(|error| self.store_failed(&error, visit))?;
         self.discard_all_kept(request.headers(), visit);
         audit::record(Event::SignedOut, Some(member.session.user()), visit);
-        Ok(self.signed_out(request.headers(), true, true))
+        let mut response = self.signed_out(request.headers(), true, true);
+        for field in taken {
+            response.headers_mut().append(SET_COOKIE, field);
+        }
+        Ok(response)
     }
 
     fn signed_out(&self, headers: &HeaderMap, forget: bool, clear: bool) -> Response<Bytes> {

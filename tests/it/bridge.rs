@@ -1,5 +1,6 @@
 //! The bridge through the whole gateway: a member who signs in here is known to an unmodified forum.
 
+mod cookies;
 mod forum;
 mod tls;
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::sync::Notify;
+
 use crate::support::upstream::{Act, Heard, Recorder};
 use crate::support::wire::Head;
 
@@ -42,6 +44,8 @@ pub(super) struct State {
     pub(super) is_throttled: bool,
     /// Whether its sign-out is never answered.
     pub(super) hangs: bool,
+    /// What the next answer to `/renew` waits for.
+    pub(super) hold: Option<Arc<Notify>>,
     made: usize,
 }
 
@@ -68,6 +72,13 @@ impl FakeForum {
 
     pub(super) fn heads(&self) -> Vec<Head> {
         self.recorder.request_heads()
+    }
+
+    /// Waits until `path` is asked for.
+    pub(super) async fn hears(&self, path: &str) {
+        let asked = format!("GET {path} ");
+        let is_heard = |heard: &Heard| heard.head.start_line().starts_with(&asked);
+        self.recorder.wait_until(path, |records| records.requests.iter().any(is_heard)).await;
     }
 
     /// How many sign-ins were tried.
@@ -119,6 +130,11 @@ impl State {
                 let cookies = format!("Set-Cookie: fsid=old; Path=/\r\nSet-Cookie: fsid={value}; Path=/\r\n");
                 page(200, &cookies, &format!("Hello {name} <a href='/logout?t={name}'>Log out</a>"))
             }
+            // A guest's session.
+            ("GET", "/visit", None) => {
+                self.made += 1;
+                page(200, &format!("Set-Cookie: fsid=guest{}; Path=/\r\n", self.made), "Hello guest!")
+            }
             ("GET", "/private", None) => page(302, "Location: /login\r\n", ""),
             (_, _, Some(name)) => page(
                 200,
@@ -127,7 +143,8 @@ impl State {
             ),
             (_, _, None) => page(200, "", "Hello guest! <a href='/login'>Log in</a>"),
         };
-        vec![Act::Send(answer.into_bytes())]
+        let hold = self.hold.take_if(|_| path == "/renew");
+        hold.map(Act::Await).into_iter().chain([Act::Send(answer.into_bytes())]).collect()
     }
 
     fn form(&mut self) -> String {
