@@ -14,10 +14,11 @@ use std::path::Path;
 use source::{CodePath, Token};
 
 /// Modules by floor. A module that is not here fails: give it a floor first.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("domain", 0),
     ("sample", 0),
     ("policy", 1),
+    ("database", 1),
     ("store", 1),
     ("auth", 2),
     ("bridge", 2),
@@ -42,7 +43,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 42] = [
+const HOMES: [(&str, &[&str]); 47] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords"]),
@@ -60,6 +61,7 @@ const HOMES: [(&str, &[&str]); 42] = [
     ("figment", &["config/"]),
     ("flate2", &["auth/import", "proxy/bridge.rs", "sample/", "web/assets.rs"]),
     ("form_urlencoded", &["bridge/form.rs", "domain/", "web/", "sample/", "proxy/"]),
+    ("futures_util", &["database/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
     ("html5gum", &["bridge/form.rs"]),
     ("http_body_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
@@ -72,9 +74,11 @@ const HOMES: [(&str, &[&str]); 42] = [
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),
+    ("mysql_async", &["database/mysql.rs"]),
     ("pingora", &["proxy/", "server/"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("rpassword", &["cli/"]),
+    ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),
     ("serde_cbor_2", &["auth/passkeys"]),
     (
@@ -92,6 +96,8 @@ const HOMES: [(&str, &[&str]); 42] = [
     ("sled", &["store/sled"]),
     ("subtle", &["auth/passwords", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
+    ("tokio_postgres", &["database/postgres.rs", "database/tls.rs"]),
+    ("tokio_rustls", &["database/tls.rs"]),
     ("toml", &["bridge/preset.rs"]),
     ("tracing_subscriber", &["auth/captured_log.rs", "config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),

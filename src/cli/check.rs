@@ -43,6 +43,10 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         ("listens on", listen.join(", ")),
         ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
         ("forum", forum(config)),
+        (
+            "its database",
+            config.database.as_ref().map_or_else(|| "not named".to_owned(), |it| it.url.to_string()),
+        ),
         ("own pages", config.own_url("/")),
         ("mail", config.mail.as_ref().map_or_else(|| "none is sent".to_owned(), mail::server)),
         ("metrics, health", admin),

@@ -6,6 +6,7 @@
 //! was found, what was expected and what to do. Unknown keys are problems.
 
 mod access;
+mod database;
 mod forum;
 mod house;
 mod layers;
@@ -33,6 +34,7 @@ use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
 use crate::bridge::options::ForumOptions;
+use crate::database::DatabaseAccess;
 use crate::domain::{Host, HostPattern, Lifetimes};
 use crate::policy::Policy;
 use crate::proxy::options::ProxyOptions;
@@ -66,6 +68,8 @@ pub struct Config {
     pub passkeys: Option<PasskeyOptions>,
     /// The forum behind the gateway, as far as it is more than an application; none without a bridge.
     pub forum: Option<ForumOptions>,
+    /// The forum's own database; none if it is not named.
+    pub database: Option<DatabaseAccess>,
     /// Where accounts and sessions are kept.
     pub store: StoreOptions,
     /// How mail leaves; none if none does.

@@ -170,6 +170,8 @@ pub(super) struct Forum {
     pub(super) vault_key: String,
     pub(super) register: String,
     pub(super) cookies: String,
+    pub(super) database: String,
+    pub(super) database_password_file: String,
     pub(super) r#override: Dict,
 }
 
@@ -182,6 +184,8 @@ impl Default for Forum {
             vault_key: String::new(),
             register: "pass".into(),
             cookies: "gateway".into(),
+            database: String::new(),
+            database_password_file: String::new(),
             r#override: Dict::new(),
         }
     }

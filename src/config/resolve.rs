@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::public::Public;
 use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
-use super::{Config, forum, house, limits, mail, passkeys, public, server, upstream};
+use super::{Config, database, forum, house, limits, mail, passkeys, public, server, upstream};
 use crate::auth::passkeys::PasskeyOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
@@ -51,6 +51,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let log = house::log(reader, &raw.log);
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref());
     let forum = forum::read(reader, &raw.forum, around);
+    let database = database::read(reader, &raw.forum);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
         let (host, origins) = (&public.host, public.origins.as_slice());
@@ -75,6 +76,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         hashing_workers,
         passkeys,
         forum: forum?,
+        database: database?,
         store: store?,
         mail: mail?,
         pages: pages?,

@@ -245,6 +245,32 @@ fn ops_05_a_secret_that_others_may_read_or_could_guess_is_refused() {
 }
 
 #[test]
+fn ops_05_the_password_of_the_forums_database_stands_in_a_file_of_its_own_and_in_no_message() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, "hunter2\n").unwrap();
+    let load = |url: &str, mode: u32| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let file = file.display();
+        Config::from_toml_str(&format!("[forum]\ndatabase = \"{url}\"\ndatabase_password_file = \"{file}\""))
+    };
+    let config = load("mysql://forum@localhost/d", 0o600).unwrap();
+    let database = config.database.as_ref().unwrap();
+    assert_eq!(database.password.as_ref().unwrap().expose(), "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"), "not even in a debug print");
+    for (url, mode, why) in [
+        ("mysql://forum@localhost/d", 0o640, "others may read"),
+        ("mysql://forum:hunter2@localhost/d", 0o600, "there is a password"),
+        ("mysql://hunter2", 0o600, "names no user"),
+        ("mysql://forum:hunter2/d", 0o600, "it is no URL"),
+    ] {
+        let problems = told(&load(url, mode).unwrap_err());
+        assert!(problems.contains(why) && !problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
 fn mf_12_mf_14_mf_17_passkeys_roll_out_from_nobody_to_everyone() {
     let rollout = |text: &str| {
         let config = Config::from_toml_str(&format!("[passkeys]\n{text}")).unwrap();
