@@ -42,8 +42,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let password = limits::password(reader, &raw.password);
     let lifetimes = limits::session(reader, &raw.session);
     let keep_forms = limits::keep_forms(reader, &raw.session);
-    let data_dir = server.as_ref().map(|server| server.data_dir.as_path());
-    let store = house::store(reader, &raw.store, data_dir);
+    let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let mail = public.as_ref().zip(pages.as_ref());
     let mail = mail.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));

@@ -123,7 +123,9 @@ async fn what_goes_wrong_is_told_without_the_values() {
         [("none.db", None), ("text.db", Some("no database at all, however long this text may be"))]
     {
         let path = folder.path().join(name);
-        content.map(|content| fs::write(&path, content).unwrap());
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
         let error = Connection::open(&access(&path), &terms(Purpose::Read)).await.err().unwrap();
         assert!(matches!(&error, DatabaseError::Unreachable { at, .. } if at.ends_with(name)), "{error}");
     }
