@@ -139,7 +139,7 @@ impl Services {
 
     /// The vault of the configuration's forum; none where no password is needed.
     pub fn vault(store: &Arc<dyn Store>, config: &Config) -> Result<Option<Arc<Vault>>, VaultError> {
-        let Some(forum) = config.forum.as_ref().filter(|forum| forum.way == Kind::Form) else {
+        let Some(forum) = config.forum.as_ref().filter(|forum| forum.uses(Kind::Form)) else {
             return Ok(None);
         };
         Vault::open(Arc::clone(store), &forum.vault_key, &forum.preset.name).map(Arc::new).map(Some)

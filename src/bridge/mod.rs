@@ -33,11 +33,13 @@ pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
 pub use member::{Account, Accounts, Ask};
 pub use names::CookieNames;
-pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, Kind, PaceOf, Preset, Signs};
+pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, PaceOf, Preset, Signs};
 pub use session::{AsWhom, ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
 pub use vault::{Rotated, Vault, VaultError};
 pub use visitor::{InvalidOrigin, Origin, Visitor};
+
+pub use crate::domain::BridgeKind as Kind;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

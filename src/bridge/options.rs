@@ -11,8 +11,10 @@ use super::{Kind, Origin, Preset};
 pub struct ForumOptions {
     /// What kind of forum it is.
     pub preset: Preset,
-    /// How members become known to it.
-    pub way: Kind,
+    /// How members become known to it, where no rule says otherwise; none if they don't.
+    pub way: Option<Kind>,
+    /// How else, where rules say so; each once.
+    pub ways_of_rules: Vec<Kind>,
     /// The path below which it lies: `/`, or such as `/phpbb`.
     pub base: String,
     /// The file with the key of the vault.
@@ -25,6 +27,18 @@ pub struct ForumOptions {
     pub origin: Origin,
     /// What it gets with each sign-in of ours, beside what it is told of the visitor.
     pub fields: HeaderMap,
+}
+
+impl ForumOptions {
+    /// Whether members become known to it this way anywhere.
+    pub fn uses(&self, kind: Kind) -> bool {
+        self.ways().any(|way| way == kind)
+    }
+
+    /// All the ways in which members become known to it.
+    pub fn ways(&self) -> impl Iterator<Item = Kind> {
+        self.way.into_iter().chain(self.ways_of_rules.iter().copied())
+    }
 }
 
 /// Where the cookies are by which the forum knows a member.

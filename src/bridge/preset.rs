@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{AddressPattern, CookieNames, Sign};
+use super::{AddressPattern, CookieNames, Kind, Sign};
 
 /// The presets in the binary, by name.
 const SHIPPED: [(&str, &str); 11] = [
@@ -46,18 +46,6 @@ pub struct Preset {
     /// Its addresses.
     #[serde(default)]
     pub addresses: Addresses,
-}
-
-/// How a member becomes known to the forum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// By the identity headers.
-    Headers,
-    /// By `Authorization: Basic` with the member's name and no real password; the forum must be told to believe it.
-    Basic,
-    /// By signing in at its form with the member's forum password.
-    Form,
 }
 
 /// The sign-in form. Addresses are given below the forum's path: `/ucp.php?mode=login`.

@@ -60,18 +60,22 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
 
 /// How members become known to the application.
 fn forum(config: &Config) -> String {
-    let Some(forum) = &config.forum else { return "not named; members are told by headers alone".to_owned() };
-    let way = match forum.way {
-        Kind::Headers => "members are told by headers".to_owned(),
-        Kind::Basic => "members are told by Authorization".to_owned(),
-        Kind::Form => {
-            format!(
-                "members are signed in at its form, the key of their passwords is {}",
-                forum.vault_key.display()
-            )
-        }
+    let way = match config.policy.bridge() {
+        None => "members are not told to it",
+        Some(Kind::Headers) => "members are told by headers",
+        Some(Kind::Basic) => "members are told by Authorization",
+        Some(Kind::Form) => "members are signed in at its form",
     };
-    format!("{} at {}; {way}", forum.preset.title, forum.base)
+    let Some(forum) = &config.forum else { return format!("not named; {way}") };
+    let mut words = format!("{} at {}; {way}", forum.preset.title, forum.base);
+    if !forum.ways_of_rules.is_empty() {
+        let ways: Vec<_> = forum.ways_of_rules.iter().map(|kind| kind.as_str()).collect();
+        words.push_str(&format!("; rules name other ways: {}", ways.join(", ")));
+    }
+    if forum.uses(Kind::Form) {
+        words.push_str(&format!("; the key of their passwords is {}", forum.vault_key.display()));
+    }
+    words
 }
 
 /// By the gateway that runs, or in the store; neither need be there for a configuration to be fine.

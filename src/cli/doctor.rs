@@ -24,7 +24,7 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        let Some(options) = config.forum.as_ref().filter(|forum| forum.way == Kind::Form) else {
+        let Some(options) = config.forum.as_ref().filter(|forum| forum.uses(Kind::Form)) else {
             return Err(Trouble::data(
                 "members sign in at no form of a forum's here; set forum.preset, and forum.bridge = \"form\"",
             ));

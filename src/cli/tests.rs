@@ -291,6 +291,28 @@ fn explain_tells_the_rule_and_why() {
 }
 
 #[test]
+fn explain_tells_how_a_member_becomes_known() {
+    let place = Place::new(
+        "[forum]\npreset = \"spirit\"\n[[access.rule]]\npath = \"/api/**\"\nbridge = \"headers\"\n\
+         [[access.rule]]\npath = \"/quiet/**\"\nbridge = \"none\"\n[[access.rule]]\npath = \"/open/**\"\nrequire = \"public\"",
+    );
+    for (url, said) in [
+        ("/", Some("by \"form\", says forum.bridge")),
+        ("/api/x", Some("by \"headers\", says this rule")),
+        ("/quiet/x", Some("not at all, says this rule")),
+        ("/open/x", None),
+    ] {
+        let ran = place.done(&["explain", "GET", url]);
+        let line =
+            ran.out.lines().find_map(|line| line.strip_prefix("members become known to the application: "));
+        assert_eq!(line, said, "{}", ran.out);
+    }
+    assert!(place.done(&["explain", "GET", "/api/x"]).out.contains("bridge = \"headers\""));
+    assert!(!Place::new("").done(&["explain", "GET", "/"]).out.contains("become known"), "nothing unusual");
+    assert!(place.done(&["check"]).out.contains("rules name other ways: headers"));
+}
+
+#[test]
 fn the_command_line_asks_for_no_password_and_for_exactly_one_kind_of_session() {
     for wrong in [
         &["passgate"][..],

@@ -8,8 +8,8 @@ use super::public::Public;
 use super::raw;
 use super::reader::{DAY, Reader, quoted};
 use super::server::method;
-use crate::domain::{Group, HostPattern, PathPattern};
-use crate::policy::{ClientAuthorization, Policy, Requirement, Rule, StepUpWith};
+use crate::domain::{BridgeKind, Group, HostPattern, PathPattern};
+use crate::policy::{ClientAuthorization, Policy, Requirement, Rule, RuleBridge, StepUpWith};
 
 const WORDS: [(&str, Requirement); 4] = [
     ("login", Requirement::Login),
@@ -39,7 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: &raw::Access, around: &Around<'
     Some(Policy::new(hosts, around.methods?.to_vec(), around.prefix?.to_owned(), default, rules))
 }
 
-fn key(at: usize) -> String {
+pub(super) fn key(at: usize) -> String {
     format!("access.rule.{}", at + 1)
 }
 
@@ -60,6 +60,7 @@ fn rule(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule, around: &Arou
     let step_up_with = step_up_with(reader, key, raw);
     let words = [("drop", ClientAuthorization::Drop), ("forward", ClientAuthorization::Forward)];
     let authorization = reader.word(&format!("{key}.authorization"), &raw.authorization, &words);
+    let bridge = bridge(reader, key, &raw.bridge, require);
     let require = require?;
     if require != Requirement::Login {
         for (field, set) in [("groups", !raw.groups.is_empty()), ("step_up", !raw.step_up.is_empty())] {
@@ -77,7 +78,33 @@ fn rule(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule, around: &Arou
         step_up: step_up?,
         step_up_with: step_up_with?,
         authorization: authorization?,
+        bridge: bridge?,
     })
+}
+
+/// Whether the forum takes it is `forum`'s to say.
+fn bridge(
+    reader: &mut Reader<'_>,
+    key: &str,
+    text: &str,
+    require: Option<Requirement>,
+) -> Option<RuleBridge> {
+    let key = format!("{key}.bridge");
+    match (text, BridgeKind::parse(text), require) {
+        ("", ..) => Some(RuleBridge::Sites),
+        ("none", ..) => Some(RuleBridge::Nobody),
+        (_, Some(_), Some(require @ (Requirement::Public | Requirement::Deny))) => {
+            let found = format!("{} with require = \"{}\"", quoted(text), require.as_str());
+            let help = "nobody is named there: set require = \"guest\" or \"login\", or leave bridge out";
+            reader.refuse(&key, found, "require = \"guest\" or \"login\" beside it", help)
+        }
+        (_, Some(kind), _) => Some(RuleBridge::By(kind)),
+        (_, None, _) => {
+            let known: Vec<_> = BridgeKind::ALL.iter().map(|kind| quoted(kind.as_str())).collect();
+            let expected = format!("one of {}, \"none\"", known.join(", "));
+            reader.refuse(&key, quoted(text), expected, "write one of these words")
+        }
+    }
 }
 
 fn step_up_with(reader: &mut Reader<'_>, key: &str, raw: &raw::AccessRule) -> Option<StepUpWith> {

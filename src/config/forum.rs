@@ -9,9 +9,9 @@ use http::header::HOST;
 
 use super::reader::{Reader, quoted};
 use super::server::placed;
-use super::{preset, raw};
+use super::{access, preset, raw};
 use crate::bridge::options::{CookiesAt, ForumOptions, Register};
-use crate::bridge::{Kind, Origin, Preset};
+use crate::bridge::{Kind, Origin};
 use crate::domain::RequestPath;
 use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
 use crate::server::options::ServerOptions;
@@ -20,70 +20,109 @@ use crate::server::options::ServerOptions;
 pub(super) type Around<'a> =
     (Option<&'a ServerOptions>, Option<&'a UpstreamOptions>, Option<&'a IdentityOptions>);
 
-/// The inner `None` is no forum that the gateway knows more of; the outer one, a problem.
+/// What is said of the forum, and how members become known to the application.
+pub(super) struct Bridged {
+    /// Where no rule says otherwise; none for not at all.
+    pub(super) site: Option<Kind>,
+    /// None where there is no forum that the gateway knows more of.
+    pub(super) forum: Option<ForumOptions>,
+}
+
+/// `rules` are those of `[access]`, each of which may name a bridge of its own.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Forum,
+    rules: &[raw::AccessRule],
     (server, upstream, identity): Around<'_>,
-) -> Option<Option<ForumOptions>> {
+) -> Option<Bridged> {
     let register = [("pass", Register::Pass), ("block", Register::Block)];
     let register = reader.word("forum.register", &raw.register, &register);
     let cookies = [("gateway", CookiesAt::Gateway), ("browser", CookiesAt::Browser)];
     let cookies = reader.word("forum.cookies", &raw.cookies, &cookies);
     let base = base(reader, &raw.path);
     if raw.preset.is_empty() {
-        preset::nothing_to_override(reader, raw);
-        something_to_hand_out(reader, cookies, None);
-        return match raw.bridge.as_str() {
-            "" | "none" => Some(None),
-            other => {
-                let help = "name the forum's kind with forum.preset, or copy the preset generic-form and name your copy";
-                reader.refuse("forum.bridge", format!("{} without a preset", quoted(other)), "a preset", help)
-            }
-        };
+        return without_a_preset(reader, raw, rules, cookies);
     }
     let preset = preset::read(reader, raw)?;
-    let way = way(reader, &raw.bridge, &preset)?;
-    let vault_key = match way {
-        Some(Kind::Form) => {
-            vault_key(reader, &raw.vault_key, server.map(|server| server.data_dir.as_path()))?
-        }
-        _ => PathBuf::new(),
+    let way = way(reader, "forum.bridge", &raw.bridge, &preset.kinds, &preset.title);
+    let ways_of_rules = ways_of_rules(reader, rules, &preset.kinds, &preset.title);
+    let (way, ways_of_rules) = (way?, ways_of_rules?);
+    let ways: Vec<Kind> = way.into_iter().chain(ways_of_rules.iter().copied()).collect();
+    something_to_hand_out(reader, cookies, &ways);
+    let vault_key = match ways.contains(&Kind::Form) {
+        true => vault_key(reader, &raw.vault_key, server.map(|server| server.data_dir.as_path()))?,
+        false => PathBuf::new(),
     };
-    something_to_hand_out(reader, cookies, way);
     let (server, upstream, identity) = (server?, upstream?, identity?);
-    let Ok(origin) = Origin::parse(&server.public_url.origin().ascii_serialization()) else {
-        return Some(None);
-    };
+    let origin = Origin::parse(&server.public_url.origin().ascii_serialization()).ok()?;
     let fields = fields(upstream, identity);
     let (base, register, cookies) = (base?, register?, cookies?);
-    Some(way.map(|way| ForumOptions { preset, way, base, vault_key, register, cookies, origin, fields }))
+    let options =
+        ForumOptions { preset, way, ways_of_rules, base, vault_key, register, cookies, origin, fields };
+    Some(Bridged { site: way, forum: Some(options).filter(|_| !ways.is_empty()) })
+}
+
+fn without_a_preset(
+    reader: &mut Reader<'_>,
+    raw: &raw::Forum,
+    rules: &[raw::AccessRule],
+    cookies: Option<CookiesAt>,
+) -> Option<Bridged> {
+    preset::nothing_to_override(reader, raw);
+    something_to_hand_out(reader, cookies, &[]);
+    ways_of_rules(reader, rules, &[Kind::Headers], "an application without a preset");
+    let site = match raw.bridge.as_str() {
+        "" => Some(Kind::Headers),
+        "none" => None,
+        other => {
+            let help =
+                "name the forum's kind with forum.preset, or copy the preset generic-form and name your copy";
+            let found = format!("{} without a preset", quoted(other));
+            return reader.refuse("forum.bridge", found, "a preset", help);
+        }
+    };
+    Some(Bridged { site, forum: None })
 }
 
 /// Only where members are signed in are there cookies for their browsers.
-fn something_to_hand_out(reader: &mut Reader<'_>, cookies: Option<CookiesAt>, way: Option<Kind>) {
-    if cookies == Some(CookiesAt::Browser) && way != Some(Kind::Form) {
+fn something_to_hand_out(reader: &mut Reader<'_>, cookies: Option<CookiesAt>, ways: &[Kind]) {
+    if cookies == Some(CookiesAt::Browser) && !ways.iter().any(|way| way.keeps_session()) {
         let help = "leave it out: elsewhere browsers get the forum's cookies anyway";
         reader.note("forum.cookies", "\"browser\" with another bridge, or none", "the bridge \"form\"", help);
     }
 }
 
-/// The inner `None` is no bridge.
-fn way(reader: &mut Reader<'_>, text: &str, preset: &Preset) -> Option<Option<Kind>> {
-    const KEY: &str = "forum.bridge";
-    let words = [("headers", Kind::Headers), ("basic", Kind::Basic), ("form", Kind::Form)];
+/// How members become known by the word at `key`, of the ways that `whose` application takes, the first of which is the one without
+/// a word. The inner `None` is not at all.
+fn way(reader: &mut Reader<'_>, key: &str, text: &str, kinds: &[Kind], whose: &str) -> Option<Option<Kind>> {
     match text {
-        "" => return Some(preset.kinds.first().copied()),
+        "" => return Some(kinds.first().copied()),
         "none" => return Some(None),
         _ => {}
     }
-    let known: Vec<_> = words.iter().filter(|(_, kind)| preset.kinds.contains(kind)).copied().collect();
-    if let Some((_, kind)) = known.iter().find(|(word, _)| *word == text) {
-        return Some(Some(*kind));
+    if let Some(kind) = Kind::parse(text).filter(|kind| kinds.contains(kind)) {
+        return Some(Some(kind));
     }
-    let names: Vec<_> = known.iter().map(|(word, _)| quoted(word)).collect();
-    let expected = format!("{} or \"none\" for {}", names.join(", "), preset.title);
-    reader.refuse(KEY, quoted(text), expected, "this kind of forum takes no other")
+    let names: Vec<_> = kinds.iter().map(|kind| quoted(kind.as_str())).collect();
+    let expected = format!("{} or \"none\" for {whose}", names.join(", "));
+    reader.refuse(key, quoted(text), expected, "this kind of forum takes no other")
+}
+
+/// The ways that rules name. What is no way at all has been told with the rule.
+fn ways_of_rules(
+    reader: &mut Reader<'_>,
+    rules: &[raw::AccessRule],
+    kinds: &[Kind],
+    whose: &str,
+) -> Option<Vec<Kind>> {
+    let named = rules.iter().enumerate().filter(|(_, rule)| Kind::parse(&rule.bridge).is_some());
+    let ways: Vec<_> = named
+        .map(|(at, rule)| way(reader, &format!("{}.bridge", access::key(at)), &rule.bridge, kinds, whose))
+        .collect();
+    let mut ways: Vec<Kind> = ways.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
+    ways.sort_unstable();
+    ways.dedup();
+    Some(ways)
 }
 
 fn base(reader: &mut Reader<'_>, text: &str) -> Option<String> {

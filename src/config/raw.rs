@@ -144,6 +144,7 @@ pub(super) struct AccessRule {
     pub(super) step_up: String,
     pub(super) step_up_with: String,
     pub(super) authorization: String,
+    pub(super) bridge: String,
 }
 
 impl Default for AccessRule {
@@ -157,6 +158,7 @@ impl Default for AccessRule {
             step_up: String::new(),
             step_up_with: "any".into(),
             authorization: "drop".into(),
+            bridge: String::new(),
         }
     }
 }

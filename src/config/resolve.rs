@@ -49,7 +49,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref());
-    let forum = forum::read(reader, &raw.forum, around);
+    let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let database = database::read(reader, &raw.forum);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
@@ -62,7 +62,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     if passkeys.is_none() {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
-    let policy = of_one_mind(policy, passkeys.as_mut());
+    let bridged = bridged?;
+    let policy = of_one_mind(policy, passkeys.as_mut()).bridged(bridged.site);
     let webauthn = if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones };
     Some(Config {
         proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn, &raw.passkeys),
@@ -74,7 +75,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         hashing,
         hashing_workers,
         passkeys,
-        forum: forum?,
+        forum: bridged.forum,
         database: database?,
         store: store?,
         mail: mail?,

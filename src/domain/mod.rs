@@ -4,6 +4,7 @@
 //! and without its port, a [`RequestPath`] is canonical, a [`ReturnTo`] stays on this origin, a [`UserName`] has one
 //! spelling for comparison. Time comes from a [`Clock`], chance from [`Token::generate`] and [`UserId::generate`].
 
+mod bridge_kind;
 mod clock;
 mod email;
 mod host;
@@ -18,6 +19,7 @@ mod secret;
 mod session;
 mod user;
 
+pub use bridge_kind::BridgeKind;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use email::{EmailKey, MailAddress};
 pub use host::{Host, HostPattern, InvalidHost};

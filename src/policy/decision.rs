@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::Profile;
+use crate::domain::{BridgeKind, Profile};
 
 /// One of four acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +23,28 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
     identity: Option<Arc<Profile>>,
+    bridge: Option<BridgeKind>,
     authorization: ClientAuthorization,
     is_for_all: bool,
 }
 
 impl Permit {
-    /// To go as this member, or as nobody in particular.
-    pub(super) fn personal(identity: Option<Arc<Profile>>, authorization: ClientAuthorization) -> Self {
-        Self { identity, authorization, is_for_all: false }
+    /// To go as this member, or as nobody in particular. Without a bridge the member is let through, but not named.
+    pub(super) fn personal(
+        identity: Option<Arc<Profile>>,
+        bridge: Option<BridgeKind>,
+        authorization: ClientAuthorization,
+    ) -> Self {
+        let identity = identity.filter(|_| bridge.is_some());
+        Self { identity, bridge, authorization, is_for_all: false }
     }
 
     /// To go without an identity, whoever it is.
     pub(super) fn for_all(authorization: ClientAuthorization) -> Self {
-        Self { identity: None, authorization, is_for_all: true }
+        Self { identity: None, bridge: None, authorization, is_for_all: true }
     }
 
-    /// The member to name to the application; none for visitors and on public routes.
+    /// The member to name to the application; none for visitors, on public routes and where there is no bridge.
     pub fn identity(&self) -> Option<&Profile> {
         self.identity.as_deref()
     }
@@ -46,6 +52,11 @@ impl Permit {
     /// Whether the application may answer a member otherwise than a visitor.
     pub fn depends_on_member(&self) -> bool {
         !self.is_for_all
+    }
+
+    /// How the member becomes known to the application; none on public routes and where nobody does.
+    pub fn bridge(&self) -> Option<BridgeKind> {
+        self.bridge
     }
 
     /// What becomes of an `Authorization` field the client sent.

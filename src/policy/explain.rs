@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Decision, Demand, Policy, Presence, Refusal, RequestFacts, Rule, SignInReason, StepUpWith};
-use crate::domain::Timestamp;
+use super::{
+    Decision, Demand, Policy, Presence, Refusal, RequestFacts, Requirement, Rule, RuleBridge, SignInReason,
+    StepUpWith,
+};
+use crate::domain::{BridgeKind, Timestamp};
 
 /// Why a request is decided as it is. `Display` gives the operator's text, several lines.
 #[derive(Clone, Debug)]
@@ -17,6 +20,8 @@ pub struct Explanation {
     default: &'static str,
     /// What demands a passkey of this member before any rule is looked at.
     demand: Option<String>,
+    /// How members become known to the application, where that is not by the headers as everywhere.
+    told: Option<String>,
 }
 
 impl Policy {
@@ -47,6 +52,23 @@ impl Policy {
             considered,
             default: self.default.as_str(),
             demand,
+            told: Some(deciding).filter(|_| reached_rules).and_then(|deciding| self.told(deciding)),
+        }
+    }
+
+    fn told(&self, rule: Option<&Rule>) -> Option<String> {
+        let (require, bridge) = match rule {
+            Some(rule) => (rule.require, rule.bridge),
+            None => (self.default, RuleBridge::Sites),
+        };
+        if matches!(require, Requirement::Deny | Requirement::Public) {
+            return None;
+        }
+        let says = if bridge == RuleBridge::Sites { "forum.bridge" } else { "this rule" };
+        match bridge.or(self.bridge) {
+            Some(BridgeKind::Headers) if bridge == RuleBridge::Sites => None,
+            Some(kind) => Some(format!("by \"{}\", says {says}", kind.as_str())),
+            None => Some(format!("not at all, says {says}")),
         }
     }
 
@@ -98,6 +120,9 @@ impl fmt::Display for Explanation {
             (None, _) if matches!(self.decision, Decision::ServeOwn) => {}
             (None, _) => writeln!(f, "decided by: access.default = \"{}\"", self.default)?,
         }
+        if let Some(told) = &self.told {
+            writeln!(f, "members become known to the application: {told}")?;
+        }
         self.considered.iter().try_for_each(|(rule, verdict)| writeln!(f, "  {verdict:<20} {rule}"))
     }
 }
@@ -134,6 +159,11 @@ fn describe(rule: &Rule) -> String {
     }
     if rule.step_up_with == StepUpWith::Passkey {
         text.push_str(", step_up_with = \"passkey\"");
+    }
+    match rule.bridge {
+        RuleBridge::By(kind) => text.push_str(&format!(", bridge = \"{}\"", kind.as_str())),
+        RuleBridge::Nobody => text.push_str(", bridge = \"none\""),
+        RuleBridge::Sites => {}
     }
     text
 }

@@ -12,13 +12,13 @@ mod rule;
 pub use decision::{ClientAuthorization, Decision, Permit, Refusal, SignInReason};
 pub use explain::Explanation;
 pub use required::{Demand, RequiredFor};
-pub use rule::{Requirement, Rule, StepUpWith};
+pub use rule::{Requirement, Rule, RuleBridge, StepUpWith};
 
 use std::sync::Arc;
 
 use http::Method;
 
-use crate::domain::{Host, HostPattern, PasskeyFor, Profile, Proof, RequestPath, Timestamp};
+use crate::domain::{BridgeKind, Host, HostPattern, PasskeyFor, Profile, Proof, RequestPath, Timestamp};
 
 /// What is known of a request before anything is decided. Borrowed from it.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,7 @@ pub struct Policy {
     default: Requirement,
     rules: Vec<Rule>,
     passkeys: RequiredFor,
+    bridge: Option<BridgeKind>,
 }
 
 impl Policy {
@@ -67,12 +68,24 @@ impl Policy {
         mut rules: Vec<Rule>,
     ) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.specificity()));
-        Self { hosts, methods, our_prefix, default, rules, passkeys: RequiredFor::default() }
+        let (passkeys, bridge) = (RequiredFor::default(), Some(BridgeKind::Headers));
+        Self { hosts, methods, our_prefix, default, rules, passkeys, bridge }
     }
 
     /// The same rules for a site that demands passkeys of these members.
     pub fn demanding(self, passkeys: RequiredFor) -> Self {
         Self { passkeys, ..self }
+    }
+
+    /// The same rules for a site whose members become known to the application this way where no rule says otherwise, or
+    /// not at all.
+    pub fn bridged(self, bridge: Option<BridgeKind>) -> Self {
+        Self { bridge, ..self }
+    }
+
+    /// How members become known to the application where no rule says otherwise.
+    pub fn bridge(&self) -> Option<BridgeKind> {
+        self.bridge
     }
 
     /// Of whom some rule asks a passkey alone.
@@ -129,8 +142,8 @@ impl Policy {
             ..member
         };
         match rule {
-            Some(rule) => rule.apply(member.map(counted), now),
-            None => self.default.apply(member),
+            Some(rule) => rule.apply(member.map(counted), now, self.bridge),
+            None => self.default.apply(member, self.bridge),
         }
     }
 

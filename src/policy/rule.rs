@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::{ClientAuthorization, Decision, Permit, Presence, Refusal, RequestFacts, SignInReason};
-use crate::domain::{Group, HostPattern, PathPattern, Proof, Timestamp, Wildcards};
+use crate::domain::{BridgeKind, Group, HostPattern, PathPattern, Proof, Timestamp, Wildcards};
 
 /// What a rule, or the default, asks of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,28 @@ pub enum StepUpWith {
     Passkey,
 }
 
+/// What a rule says of how members become known to the application.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleBridge {
+    /// This way.
+    By(BridgeKind),
+    /// Not at all: they pass, and nobody is named.
+    Nobody,
+    /// As everywhere on the site.
+    #[default]
+    Sites,
+}
+
+impl RuleBridge {
+    pub(super) const fn or(self, sites: Option<BridgeKind>) -> Option<BridgeKind> {
+        match self {
+            Self::By(kind) => Some(kind),
+            Self::Nobody => None,
+            Self::Sites => sites,
+        }
+    }
+}
+
 /// An access rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -50,21 +72,28 @@ pub struct Rule {
     pub step_up_with: StepUpWith,
     /// Whether the client's `Authorization` field goes through.
     pub authorization: ClientAuthorization,
+    /// How members become known to the application.
+    pub bridge: RuleBridge,
 }
 
 impl Requirement {
-    pub(super) fn apply(self, member: Option<Presence<'_>>) -> Decision {
-        self.with(member, ClientAuthorization::Drop)
+    pub(super) fn apply(self, member: Option<Presence<'_>>, bridge: Option<BridgeKind>) -> Decision {
+        self.with(member, bridge, ClientAuthorization::Drop)
     }
 
-    fn with(self, member: Option<Presence<'_>>, authorization: ClientAuthorization) -> Decision {
+    fn with(
+        self,
+        member: Option<Presence<'_>>,
+        bridge: Option<BridgeKind>,
+        authorization: ClientAuthorization,
+    ) -> Decision {
         let identity = member.map(|member| Arc::clone(member.profile));
         match (self, identity) {
             (Self::Deny, _) => Decision::Refuse(Refusal::Denied),
             (Self::Login, None) => Decision::SignIn(SignInReason::NoSession),
             (Self::Public, _) => Decision::Forward(Permit::for_all(authorization)),
             (Self::Guest | Self::Login, identity) => {
-                Decision::Forward(Permit::personal(identity, authorization))
+                Decision::Forward(Permit::personal(identity, bridge, authorization))
             }
         }
     }
@@ -116,7 +145,13 @@ impl Rule {
         }
     }
 
-    pub(super) fn apply(&self, member: Option<Presence<'_>>, now: Timestamp) -> Decision {
+    /// `sites` is how members become known to the application where no rule says otherwise.
+    pub(super) fn apply(
+        &self,
+        member: Option<Presence<'_>>,
+        now: Timestamp,
+        sites: Option<BridgeKind>,
+    ) -> Decision {
         if let (Requirement::Login, Some(member)) = (self.require, member) {
             if !self.admits(member) {
                 return Decision::Refuse(Refusal::NotInGroup);
@@ -125,7 +160,7 @@ impl Rule {
                 return Decision::SignIn(reason);
             }
         }
-        self.require.with(member, self.authorization)
+        self.require.with(member, self.bridge.or(sites), self.authorization)
     }
 
     /// Who wants a passkey to be asked for sensitive actions has it asked for here, too (MX-11).

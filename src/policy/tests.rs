@@ -19,6 +19,7 @@ fn rule(path: &str, require: Requirement) -> Rule {
         step_up: None,
         step_up_with: StepUpWith::Any,
         authorization: ClientAuthorization::Drop,
+        bridge: RuleBridge::Sites,
     }
 }
 
@@ -187,6 +188,46 @@ fn a_rule_asks_for_groups_and_for_a_recent_sign_in() {
     assert_eq!(forwards_as(&at(300)), Some(Some("alice")));
     assert_eq!(at(301), Decision::SignIn(SignInReason::StepUp));
     assert_eq!(proved(None, 0), Decision::SignIn(SignInReason::StepUp), "L9: nothing was proved");
+}
+
+#[test]
+fn a_rule_says_how_members_become_known_and_the_site_where_it_does_not() {
+    let bridged = |path: &str, require, bridge| Rule { bridge, ..rule(path, require) };
+    let policy = policy(
+        Requirement::Login,
+        vec![
+            rule("/same", Requirement::Guest),
+            bridged("/api", Requirement::Login, RuleBridge::By(BridgeKind::Headers)),
+            bridged("/quiet", Requirement::Login, RuleBridge::Nobody),
+            rule("/open", Requirement::Public),
+        ],
+    );
+    let bridge = |policy: &Policy, path: &str| {
+        let Decision::Forward(permit) = ask(policy, "GET", &format!("forum.example{path}"), Some(&alice()))
+        else {
+            panic!("{path}")
+        };
+        (permit.bridge(), permit.identity().is_some(), permit.depends_on_member())
+    };
+    let form = policy.clone().bridged(Some(BridgeKind::Form));
+    for (path, expected) in [
+        ("/", (Some(BridgeKind::Form), true, true)),
+        ("/same", (Some(BridgeKind::Form), true, true)),
+        ("/api", (Some(BridgeKind::Headers), true, true)),
+        ("/quiet", (None, false, true)),
+        ("/open", (None, false, false)),
+    ] {
+        assert_eq!(bridge(&form, path), expected, "{path}");
+    }
+    assert_eq!(
+        bridge(&policy, "/"),
+        (Some(BridgeKind::Headers), true, true),
+        "unless the site says otherwise"
+    );
+    let nobody = policy.bridged(None);
+    assert_eq!(bridge(&nobody, "/"), (None, false, true));
+    assert_eq!(bridge(&nobody, "/api"), (Some(BridgeKind::Headers), true, true));
+    assert_eq!(ask(&nobody, "GET", "forum.example/quiet", None), Decision::SignIn(SignInReason::NoSession));
 }
 
 #[test]

@@ -161,20 +161,18 @@ impl Gateway {
         if is_account_page && forum.options.register == Register::Block {
             return Some(Instead::Blocked);
         }
-        if !permit.depends_on_member() {
-            return None;
-        }
+        let way = permit.bridge()?;
         let is_page = ctx.audience == Audience::Page;
         let (Some((_, live)), Some(_)) = (known, permit.identity()) else {
             return (is_login && is_page).then_some(Instead::SignIn(SignInReason::NoSession));
         };
         let is_fresh = self.clock.now().since(live.signed_in_at()) <= ADMIN_FRESH;
-        if forum.options.way == Kind::Basic && !is_fresh && ForumRules::is_one_of(asked, &addresses.admin) {
+        if way.replaces_password() && !is_fresh && ForumRules::is_one_of(asked, &addresses.admin) {
             return Some(Instead::SignIn(SignInReason::StepUp));
         }
         let at_forum = ctx.forum.as_mut()?;
         at_forum.leaving = leaves.then(|| live.id());
-        let Some(accounts) = &forum.accounts else {
+        let Some(accounts) = forum.accounts.as_ref().filter(|_| way.keeps_session()) else {
             return (is_login && is_page).then_some(Instead::Back);
         };
         let visitor = accounts.visitor(ctx.origin.client, &request.headers);
@@ -245,10 +243,11 @@ pub(super) fn introduce(
 ) -> pingora::Result<()> {
     let rules = Arc::clone(&ctx.rules);
     let Some(forum) = &rules.forum else { return Ok(()) };
-    if forum.options.way == Kind::Basic {
-        // SECURITY: this forum believes the name without a password, so a client's own line would be a way in.
+    if forum.options.uses(Kind::Basic) {
+        // SECURITY: this forum believes the name without a password, so a client's own line would be a way in, on any route.
         upstream.remove_header(&AUTHORIZATION);
-        let name = ctx.permit.as_ref().and_then(Permit::identity).map(|profile| profile.name.as_str());
+        let named = ctx.permit.as_ref().filter(|permit| permit.bridge() == Some(Kind::Basic));
+        let name = named.and_then(Permit::identity).map(|profile| profile.name.as_str());
         if let Some(named) = name.and_then(bridge::basic_authorization) {
             upstream.insert_header(AUTHORIZATION, named)?;
         }

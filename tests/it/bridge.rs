@@ -2,6 +2,7 @@
 
 mod cookies;
 mod forum;
+mod rules;
 mod tls;
 
 use std::fs;

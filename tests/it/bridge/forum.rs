@@ -14,7 +14,7 @@ pub(super) const PRESET: &str = r#"
 name = "fake"
 title = "Fake forum"
 version = 1
-kinds = ["form", "basic"]
+kinds = ["form", "basic", "headers"]
 [form]
 page = "/login"
 user_field = "user"
