@@ -64,9 +64,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     }
     let bridged = bridged?;
     let policy = of_one_mind(policy, passkeys.as_mut()).bridged(bridged.site);
-    let webauthn = if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones };
     Some(Config {
-        proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn, &raw.passkeys),
+        proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn(passkeys.as_ref()), &raw.passkeys),
         server: server?,
         policy,
         lifetimes: lifetimes?,
@@ -88,6 +87,10 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         prefix: prefix?,
         file: reader.layers().file().cloned(),
     })
+}
+
+fn webauthn(passkeys: Option<&PasskeyOptions>) -> Webauthn {
+    if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones }
 }
 
 fn proxy(
