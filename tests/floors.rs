@@ -90,6 +90,7 @@ const HOMES: [(&str, &[&str]); 47] = [
             "domain/passkey.rs",
             "domain/secret.rs",
             "sample/",
+            "store/sled",
             "web/assets.rs",
         ],
     ),

@@ -119,6 +119,11 @@ impl Accounts {
         self.store.user_by_name(name.key())
     }
 
+    /// Whether an operator has deleted an account of that name, and nobody has it since.
+    pub fn was_deleted(&self, name: &UserName) -> Result<bool, StoreError> {
+        self.store.was_deleted(name.key())
+    }
+
     /// The account that is meant by what was typed into the name field: its name or e-mail address.
     pub fn identify(&self, typed: &str) -> Result<Option<User>, StoreError> {
         Ok(match identify(self.store.as_ref(), typed)? {

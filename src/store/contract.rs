@@ -2,11 +2,12 @@
 //!
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
+mod deleted;
 mod emails;
 mod forum_passwords;
 mod passkeys;
 
-pub(super) use self::{emails::*, forum_passwords::*, passkeys::*};
+pub(super) use self::{deleted::*, emails::*, forum_passwords::*, passkeys::*};
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,7 @@ macro_rules! contract_of {
             an_ended_session_stays_ended,
             sessions_end_together_but_for_one,
             a_deleted_account_takes_its_sessions_along,
+            a_deleted_accounts_name_is_remembered_until_another_has_it,
             a_session_handed_over_is_ended_with_its_new_account,
             an_empty_batch_is_done,
             accounts_are_visited_by_name_until_told_to_stop,
@@ -370,22 +372,6 @@ pub(super) fn sessions_end_together_but_for_one(store: &dyn Store) {
     assert_eq!(sessions(store), [session(6, 2)], "an exception of another account saves nothing");
     commit(store, vec![Change::EndSessions(id(2), None), Change::EndSessions(id(9), None)]).unwrap();
     assert!(sessions(store).is_empty());
-}
-
-pub(super) fn a_deleted_account_takes_its_sessions_along(store: &dyn Store) {
-    let batch = vec![
-        Change::AddUser(user(1, "alice")),
-        Change::AddUser(user(2, "bob")),
-        Change::PutSession(session(1, 1)),
-        Change::PutSession(session(2, 1)),
-        Change::PutSession(session(3, 2)),
-    ];
-    commit(store, batch).unwrap();
-    commit(store, vec![Change::DeleteUser(id(1))]).unwrap();
-    commit(store, vec![Change::DeleteUser(id(1))]).unwrap();
-    assert_eq!((users(store), sessions(store)), (vec![user(2, "bob")], vec![session(3, 2)]));
-    commit(store, vec![Change::AddUser(user(1, "alice"))]).unwrap();
-    assert_eq!(sessions(store), [session(3, 2)], "nothing comes back with the name");
 }
 
 pub(super) fn a_session_handed_over_is_ended_with_its_new_account(store: &dyn Store) {

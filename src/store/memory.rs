@@ -4,7 +4,7 @@
 //! Meant to be obviously right, so that other adapters can be measured against it: there is no index that could go wrong,
 //! and a batch works on a copy which replaces the original as a whole. Both cost time in proportion to what is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -22,6 +22,7 @@ pub struct MemoryStore {
 #[derive(Clone, Debug, Default)]
 struct State {
     users: BTreeMap<UserId, Arc<User>>,
+    deleted: BTreeSet<String>,
     passkeys: BTreeMap<CredentialId, Arc<Passkey>>,
     sessions: BTreeMap<SessionId, Arc<Session>>,
     forum_passwords: BTreeMap<UserId, SealedPassword>,
@@ -59,6 +60,10 @@ impl Store for MemoryStore {
     fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
         let has_it = |user: &&Arc<User>| user.profile.email_key().as_ref() == Some(key);
         Ok(self.read().users.values().filter(has_it).map(|user| User::clone(user)).collect())
+    }
+
+    fn was_deleted(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.read().deleted.contains(key))
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {
@@ -135,7 +140,9 @@ impl State {
                 self.put_user(user)?;
             }
             Change::DeleteUser(id) => {
-                self.users.remove(&id);
+                if let Some(user) = self.users.remove(&id) {
+                    self.deleted.insert(user.profile.name.key().to_owned());
+                }
                 self.passkeys.retain(|_, passkey| passkey.user != id);
                 self.forum_passwords.remove(&id);
                 self.sessions.retain(|_, session| session.user != id);
@@ -203,6 +210,7 @@ impl State {
         if self.users.values().any(|other| other.profile.id != id && other.profile.name.key() == key) {
             return Err(StoreError::NameTaken);
         }
+        self.deleted.remove(key);
         self.users.insert(id, Arc::new(user));
         Ok(())
     }

@@ -37,6 +37,9 @@ pub trait Store: Send + Sync {
     /// The accounts with this e-mail address, in any spelling and no particular order.
     fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError>;
 
+    /// Whether an account whose name had this key was deleted, and none was made since that has it.
+    fn was_deleted(&self, key: &str) -> Result<bool, StoreError>;
+
     /// The account for which a set-up link with this hash is open. The caller checks that it has not expired.
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError>;
 
@@ -99,6 +102,7 @@ pub enum Change {
     /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
     /// Removes an account, its passkeys, its sealed password for the forum and all its sessions; no error if it is gone already.
+    /// That there was one of its name is remembered ([`Store::was_deleted`]).
     DeleteUser(UserId),
     /// Ends a session; no error if it has ended already.
     EndSession(SessionId),

@@ -31,8 +31,8 @@ use sled::IVec;
 
 use self::files::{Folder, unreadable};
 use self::records::{
-    Kind, credential_after, decode_forum_password, decode_passkey, decode_session, decode_user, email_key,
-    email_of_key, trailing,
+    Kind, credential_after, decode_forum_password, decode_passkey, decode_session, decode_user, deleted_key,
+    email_key, email_of_key, trailing,
 };
 use self::table::Table;
 use self::writer::{DiskSync, Writer};
@@ -195,6 +195,10 @@ impl Store for SledStore {
             let keys = db.scan_prefix(email_key(key)).keys();
             keys.map(|key| self.indexed_user(db, &self.table.sound(key)?)).collect()
         })
+    }
+
+    fn was_deleted(&self, key: &str) -> Result<bool, StoreError> {
+        self.table.read(|db| self.table.sound(db.contains_key(deleted_key(key))))
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {

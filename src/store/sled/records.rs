@@ -9,6 +9,7 @@
 //! | `n` name key | the id of the account of that name |
 //! | `e` e-mail key, 0, user id | nothing; lists the accounts with that address |
 //! | `e` | nothing; says that the list of addresses is complete |
+//! | `d` hash of a name key | nothing; says that an account of that name was deleted |
 //! | `l` link hash | the id of the account with that set-up link |
 //! | `s` session id | a [`Session`] |
 //! | `i` user id, session id | nothing; lists the sessions of an account |
@@ -24,6 +25,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 use crate::domain::{
     Backup, CredentialId, EmailKey, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
@@ -39,6 +41,7 @@ const VERSION: u8 = 1;
 #[repr(u8)]
 pub(super) enum Kind {
     Count = b'c',
+    Deleted = b'd',
     Email = b'e',
     ForumPassword = b'f',
     Link = b'l',
@@ -78,6 +81,11 @@ pub(super) fn email_of_key(profile: &Profile) -> Option<Vec<u8>> {
     let mut key = email_key(&profile.email_key()?);
     key.extend_from_slice(&profile.id.0);
     Some(key)
+}
+
+/// The key that remembers that an account whose name had this key was deleted. The name itself is gone with the account.
+pub(super) fn deleted_key(name: &str) -> Vec<u8> {
+    Kind::Deleted.key(&Sha256::digest(name))
 }
 
 /// The key that lists `session` below `user`.

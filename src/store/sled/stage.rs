@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sled::IVec;
 
 use super::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, email_of_key, encode_forum_password,
-    encode_passkey, encode_session, encode_user, passkey_of_key, session_of_key, trailing,
+    Kind, credential_after, decode_passkey, decode_session, decode_user, deleted_key, email_of_key,
+    encode_forum_password, encode_passkey, encode_session, encode_user, passkey_of_key, session_of_key,
+    trailing,
 };
 use super::table::Table;
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
@@ -98,6 +99,10 @@ impl<'t> Stage<'t> {
             self.forget_indexes(before)?;
         }
         self.set(name, &id.0);
+        let deleted = deleted_key(after.profile.name.key());
+        if self.get(&deleted)?.is_some() {
+            self.remove(deleted);
+        }
         if let Some(email) = email_of_key(&after.profile) {
             self.set(email, &[]);
         }
@@ -111,6 +116,7 @@ impl<'t> Stage<'t> {
     fn delete_user(&mut self, id: UserId) -> Result<(), StoreError> {
         let Some(user) = self.user(id)? else { return Ok(()) };
         self.forget_indexes(&user)?;
+        self.set(deleted_key(user.profile.name.key()), &[]);
         self.end_sessions(id, None)?;
         for passkey in self.passkeys_of(id)? {
             self.forget_passkey(id, &passkey);

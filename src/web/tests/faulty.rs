@@ -33,6 +33,10 @@ impl Store for FaultyStore {
         self.inner.users_by_email(key)
     }
 
+    fn was_deleted(&self, key: &str) -> Result<bool, StoreError> {
+        self.inner.was_deleted(key)
+    }
+
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {
         self.inner.user_by_setup(link)
     }

@@ -94,6 +94,7 @@ fn check_equal(store: &dyn Store, model: &dyn Store) {
     }
     for name in ["a", "ab", "abc", "b"] {
         assert_eq!(store.user_by_name(name), model.user_by_name(name), "{name}");
+        assert_eq!(store.was_deleted(name), model.was_deleted(name), "{name}");
     }
     for n in 0..60 {
         assert_eq!(store.user_by_setup(&hash(n)), model.user_by_setup(&hash(n)), "{n}");
