@@ -9,13 +9,14 @@ use http::{HeaderMap, HeaderValue};
 
 use super::browsers::Browsers;
 use super::jar::setting;
-use super::options::{CookiesAt, ForumOptions};
+use super::newcomers::Newcomers;
+use super::options::{CookiesAt, FirstSignIn, ForumOptions};
 use super::vault::Unlocked;
 use super::{
-    AsWhom, Ask, Bridge, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser, Jar, Known, Origin,
-    RealPause, Seen, Vault, VaultError, Visitor, Whose,
+    AsWhom, Ask, Bridge, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser, Jar, Known,
+    NotKnown, Origin, RealPause, Seen, Turn, Unclaimed, Vault, VaultError, Visitor, Whose,
 };
-use crate::domain::{Clock, Profile, Secret, SessionId, Timestamp, UserId};
+use crate::domain::{Clock, Profile, Secret, SessionId, Timestamp, UserId, UserName};
 
 /// Members' accounts at the forum.
 pub struct ForumAccounts {
@@ -28,6 +29,8 @@ pub struct ForumAccounts {
     browsers: Option<Browsers>,
     /// The sessions whose members went on as guests of the forum.
     guests: Mutex<HashSet<SessionId>>,
+    /// There where its members get an account here when they first sign in.
+    newcomers: Option<Arc<Newcomers>>,
 }
 
 impl ForumAccounts {
@@ -46,7 +49,8 @@ impl ForumAccounts {
             CookiesAt::Browser => Some(Browsers::new(names.clone(), origin.clone(), &options.base)),
             CookiesAt::Gateway => None,
         };
-        Self { bridge, vault, origin, fields, names, browsers, guests: Mutex::default() }
+        let newcomers = (options.first_sign_in == FirstSignIn::Create).then(Arc::default);
+        Self { bridge, vault, origin, fields, names, browsers, guests: Mutex::default(), newcomers }
     }
 
     /// Where the passwords are; it gives none out.
@@ -88,6 +92,29 @@ impl ForumAccounts {
             Known::AsksMember(_) | Known::Anonymous => {}
         }
         Ok(known)
+    }
+
+    /// Whether members of the forum whom nobody knows here get an account when they first sign in.
+    pub fn takes_newcomers(&self) -> bool {
+        self.newcomers.is_some()
+    }
+
+    /// Waits for the turn to ask the forum about somebody of a name that nobody has here.
+    pub async fn turn(&self, name: &UserName, visitor: &Visitor) -> Result<Turn, NotKnown> {
+        match &self.newcomers {
+            Some(newcomers) => newcomers.turn(&self.bridge, name, visitor).await,
+            None => Err(NotKnown::Away),
+        }
+    }
+
+    /// Keeps the password of somebody whom the forum has just let in.
+    pub async fn keep_password(&self, member: UserId, password: &Secret<String>) -> Result<(), VaultError> {
+        self.vault.keep(member, password).await
+    }
+
+    /// The session at the forum that was made before there was one here is this one's.
+    pub fn adopt(&self, session: SessionId, member: UserId, forum: Unclaimed) {
+        self.bridge.adopt(session, member, forum);
     }
 
     /// Whether a password that this member signs in with here may be tried at the forum: nothing was before.

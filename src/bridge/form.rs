@@ -140,6 +140,15 @@ impl Form {
     }
 }
 
+/// The text of a piece of a page, as it is shown.
+pub(super) fn plain(html: &str) -> String {
+    let texts = Tokenizer::new(html).map(|Ok(token)| match token {
+        Token::String(text) => String::from_utf8_lossy(&text.value).into_owned(),
+        _ => String::new(),
+    });
+    texts.collect::<String>().trim().to_owned()
+}
+
 /// What the first kilobyte of the page says of its own encoding, as `charset=` in a `meta` tag.
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]).to_ascii_lowercase();

@@ -108,6 +108,8 @@ pub struct Report {
     pub login: Login,
     /// Step by step.
     pub steps: Vec<Taken>,
+    /// The forum's name of whoever is signed in, if the preset says how it is known and it is there.
+    pub name: Option<String>,
 }
 
 /// A forum whose members sign in at a form.
@@ -147,14 +149,14 @@ impl Forum {
         let Some(form) = &self.preset.form else {
             let said = "the preset has no form".to_owned();
             let steps = vec![Taken { step: Step::Form, said }];
-            return Report { login: Login::Unrecognised { step: Step::Form }, steps };
+            return Report { login: Login::Unrecognised { step: Step::Form }, steps, name: None };
         };
         let mut walk = Walk::new(&self.client, &*self.clock, visitor);
         let login = match self.attempt(form, credentials, &mut walk).await {
             Ok(()) => Login::SignedIn(std::mem::take(&mut walk.jar)),
             Err(login) => login,
         };
-        Report { login, steps: walk.steps }
+        Report { login, steps: walk.steps, name: walk.name }
     }
 
     async fn attempt(
@@ -197,6 +199,9 @@ impl Forum {
             if !shown.iter().any(|hop| any_seen(&signs.signed_in, &hop.seen())) {
                 let why = "the forum does not know the member by the cookies that cookies.session names";
                 return Err(walk.unrecognised(Step::Check, why));
+            }
+            if let Some(name) = &form.name {
+                walk.read_name(name, &credentials.name, &shown);
             }
             walk.jar.keep(&self.preset.cookies.session);
         }

@@ -15,7 +15,9 @@ mod jar;
 mod leaving;
 mod login;
 mod member;
+mod member_name;
 mod names;
+mod newcomers;
 pub mod options;
 mod pace;
 mod preset;
@@ -32,7 +34,9 @@ pub use client::{Dial, Line};
 pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
 pub use member::{Account, Accounts, Ask};
+pub use member_name::{MemberName, Typed};
 pub use names::CookieNames;
+pub use newcomers::{Newcomer, NotKnown, Turn, Unclaimed};
 pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, PaceOf, Preset, Signs};
 pub use session::{AsWhom, ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
@@ -106,7 +110,7 @@ impl Bridge {
     }
 
     /// The forum it leads to.
-    pub fn forum(&self) -> &Forum {
+    pub fn forum(&self) -> &Arc<Forum> {
         &self.0.forum
     }
 
@@ -141,6 +145,14 @@ impl Bridge {
         let before = self.sessions().insert(session, Entry { member, state, short_ones: 0 });
         self.leave(before);
         known
+    }
+
+    /// A sign-in that was made before the session is the session's from now on.
+    pub fn adopt(&self, session: SessionId, member: UserId, forum: Unclaimed) {
+        let Some(forum) = forum.claim() else { return };
+        let (_, state) = watch::channel(State::Ready(forum));
+        let before = self.sessions().insert(session, Entry { member, state, short_ones: 0 });
+        self.leave(before);
     }
 
     /// A member's credentials have changed, or the member asks to try again: earlier refusals no longer count.

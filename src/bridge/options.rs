@@ -23,6 +23,8 @@ pub struct ForumOptions {
     pub register: Register,
     /// Where its session cookies are.
     pub cookies: CookiesAt,
+    /// What becomes of its members whom nobody knows here.
+    pub first_sign_in: FirstSignIn,
     /// Where browsers find it.
     pub origin: Origin,
     /// What it gets with each sign-in of ours, beside what it is told of the visitor.
@@ -48,6 +50,15 @@ pub enum CookiesAt {
     Browser,
     /// In the gateway alone.
     Gateway,
+}
+
+/// What becomes of somebody whom nobody knows here, but the forum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstSignIn {
+    /// They get an account here.
+    Create,
+    /// Nothing; the forum is not asked.
+    Off,
 }
 
 /// What becomes of requests for the forum's own registration and forgotten passwords.

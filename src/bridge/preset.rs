@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{AddressPattern, CookieNames, Kind, Sign};
+use super::{AddressPattern, CookieNames, Kind, MemberName, Sign};
 
 /// The presets in the binary, by name.
 const SHIPPED: [(&str, &str); 11] = [
@@ -77,6 +77,8 @@ pub struct FormPreset {
     pub throttled: Duration,
     /// A page that shows who is signed in, fetched to make sure. None: success shows by itself.
     pub check: Option<String>,
+    /// How the member's name is known then. Nobody's account is made at a first sign-in without it.
+    pub name: Option<MemberName>,
 }
 
 /// Whose sign-ins a forum wants apart.
@@ -220,6 +222,12 @@ impl Preset {
         }
         if self.signs.success.is_empty() {
             return gap("signs.success", "without a sign of success nobody could be signed in");
+        }
+        if form.name.as_ref().is_some_and(|name| form.check.is_none() || name.is_empty()) {
+            return gap(
+                "form.name",
+                "it needs form.check, and at least a text before the name and one behind it",
+            );
         }
         if form.check.is_some() && self.signs.signed_in.is_empty() {
             return gap("signs.signed_in", "say how the page of form.check shows a member");

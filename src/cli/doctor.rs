@@ -41,9 +41,13 @@ impl Doctor {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
-        let Report { login, steps } = runtime.block_on(forum.sign_in(&credentials, &visitor(options)));
+        let Report { login, steps, name: shown } =
+            runtime.block_on(forum.sign_in(&credentials, &visitor(options)));
         for taken in steps {
             streams.data(&format!("{:<6}{}", name(taken.step), taken.said))?;
+        }
+        if let Some(shown) = shown {
+            streams.data(&format!("name  {shown}"))?;
         }
         match told(&login) {
             Ok(words) => streams.data(words),

@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use http::HeaderMap;
 use http::header::HOST;
 
+use super::passkeys::Passwords;
 use super::reader::{Reader, quoted};
 use super::server::placed;
-use super::{access, preset, raw};
+use super::{access, first_sign_in, preset, raw};
 use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin};
 use crate::domain::RequestPath;
 use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
 use crate::server::options::ServerOptions;
 
-/// Server, application and identity headers, which the section has to fit; none where one of them has problems.
+/// What the section has to fit: server, application and identity headers, none where one of them has problems; and passwords.
 pub(super) type Around<'a> =
-    (Option<&'a ServerOptions>, Option<&'a UpstreamOptions>, Option<&'a IdentityOptions>);
+    (Option<&'a ServerOptions>, Option<&'a UpstreamOptions>, Option<&'a IdentityOptions>, Passwords);
 
 /// What is said of the forum, and how members become known to the application.
 pub(super) struct Bridged {
@@ -33,7 +34,7 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Forum,
     rules: &[raw::AccessRule],
-    (server, upstream, identity): Around<'_>,
+    (server, upstream, identity, passwords): Around<'_>,
 ) -> Option<Bridged> {
     let register = [("pass", Register::Pass), ("block", Register::Block)];
     let register = reader.word("forum.register", &raw.register, &register);
@@ -41,6 +42,7 @@ pub(super) fn read(
     let cookies = reader.word("forum.cookies", &raw.cookies, &cookies);
     let base = base(reader, &raw.path);
     if raw.preset.is_empty() {
+        first_sign_in::read(reader, &raw.first_sign_in, passwords, None, None);
         return without_a_preset(reader, raw, rules, cookies);
     }
     let preset = preset::read(reader, raw)?;
@@ -49,6 +51,8 @@ pub(super) fn read(
     let (way, ways_of_rules) = (way?, ways_of_rules?);
     let ways: Vec<Kind> = way.into_iter().chain(ways_of_rules.iter().copied()).collect();
     something_to_hand_out(reader, cookies, &ways);
+    let form = ways.iter().copied().find(|way| *way == Kind::Form);
+    let first_sign_in = first_sign_in::read(reader, &raw.first_sign_in, passwords, form, Some(&preset));
     let vault_key = match ways.contains(&Kind::Form) {
         true => vault_key(reader, &raw.vault_key, server.map(|server| server.data_dir.as_path()))?,
         false => PathBuf::new(),
@@ -56,9 +60,19 @@ pub(super) fn read(
     let (server, upstream, identity) = (server?, upstream?, identity?);
     let origin = Origin::parse(&server.public_url.origin().ascii_serialization()).ok()?;
     let fields = fields(upstream, identity);
-    let (base, register, cookies) = (base?, register?, cookies?);
-    let options =
-        ForumOptions { preset, way, ways_of_rules, base, vault_key, register, cookies, origin, fields };
+    let (base, register, cookies, first_sign_in) = (base?, register?, cookies?, first_sign_in?);
+    let options = ForumOptions {
+        preset,
+        way,
+        ways_of_rules,
+        base,
+        vault_key,
+        register,
+        cookies,
+        first_sign_in,
+        origin,
+        fields,
+    };
     Some(Bridged { site: way, forum: Some(options).filter(|_| !ways.is_empty()) })
 }
 

@@ -7,6 +7,7 @@
 
 mod access;
 mod database;
+mod first_sign_in;
 mod forum;
 mod house;
 mod layers;

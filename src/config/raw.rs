@@ -175,6 +175,7 @@ pub(super) struct Forum {
     pub(super) database: String,
     pub(super) database_password_file: String,
     pub(super) r#override: Dict,
+    pub(super) first_sign_in: String,
 }
 
 impl Default for Forum {
@@ -189,6 +190,7 @@ impl Default for Forum {
             database: String::new(),
             database_password_file: String::new(),
             r#override: Dict::new(),
+            first_sign_in: "off".into(),
         }
     }
 }

@@ -48,10 +48,10 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let mail = mail.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
-    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref());
+    let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
+    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let database = database::read(reader, &raw.forum);
-    let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
         let (host, origins) = (&public.host, public.origins.as_slice());
         let site = passkeys::Site { host, origins, name: &pages.site_name, passwords };

@@ -9,6 +9,8 @@ use super::Visit;
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// Somebody of the forum got an account here when they first signed in.
+    AccountMade,
     /// A member confirmed with a passkey who they are.
     Confirmed,
     /// A member's account at the forum was connected.
@@ -70,6 +72,7 @@ pub(super) enum Event {
 impl Event {
     const fn name(self) -> &'static str {
         match self {
+            Self::AccountMade => "account-made",
             Self::Confirmed => "confirmed",
             Self::ForumConnected => "forum-connected",
             Self::ForumDisconnected => "forum-disconnected",

@@ -3,16 +3,17 @@
 //! SECURITY: L5, THR-13. The answer to a wrong password, an unknown name and a disabled account is one and the same.
 
 use bytes::Bytes;
-use http::header::{RETRY_AFTER, SET_COOKIE, USER_AGENT};
+use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 
 use super::audit::{self, Event};
+use super::first_sign_in::Typed;
 use super::pages::Page;
 use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
-use crate::auth::{Accounts, Attempt, BrowserToken, Presented, SessionToken, SignInOutcome};
+use crate::auth::{Accounts, BrowserToken, Presented, SessionToken, SignInOutcome};
 use crate::domain::{Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
 
@@ -35,6 +36,8 @@ pub(super) struct LoginPage {
     offers_adding: bool,
     /// Whether "stay signed in" is ticked.
     remember: bool,
+    /// Whether members of the forum who are new here sign in with their password there.
+    takes_newcomers: bool,
     notice: Option<Notice>,
     trouble: Option<Trouble>,
 }
@@ -70,6 +73,8 @@ impl Page for LoginPage {
             Self { passkeys: true, ..Self::default() },
             Self { passkeys: true, passkeys_only: true, ..Self::default() },
             Self { again: true, offers_adding: true, ..Self::default() },
+            Self { takes_newcomers: true, ..Self::default() },
+            Self { takes_newcomers: true, ..trouble(Trouble::Refused) },
             notice(Notice::PasskeyRemoved),
             notice(Notice::PasswordSet),
             notice(Notice::SignedOut),
@@ -157,11 +162,9 @@ impl Web {
             return Err(Problem::PayloadTooLarge);
         }
         let persistence = if page.remember { Persistence::Remembered } else { Persistence::Browser };
-        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let typed = password.clone();
-        let attempt = Attempt { name: &page.username, password, persistence, user_agent };
-        let outcome = self.parts.sign_in.by_password(attempt).await;
-        match outcome.map_err(|error| self.store_failed(&error, visit))? {
+        let typed = Typed { name: &page.username, password, persistence };
+        let (outcome, at_forum) = self.sign_in(&typed, headers, visit).await?;
+        match outcome {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
             SignInOutcome::Refused(reason) => {
                 audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
@@ -171,7 +174,10 @@ impl Web {
                 let session = self.parts.sessions.check(&token);
                 let passkey = session.as_ref().and_then(|session| self.before_going_on(session, &return_to));
                 if let (Some(session), None) = (&session, &passkey) {
-                    self.try_at_forum(session, typed, headers, visit).await;
+                    match at_forum {
+                        Some(at_forum) => self.go_on_at_forum(session, at_forum),
+                        None => self.try_at_forum(session, typed.password, headers, visit).await,
+                    }
                 }
                 let event = if passkey.is_some() { Event::PasskeyAwaited } else { Event::SignedIn };
                 audit::record(event, Some(profile.id), visit);
@@ -234,6 +240,7 @@ impl Web {
         page.csrf = sign_in_proof(&browser).to_text();
         page.passkeys = self.can_use_passkeys(&page, visit);
         page.passkeys_only = self.passwords_are_off();
+        page.takes_newcomers = !page.again && self.takes_newcomers();
         page.offers_adding =
             page.again && visit.member.is_some_and(|member| self.offers_adding_after(member.session));
         let mut response = self.page(status, &page, visit);

@@ -7,6 +7,7 @@ mod account;
 mod assets;
 mod audience;
 mod audit;
+mod first_sign_in;
 mod forum;
 mod kept;
 mod letters;

@@ -88,6 +88,7 @@ async fn a_wiki_in_php_knows_the_member_the_gateway_signs_in() {
         let origin = format!("http://localhost:{}", program.address().port());
         let report = sign_in(&forum, &origin, name, password).await;
         assert!(shown(&program, &report, "/doku.php?id=start").await.contains("do=logout"), "{name}");
+        assert_eq!(report.name.as_deref(), Some(name), "as it says itself");
         sign_out(&forum, &origin, &report).await;
         // Its cookie is the sealed password, which opens the wiki for as long as it is the member's.
         assert!(shown(&program, &report, "/doku.php?id=start").await.contains("do=logout"), "{name}");
@@ -126,6 +127,30 @@ async fn a_member_signs_in_here_alone_posts_at_a_forum_in_python_and_signs_out_o
     assert_eq!(browser.get("/.passgate/account").await.url.path(), "/.passgate/login");
 }
 
+/// Nobody was imported: the forum alone knows bob.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_a_forum_in_python_whom_nobody_knows_here_signs_in_with_their_password_there() {
+    let program = spirit().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rest = format!(
+        "[forum]\npreset = \"spirit\"\nfirst_sign_in = \"create\"\nvault_key = {:?}",
+        folder.path().join("key")
+    );
+    let gateway = Gateway::with(program.address(), Settings { rest: &rest, ..Settings::NONE }).await;
+    let accounts = Arc::clone(&gateway.running.services.accounts);
+    let front = Front::Gateway(Box::new(gateway));
+    let mut browser = front.browser();
+    let login = browser.get("/.passgate/login").await;
+    let wrong = browser.submit(&login, "password", &[("username", "Bob"), ("password", RIGHT)]).await;
+    wrong.assert_status(422).assert_says("is not right");
+    assert!(accounts.is_empty().unwrap());
+    let right = [("username", "Bob"), ("password", "b&b \"q\" <9> it's")];
+    browser.submit(&wrong, "password", &right).await.assert_status(200).assert_says("/user/logout/");
+    let all = accounts.all().unwrap();
+    assert_eq!(all.iter().map(|user| user.profile.name.key()).collect::<Vec<_>>(), ["bob"]);
+    assert!(browser.jar.find("sessionid").is_none(), "the forum's session is not in the browser");
+}
+
 /// `passgate doctor` on a forum, with what it ends with and what it says.
 fn doctor(program: &Program, name: &str, password: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -155,7 +180,7 @@ async fn the_doctor_signs_in_at_a_forum_in_python_and_says_each_step_and_what_we
     let program = spirit().await;
     let (code, said) = doctor(&program, "alice", RIGHT);
     assert_eq!(code, Some(0), "{said}");
-    let steps = ["page  200 ", "post  302 ", "check 200 ", "fine: "];
+    let steps = ["page  200 ", "post  302 ", "check 200 ", "name  alice\n", "fine: "];
     assert!(steps.iter().all(|step| said.contains(step)), "{said}");
     let (code, said) = doctor(&program, "alice", "wrong");
     assert_eq!(code, Some(65), "{said}");

@@ -16,7 +16,8 @@ before(async () => {
   withoutForum = await startGateway({ upstream: "http://127.0.0.1:1", more: '[access]\ndefault = "guest"' });
   required = await startGateway({ more: '[passkeys]\nrequired_for = ["admins"]' });
   passkeysOnly = await startGateway({ more: "[password]\nenabled = false" });
-  bridged = await startGateway({ more: '[forum]\npreset = "generic-form"' });
+  const newcomers = 'first_sign_in = "create"\n[forum.override]\nform = { name = ["<h1>", "</h1>"] }';
+  bridged = await startGateway({ more: `[forum]\npreset = "generic-form"\n${newcomers}` });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
@@ -32,6 +33,10 @@ const PAGES = {
   "wrong-password": async (page) => {
     await page.goto("/index.php");
     await signIn(page, alice.name, "not the password");
+  },
+  "first-sign-in-refused": async (page) => {
+    await page.goto(`${bridged.url}/index.php`);
+    await signIn(page, "nobody", "not the password");
   },
   "second-step": async (page) => {
     await page.goto("/index.php");

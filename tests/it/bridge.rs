@@ -1,6 +1,7 @@
 //! The bridge through the whole gateway: a member who signs in here is known to an unmodified forum.
 
 mod cookies;
+mod first_sign_in;
 mod forum;
 mod rules;
 mod tls;

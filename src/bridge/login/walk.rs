@@ -7,7 +7,7 @@ use url::{Position, Url};
 
 use super::super::client::{Answer, Client, NoAnswer};
 use super::super::form::{Filling, Page};
-use super::super::{CookieNames, Jar, Seen, Visitor};
+use super::super::{CookieNames, Jar, MemberName, Seen, Visitor};
 use super::{Login, Step, Taken};
 use crate::domain::Clock;
 
@@ -25,6 +25,8 @@ pub(super) struct Walk<'w> {
     from: Option<Url>,
     pub(super) jar: Jar,
     pub(super) steps: Vec<Taken>,
+    /// The forum's name of whoever is signed in.
+    pub(super) name: Option<String>,
 }
 
 /// One answer on the way.
@@ -56,7 +58,7 @@ impl Hop {
 
 impl<'w> Walk<'w> {
     pub(super) fn new(client: &'w Client, clock: &'w dyn Clock, visitor: &'w Visitor) -> Self {
-        Self { client, clock, visitor, from: None, jar: Jar::default(), steps: Vec::new() }
+        Self { client, clock, visitor, from: None, jar: Jar::default(), steps: Vec::new(), name: None }
     }
 
     pub(super) const fn visitor(&self) -> &'w Visitor {
@@ -71,6 +73,16 @@ impl<'w> Walk<'w> {
 
     pub(super) fn unrecognised(&mut self, step: Step, said: &str) -> Login {
         self.stop(step, said, Login::Unrecognised { step })
+    }
+
+    /// Reads who is signed in from the last page of the way.
+    pub(super) fn read_name(&mut self, name: &MemberName, typed: &str, way: &[Hop]) {
+        let page = way.last().and_then(|hop| hop.page.as_ref());
+        self.name = page.and_then(|page| name.read(typed, &page.text));
+        if self.name.is_none() {
+            let said = "the member's name is not where form.name says".to_owned();
+            self.steps.push(Taken { step: Step::Check, said });
+        }
     }
 
     /// Fetches a page, given as an address on the forum's host.

@@ -45,6 +45,16 @@ async fn each_forum_knows_a_member_after_one_post() {
 }
 
 #[tokio::test]
+async fn auth_15_each_forum_says_whom_it_has_signed_in_or_compares_names_as_we_do() {
+    for (name, fake, _) in all() {
+        let (_, forum) = start(name, fake()).await;
+        let report = forum.sign_in(&credentials(NAME, PASSWORD), &visitor(1)).await;
+        let shown = if name == "spirit" { NAME } else { "Alice" };
+        assert_eq!(report.name.as_deref(), Some(shown), "{name}: {report:#?}");
+    }
+}
+
+#[tokio::test]
 async fn each_forum_tells_a_wrong_password_and_an_unknown_name_and_is_asked_once() {
     for (name, fake, _) in all() {
         let told = matches!(name, "phpbb" | "smf");

@@ -17,7 +17,7 @@ pub(super) fn flaskbb() -> Fake {
         }
         if call.path() != "/auth/login" {
             return Reply::page(if is_member {
-                "<a href=\"/auth/logout\">"
+                "<a class=\"btn\" href=\"/user/Alice\"><span class=\"far fa-user fa-fw\"></span> Alice\n</a><a href=\"/auth/logout\">"
             } else {
                 "<a href=\"/auth/login\">"
             });

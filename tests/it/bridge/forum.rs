@@ -20,6 +20,7 @@ page = "/login"
 user_field = "user"
 password_field = "pass"
 check = "/"
+name = ["Hello ", " at "]
 [signs]
 success = [{ status = 302, cookie = "fsid", not_value = "guest*" }]
 throttled = [{ status = 429 }]
@@ -46,6 +47,7 @@ pub(super) struct State {
     pub(super) hangs: bool,
     /// What the next answer to `/renew` waits for.
     pub(super) hold: Option<Arc<Notify>>,
+    pub(super) is_away: bool,
     made: usize,
 }
 
@@ -115,6 +117,7 @@ impl State {
             return vec![Act::Silence];
         }
         let answer = match (method, path, &name) {
+            _ if self.is_away => page(502, "", "Back soon"),
             ("GET", "/login", _) => self.form(),
             ("POST", "/login", _) => self.log_in(cookie.as_deref(), &heard.body.bytes),
             ("GET", "/logout", Some(name)) if target.ends_with(&format!("t={name}")) => {
@@ -166,8 +169,10 @@ impl State {
         if fields.get("token") != Some(&expected) {
             return page(403, "", "bad token");
         }
-        let name = fields["user"].clone();
-        if self.passwords.get(&name) != fields.get("pass") {
+        // It takes more spellings for one name than we do, as databases do.
+        let is_meant = |name: &&String| folded(name) == folded(&fields["user"]);
+        let name = self.passwords.keys().find(is_meant).cloned().unwrap_or_default();
+        if name.is_empty() || self.passwords.get(&name) != fields.get("pass") {
             return self.form();
         }
         self.made += 1;
@@ -176,6 +181,10 @@ impl State {
         let cookies = format!("Set-Cookie: fsid={value}; Path=/; HttpOnly\r\nLocation: /\r\n");
         page(302, &cookies, "")
     }
+}
+
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace('é', "e")
 }
 
 fn cookie(head: &Head) -> Option<String> {

@@ -12,7 +12,10 @@ pub(in crate::bridge::tests) fn dokuwiki() -> Fake {
             );
         }
         if is_member {
-            return Reply::page("<a href=\"/doku.php?id=start&amp;do=logout&amp;sectok=1\">");
+            return Reply::page(
+                "<li class=\"user\">Logged in as: <bdi>The Queen</bdi> (<bdi>Alice</bdi>)</li>\
+                 <a href=\"/doku.php?id=start&amp;do=logout&amp;sectok=1\">",
+            );
         }
         let form = "<form id=\"dw__search\" action=\"/doku.php?id=start\"><input name=\"q\"></form>\
              <form id=\"dw__login\" action=\"/doku.php\" method=\"post\" accept-charset=\"utf-8\"><div class=\"no\">\

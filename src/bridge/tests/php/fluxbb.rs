@@ -24,7 +24,11 @@ pub(in crate::bridge::tests) fn fluxbb() -> Fake {
         }
         if !call.asks("login.php") {
             return Reply::page(match is_member {
-                true => format!("<a href=\"{}\">", own.replace('&', "&amp;")),
+                true => format!(
+                    "<div id=\"brdwelcome\" class=\"inbox\"><ul class=\"conl\"><li><span>Logged in as <strong>Alice</strong>\
+                     </span></li></ul></div><a href=\"{}\">",
+                    own.replace('&', "&amp;")
+                ),
                 false => "<a href=\"login.php\">".to_owned(),
             });
         }

@@ -66,6 +66,7 @@ fn to_member(call: &Call) -> Reply {
             .cookie(format!("sid=; {gone}"));
     }
     Reply::page(
-        "<a href=\"http://forum.test/member.php?action=logout&amp;logoutkey=k2\" class=\"logout\">Log Out</a>",
+        "<span class=\"welcome\"><strong>Welcome back, <a href=\"http://forum.test/member.php?action=profile&amp;uid=2\">Alice</a>\
+         </strong>. <a href=\"http://forum.test/member.php?action=logout&amp;logoutkey=k2\" class=\"logout\">Log Out</a></span>",
     )
 }

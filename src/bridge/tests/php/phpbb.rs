@@ -25,12 +25,14 @@ pub(in crate::bridge::tests) fn phpbb() -> Fake {
             return phpbb_cookies(Reply::to("./index.php?sid=0000"), "1", "0000");
         }
         if !call.asks("mode=login") {
-            let link = if is_own && user == "2" {
-                format!("./ucp.php?mode=logout&amp;sid={sid}")
-            } else {
-                "./ucp.php?mode=login".into()
-            };
-            return Reply::page(format!("<a href=\"{link}\">x</a>"));
+            if !is_own || user != "2" {
+                return Reply::page("<a href=\"./ucp.php?mode=login\">x</a>");
+            }
+            return Reply::page(format!(
+                "<li id=\"username_logged_in\" class=\"rightside \"><a href=\"./ucp.php\" class=\"header-avatar dropdown-trigger\">\
+                 <span style=\"color: #AA0000;\" class=\"username-coloured\">Alice</span></a>\
+                 <a href=\"./ucp.php?mode=logout&amp;sid={sid}\">x</a>"
+            ));
         }
         let token = |time: &str, sid: &str| format!("token-{time}-{sid}");
         made += 1;

@@ -16,7 +16,8 @@ pub(in crate::bridge::tests) fn punbb() -> Fake {
         }
         if !call.asks("login.php") {
             return Reply::page(if is_member {
-                "<a href=\"http://forum.test/login.php?action=out&amp;id=2&amp;csrf_token=c5\">"
+                "<p id=\"welcome\"><span>Logged in as <strong>Alice</strong>.</span></p>\
+                 <a href=\"http://forum.test/login.php?action=out&amp;id=2&amp;csrf_token=c5\">"
             } else {
                 "<a href=\"login.php\">"
             });

@@ -66,5 +66,9 @@ fn to_member(call: &Call, salt: &mut String) -> Reply {
     if call.asks("login2;sa=check;member=2") {
         return Reply::to("http://forum.test/index.php");
     }
-    Reply::page("<a href=\"http://forum.test/index.php?action=logout;f0a1=e2f3\">Log out</a>")
+    Reply::page(
+        "<a href=\"http://forum.test/index.php?action=profile\" id=\"profile_menu_top\"><span class=\"textmenu\">The Queen</span></a>\
+         <a href=\"http://forum.test/index.php?action=logout;f0a1=e2f3\">Log out</a>\
+         <div id=\"detailedinfo\"><dl class=\"settings\"><dt>Username: </dt><dd>Alice</dd></dl></div>",
+    )
 }
