@@ -53,9 +53,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let database = database::read(reader, &raw.forum);
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
-        let (host, origins) = (&public.host, public.origins.as_slice());
-        let site = passkeys::Site { host, origins, name: &pages.site_name, passwords };
-        passkeys::read(reader, &raw.passkeys, &site)
+        let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
+        passkeys::read(reader, &raw.passkeys, &passkeys::Site { host, origins, name, passwords })
     });
     let (password, hashing, hashing_workers) = password?;
     let (public, mut passkeys, policy) = (public?, passkeys?, policy?);
