@@ -60,6 +60,23 @@ enum Trouble {
     Refused,
 }
 
+impl LoginPage {
+    fn posted(form: &Form, return_to: &ReturnTo, visit: &Visit<'_>) -> Self {
+        let confirms = visit.member.filter(|_| form.is_ticked("again"));
+        Self {
+            return_to: fit(return_to),
+            again: confirms.is_some(),
+            username: form.text("username").to_owned(),
+            // Whoever only confirms who they are chose that when they signed in.
+            remember: confirms.map_or_else(
+                || form.is_ticked("remember"),
+                |member| member.session.snapshot().persistence == Persistence::Remembered,
+            ),
+            ..Self::default()
+        }
+    }
+}
+
 impl Page for LoginPage {
     const TEMPLATE: &'static str = "login.html";
 
@@ -68,9 +85,9 @@ impl Page for LoginPage {
         let trouble = |trouble| Self { trouble: Some(trouble), username: "N".to_owned(), ..Self::default() };
         vec![
             Self::default(),
-            Self { again: true, remember: true, return_to: "/".to_owned(), ..Self::default() },
+            Self { again: true, return_to: "/".to_owned(), ..Self::default() },
             Self { again: true, passkeys: true, ..Self::default() },
-            Self { passkeys: true, ..Self::default() },
+            Self { passkeys: true, remember: true, ..Self::default() },
             Self { passkeys: true, passkeys_only: true, ..Self::default() },
             Self { again: true, offers_adding: true, ..Self::default() },
             Self { takes_newcomers: true, ..Self::default() },
@@ -144,13 +161,7 @@ impl Web {
         }
         let headers = request.headers();
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
-        let page = LoginPage {
-            return_to: fit(&return_to),
-            again: form.is_ticked("again") && visit.member.is_some(),
-            username: form.text("username").to_owned(),
-            remember: form.is_ticked("remember"),
-            ..LoginPage::default()
-        };
+        let page = LoginPage::posted(&form, &return_to, visit);
         if !self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser))) {
             return match form.provenance() {
                 Provenance::Ours => Ok(self.show_again(Trouble::NoCookie, page, headers, visit)),

@@ -342,6 +342,20 @@ async fn s1_confirming_who_you_are_starts_a_new_session_and_ends_the_old() {
 }
 
 #[tokio::test]
+async fn confirming_who_you_are_keeps_you_signed_in_as_long_as_before() {
+    let site = Site::with_alice().await;
+    let mut browser = site.browser();
+    let csrf = browser.get(LOGIN).await.field("csrf");
+    let fields = [("csrf", &*csrf), ("username", "alice"), ("remember", "1"), ("password", PASSWORD)];
+    browser.post(LOGIN, &fields).await;
+    let page = browser.get("/.passgate/login?return_to=/admin/&again=1").await;
+    assert!(!page.text().contains("name=\"remember\""), "nothing to choose: it was chosen");
+    let csrf = page.text().rsplit_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+    let fields = [("csrf", csrf), ("again", "1"), ("username", "alice"), ("password", PASSWORD)];
+    assert!(browser.post(LOGIN, &fields).await.header("set-cookie").ends_with("; Max-Age=2592000"));
+}
+
+#[tokio::test]
 async fn web_03_no_hostile_target_comes_through_the_form() {
     let site = Site::with_alice().await;
     for hostile in
