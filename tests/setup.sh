@@ -2,8 +2,8 @@
 # Installs what a make target needs, and nothing that is there already: on a second run it only looks.
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
-#   tests/setup.sh apps      django-spirit, DokuWiki, nginx, Caddy, Traefik and a mail server: the real programs the tests run
-#                            against
+#   tests/setup.sh apps      django-spirit, DokuWiki, nginx, Caddy, Traefik, MariaDB, PostgreSQL and a mail server: the real
+#                            programs the tests run against
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk and nginx
@@ -101,6 +101,8 @@ apps() {
     have nginx || [ -x /usr/sbin/nginx ] || lack nginx "one of the proxies that ask passgate (Debian also starts it as a service)"
     have php || lack php-cli "runs DokuWiki"
     have openssl || lack openssl "makes the certificates of the mail server"
+    have mariadbd || [ -x /usr/sbin/mariadbd ] || lack mariadb-server "a forum's database (Debian also starts it as a service)"
+    [ -n "$(compgen -G '/usr/lib/postgresql/*/bin/postgres')" ] || lack postgresql "another one (Debian also starts it as a service)"
     [ -d /usr/share/dokuwiki ] || lack dokuwiki "an application with a sign-in form of its own"
     python_venv "runs django-spirit"
     at_least "$(python3 -c 'import platform; print(platform.python_version())')" 3.10 ||

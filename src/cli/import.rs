@@ -1,7 +1,9 @@
-//! `passgate user import`: members of a forum, from a dump of its database or a list.
+//! `passgate user import`: members of a forum, from its database, a dump of it, or a list.
 //!
-//! The file is read here, and the members go over in batches: to the gateway that runs, or into the store. Each batch is
+//! They are read here, and go over in batches: to the gateway that runs, or into the store. Each batch is
 //! written wholly or not at all, and the command may be repeated, so one that was broken off is simply run again.
+
+mod database;
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -12,23 +14,30 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
 
 use super::reach::{Reach, unexpected};
-use super::{Streams, Trouble};
+use super::streams::Unit;
+use super::{Exit, Streams, Trouble};
 use crate::auth::import::{Admission, Candidate, Mode, Origin, Report, Unusable, read_members};
 use crate::config::Config;
+use crate::database::DatabaseUrl;
 use crate::domain::{Clock, SystemClock};
 use crate::server::control::{Command, MemberRecord, Reply, room_for_command};
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// A dump of the database (.sql, also packed with gzip), or a list (.csv, .json); - for the standard input
-    file: PathBuf,
+    /// A dump of the database (.sql, also packed with gzip), or a list (.csv, .json); - for the standard input. Or the database
+    /// itself: mysql://USER@HOST/DATABASE, postgres://USER@HOST/DATABASE, sqlite:PATH; that of forum.database if this
+    /// is left out
+    file: Option<PathBuf>,
     /// What wrote it
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Origin::ALL.map(Origin::name))
         .try_map(|name| Origin::named(&name).ok_or("unknown")))]
     from: Origin,
-    /// What the forum's tables begin with, if the dump holds several forums
+    /// What the forum's tables begin with, if there are several forums
     #[arg(long, value_name = "PREFIX")]
     table_prefix: Option<String>,
+    /// The file with the password of the database's user, readable by its owner alone
+    #[arg(long, value_name = "PATH")]
+    database_password_file: Option<String>,
     /// Write nothing; tell what would happen
     #[arg(long)]
     dry_run: bool,
@@ -41,72 +50,70 @@ pub(super) struct Import {
 const SHOWN_PROBLEMS: usize = 20;
 
 impl Import {
+    /// What it says in the place of the configuration: which database, and the file with the password for that one.
+    pub(super) fn overrides(&self) -> Result<Vec<(String, String)>, Trouble> {
+        let url = self.file.as_deref().and_then(Path::to_str).filter(|text| DatabaseUrl::is_meant(text));
+        let live = self.file.is_none() || url.is_some();
+        if live && !self.from.has_tables() {
+            let from = self.from.name();
+            return Err(usage(format!(
+                "--from {from} is a list, so name the FILE it is in; a database has none"
+            )));
+        }
+        if !live && self.database_password_file.is_some() {
+            return Err(usage("--database-password-file is for a database, but FILE is none"));
+        }
+        // SECURITY: OPS-05. The URL is not shown: a password may stand in it.
+        url.map_or(Ok(()), |url| DatabaseUrl::parse(url).map(drop)).map_err(usage)?;
+        let password = self.database_password_file.as_deref().or_else(|| url.and(Some("")));
+        let keys = [("forum.database", url), ("forum.database_password_file", password)];
+        Ok(keys.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.to_owned()))).collect())
+    }
+
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         let mode = if self.dry_run { Mode::Rehearse } else { Mode::Write };
         let mut report = Report::default();
-        let mut desk = Desk {
-            reach: Reach::new(config),
-            from: self.from,
-            mode,
-            waiting: Vec::new(),
-            records: Vec::new(),
-            bytes: 0,
+        let mut desk = Desk::new(config, self.from, mode);
+        let read = match &self.file {
+            Some(file) if !file.to_str().is_some_and(DatabaseUrl::is_meant) => {
+                self.read_file(file, streams, &mut report, &mut desk)
+            }
+            _ => database::read(&self, config, streams, &mut report, &mut desk)?,
         };
-        let read = self.read(streams, &mut report, &mut desk);
+        let ended = desk.close(read, &mut report);
         if self.json {
             streams.json(&report)?;
         }
         say(&report, mode, streams);
-        read?;
+        ended?;
         if report.imported + report.skipped == 0 {
-            return Err(Trouble::data("nobody in the file could be taken; see above, and check --from"));
+            return Err(Trouble::data("nobody could be taken; see above, and check --from"));
         }
         Ok(())
     }
 
-    /// Reads the file, and hands its members over.
-    fn read(
+    /// Reads a file, and hands its members over.
+    fn read_file(
         &self,
+        path: &Path,
         streams: &mut Streams<'_>,
         report: &mut Report,
         desk: &mut Desk<'_>,
-    ) -> Result<(), Trouble> {
-        let mut file = opened(&self.file, streams)
-            .map_err(|error| Trouble::data(format!("{} can't be read: {error}", self.file.display())))?;
-        let bar = streams.progress(file.metadata().map_or(0, |about| about.len()));
-        let mut trouble = None;
+    ) -> Result<(), Unusable> {
+        let mut file = opened(path, streams)
+            .map_err(|error| Unusable::Kind(format!("{} can't be read: {error}", path.display())))?;
+        let bar = streams.progress(file.metadata().map_or(0, |about| about.len()), Unit::Bytes);
         let mut open = || reading(&mut file, &bar);
         let prefix = self.table_prefix.as_deref();
-        let read =
-            read_members(self.from, prefix, SystemClock.now(), &mut open, report, &mut |report, member| {
-                trouble = desk.take(member, report).err();
-                trouble.is_none()
-            });
-        let handed_over = match trouble {
-            Some(trouble) => Err(trouble),
-            None => desk.hand_over(report),
-        };
+        let mut take = |report: &mut Report, member| desk.take(member, report);
+        let read = read_members(self.from, prefix, SystemClock.now(), &mut open, report, &mut take);
         bar.finish_and_clear();
-        if let Err(unusable) = &read {
-            let line = if let Unusable::Broken(broken) = unusable { broken.line } else { 0 };
-            let reason = if let Unusable::Broken(broken) = unusable {
-                broken.reason.clone()
-            } else {
-                unusable.to_string()
-            };
-            report.fail(line, reason);
-        }
-        handed_over.map_err(|trouble| Trouble {
-            words: format!("{}\nrun the command again to go on; nobody is taken twice", trouble.words),
-            ..trouble
-        })?;
-        read.map_err(|unusable| {
-            let taken = report.imported + report.skipped > 0;
-            let words =
-                "; whoever stands before that has been taken, so mend the file and run the command again";
-            Trouble::data(format!("{unusable}{}", if taken { words } else { "" }))
-        })
+        read
     }
+}
+
+fn usage(words: impl std::fmt::Display) -> Trouble {
+    Trouble::new(Exit::Usage, words)
 }
 
 /// A file that can be read twice. What comes through a pipe is kept in a temporary file without a name, which is gone
@@ -142,19 +149,56 @@ struct Desk<'c> {
     waiting: Vec<Candidate>,
     records: Vec<MemberRecord>,
     bytes: usize,
+    /// Why no more are taken.
+    trouble: Option<Trouble>,
 }
 
-impl Desk<'_> {
-    fn take(&mut self, candidate: Candidate, report: &mut Report) -> Result<(), Trouble> {
+impl<'c> Desk<'c> {
+    fn new(config: &'c Config, from: Origin, mode: Mode) -> Self {
+        let (waiting, records) = (Vec::new(), Vec::new());
+        Self { reach: Reach::new(config), from, mode, waiting, records, bytes: 0, trouble: None }
+    }
+
+    /// Takes a member; false if that is of no more use.
+    fn take(&mut self, candidate: Candidate, report: &mut Report) -> bool {
         let record = MemberRecord::from(&candidate.member);
         let bytes = serde_json::to_vec(&record).map_or(0, |text| text.len() + 1);
         if self.waiting.len() == Admission::BATCH || self.bytes + bytes > room_for_command() {
-            self.hand_over(report)?;
+            self.trouble = self.hand_over(report).err();
         }
         self.bytes += bytes;
         self.waiting.push(candidate);
         self.records.push(record);
-        Ok(())
+        self.trouble.is_none()
+    }
+
+    /// Hands over whoever waits, however the reading has ended, and says how it all did.
+    fn close(mut self, read: Result<(), Unusable>, report: &mut Report) -> Result<(), Trouble> {
+        let handed_over = match self.trouble.take() {
+            Some(trouble) => Err(trouble),
+            None => self.hand_over(report),
+        };
+        if let Err(unusable) = &read {
+            let (line, reason) = match unusable {
+                Unusable::Broken(broken) => (broken.line, broken.reason.clone()),
+                other => (0, other.to_string()),
+            };
+            report.fail(line, reason);
+        }
+        handed_over.map_err(|trouble| Trouble {
+            words: format!("{}\nrun the command again to go on; nobody is taken twice", trouble.words),
+            ..trouble
+        })?;
+        read.map_err(|unusable| {
+            let some = report.imported + report.skipped > 0;
+            match &unusable {
+                Unusable::Database(error) => database::explained(error, some),
+                _ if some => Trouble::data(format!(
+                    "{unusable}; whoever stands before that has been taken, so mend that and run the command again"
+                )),
+                _ => Trouble::data(unusable),
+            }
+        })
     }
 
     fn hand_over(&mut self, report: &mut Report) -> Result<(), Trouble> {
@@ -199,7 +243,7 @@ fn say(report: &Report, mode: Mode, streams: &mut Streams<'_>) {
     line("skipped", report.skipped, &list(&mut report.skipped_because.iter()));
     line("failed", report.failed, "");
     for problem in report.problems.iter().take(SHOWN_PROBLEMS) {
-        streams.say(&format!("line {}: {}", problem.line, problem.reason));
+        streams.say(&problem.to_string());
     }
     let more = report.problems.len().saturating_sub(SHOWN_PROBLEMS) as u64 + report.problems_omitted;
     if more > 0 {

@@ -117,7 +117,11 @@ impl Cli {
             let output = if json { demo::Output::Json } else { demo::Output::Human };
             return demo::run(listen, output, streams);
         }
-        let config = Config::load(self.config.as_deref(), &[])?;
+        let overrides = match &self.action {
+            Action::User(user::User::Import(import)) => import.overrides()?,
+            _ => Vec::new(),
+        };
+        let config = Config::load(self.config.as_deref(), &overrides)?;
         match self.action {
             Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),

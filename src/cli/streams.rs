@@ -15,6 +15,13 @@ pub enum Input {
     Terminal,
 }
 
+/// What a bar counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Bytes,
+    Rows,
+}
+
 /// The streams of a command.
 pub struct Streams<'s> {
     out: &'s mut dyn Write,
@@ -68,13 +75,16 @@ impl<'s> Streams<'s> {
         let _ = writeln!(self.err, "{}", words.trim_end());
     }
 
-    /// A bar for work on so many bytes; nothing is drawn where nobody watches.
-    pub(super) fn progress(&self, bytes: u64) -> ProgressBar {
+    /// A bar for work on so much; nothing is drawn where nobody watches.
+    pub(super) fn progress(&self, total: u64, unit: Unit) -> ProgressBar {
         if !self.watched {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left");
-        let bar = ProgressBar::new(bytes);
+        let style = ProgressStyle::with_template(match unit {
+            Unit::Bytes => "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left",
+            Unit::Rows => "{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left",
+        });
+        let bar = ProgressBar::new(total);
         match style {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,

@@ -268,6 +268,11 @@ impl Rows<'_> {
 pub struct Transaction<'c>(&'c mut Connection);
 
 impl Transaction<'_> {
+    /// See [`Connection::kind`].
+    pub const fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
     /// See [`Connection::rows`].
     pub async fn rows(
         &mut self,

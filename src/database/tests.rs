@@ -1,4 +1,4 @@
-//! Connections, on files of SQLite's. The same with servers: `tests/process/databases.rs`.
+//! Connections, on files of SQLite's. With servers: `tests/apps/databases.rs`.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Programs that nobody here wrote: two web applications behind the gateway, and three proxies that ask it.
+//! Programs that nobody here wrote: two web applications behind the gateway, three proxies that ask it, and
+//! two databases it reads members from.
 //!
 //! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
 //! their own, and end with the test.
@@ -10,9 +11,13 @@
 mod support;
 
 mod bridge;
+mod databases;
 mod dokuwiki;
 mod forward_auth;
 mod front;
 mod program;
+#[expect(dead_code, reason = "shared with tests/process, which uses all of it")]
+#[path = "../process/site.rs"]
+mod site;
 mod spirit;
 mod transcript;

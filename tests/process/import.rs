@@ -125,6 +125,63 @@ fn what_is_wrong_is_told_by_the_exit_code() {
         .assert_says("no gateway runs");
 }
 
+#[test]
+fn a_database_and_a_dump_of_it_give_the_same_members_and_it_is_not_written() {
+    for from in ["flaskbb", "spirit"] {
+        let (from_dump, from_database) = (nowhere(), nowhere());
+        let dump = fixture(&format!("{from}.sql"));
+        let path = from_database.file().with_file_name(format!("{from}.db"));
+        let url = format!("sqlite:{}", path.display());
+        let forum = rusqlite::Connection::open(&path).unwrap();
+        forum.execute_batch(&fs::read_to_string(&dump).unwrap()).unwrap();
+        drop(forum);
+        let before = fs::read(&path).unwrap();
+
+        let import = ["user", "import", &url, "--from", from, "--json"];
+        let rehearsed = from_database.run(&[&import[..], &["--dry-run"]].concat());
+        assert_eq!(counts(rehearsed.assert_code(0).assert_says("nothing was written")), [3, 0, 0]);
+        assert_eq!(counts(from_database.run(&import).assert_code(0)), [3, 0, 0]);
+        assert_eq!(counts(&from_dump.run(&["user", "import", &dump, "--from", from, "--json"])), [3, 0, 0]);
+        assert_eq!(from_database.members(), from_dump.members());
+        // Hashes are compared by whoever says that there is nothing new.
+        assert_eq!(counts(from_dump.run(&import).assert_code(0).assert_says("3 here already")), [0, 3, 0]);
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn without_a_file_the_database_of_the_configuration_is_read() {
+    let site = nowhere();
+    let import = ["user", "import", "--from", "flaskbb", "--json"];
+    site.run(&import).assert_code(64).assert_says("forum.database");
+    site.configure("forum.database = \"sqlite:flaskbb.db\"");
+    let nothing_there = site.run(&import);
+    nothing_there.assert_code(69).assert_says("see that it runs, and that the URL says where");
+    let path = site.file().with_file_name("flaskbb.db");
+    let forum = rusqlite::Connection::open(path).unwrap();
+    site.run(&import).assert_code(65).assert_says("grant the user SELECT on …users");
+    forum.execute_batch(&fs::read_to_string(fixture("flaskbb.sql")).unwrap()).unwrap();
+    assert_eq!(counts(site.run(&import).assert_code(0)), [3, 0, 0]);
+}
+
+#[test]
+fn ops_05_a_database_on_the_command_line_holds_no_password_and_shows_none() {
+    let site = nowhere();
+    let with_password = "mysql://forum:hunter2@db.example/forum";
+    for (arguments, code, words) in [
+        (&["mysql://forum@/", "--from", "phpbb"][..], 64, "it is no URL of a database"),
+        (&[with_password, "--from", "phpbb"], 64, "there is a password in the URL"),
+        (&["sqlite:x.db", "--from", "csv"], 64, "is a list"),
+        (&["--from", "json"], 64, "is a list"),
+        (&["x.sql", "--from", "phpbb", "--database-password-file", "pw"], 64, "FILE is none"),
+        (&["mysql://forum@localhost/x", "--from", "phpbb", "--database-password-file", "pw"], 78, "pw"),
+    ] {
+        let finished = site.run(&[&["user", "import"], arguments].concat());
+        finished.assert_code(code).assert_says(words);
+        assert!(!finished.err.contains("hunter2"), "{finished:#?}");
+    }
+}
+
 /// A dump as mysqldump writes it, of so many members.
 fn dump(path: &Path, members: u32) {
     let mut text = String::from(

@@ -105,6 +105,16 @@ impl Site {
         self.run_with(&["user", "add", name, "--password-stdin"], &format!("{PASSWORD}\n")).assert_code(0);
     }
 
+    /// All that the store tells of its members, but for what no two imports have in common.
+    #[track_caller]
+    pub(crate) fn members(&self) -> Value {
+        let mut members = self.run(&["user", "list", "--json"]).assert_code(0).json();
+        for member in members.as_array_mut().unwrap() {
+            member.as_object_mut().unwrap().retain(|key, _| !["id", "created"].contains(&key.as_str()));
+        }
+        members
+    }
+
     /// Starts a gateway and waits until it is ready.
     #[track_caller]
     pub(crate) fn serve(&self) -> Gateway {

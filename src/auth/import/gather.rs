@@ -12,6 +12,7 @@ use super::scanner::{Broken, Scanner};
 use super::shapes::{Aside, BANNED, Draft, Fact, Rank, Reading, Shape, Table, shape};
 use super::sql::{Dump, Tables};
 use super::{Origin, delimited, htpasswd, json};
+use crate::database::DatabaseError;
 
 /// Why nobody could be read, or no more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +28,24 @@ pub enum Unusable {
         "no table of {0} members was found; if --from is right, the dump may lack the table {1}, or its structure"
     )]
     NoTable(&'static str, String),
+    /// The same of a database.
+    #[error(
+        "no table of {0} members was found in the database, or the user may not read it; if --from and the database are \
+         right, grant the user SELECT on {1} and the tables beside it"
+    )]
+    NoLiveTable(&'static str, String),
     /// Several do.
     #[error("there are several tables of members; choose one with --table-prefix: {}", .0.join(", "))]
     Prefixes(Vec<String>),
+    /// The forum's database does not answer, or not as it should. Who was read before that has been handed out.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 /// Opens the file, once or twice.
 pub type Open<'o> = dyn FnMut() -> io::Result<Box<dyn Read>> + 'o;
 
-/// Someone in the file.
+/// A row of the members' table.
 pub(super) enum Entry {
     Member { line: u64, draft: Draft },
     Skipped(&'static str),
@@ -44,7 +54,7 @@ pub(super) enum Entry {
 
 /// What side tables tell.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     groups: HashMap<i64, Rank>,
     /// Sorted by member before it is used.
     facts: Vec<(i64, Fact)>,
@@ -69,9 +79,10 @@ pub(super) fn gather(
     let mut row = |told: &Told, row: Row<'_>| visit(entry(shape, told, row));
     match form {
         Form::Sql => {
-            let mut survey = Survey { shape, prefix, now, found: BTreeMap::new() };
+            let mut survey = Survey::new(shape, prefix, now);
             Dump::new(bytes).read(&mut survey).or_else(|broken| survey.found_nothing_or_go_on(broken))?;
-            let (table, of_table) = survey.chosen(origin)?;
+            let chosen = survey.chosen(origin)?;
+            let (table, of_table) = survey.told_of(&chosen);
             told = of_table;
             let (_, bytes) = input()?;
             let mut rows = Members { shape, table, told: &told, row: &mut row };
@@ -86,7 +97,7 @@ pub(super) fn gather(
     Ok(())
 }
 
-fn entry(shape: &Shape, told: &Told, row: Row<'_>) -> Entry {
+pub(super) fn entry(shape: &Shape, told: &Told, row: Row<'_>) -> Entry {
     if let Some(reason) = row.fault() {
         return Entry::Unusable { line: row.line, reason };
     }
@@ -101,7 +112,7 @@ fn entry(shape: &Shape, told: &Told, row: Row<'_>) -> Entry {
 
 impl Table {
     /// What stands before the table's own name, if this may be it.
-    fn prefix_of(&self, table: &str, columns: &[String]) -> Option<(String, &'static str)> {
+    pub(super) fn prefix_of(&self, table: &str, columns: &[String]) -> Option<(String, &'static str)> {
         let has = |want: &&str| columns.iter().any(|column| column.eq_ignore_ascii_case(want));
         if !columns.is_empty() && !self.required.iter().all(has) {
             return None;
@@ -112,7 +123,7 @@ impl Table {
 }
 
 /// The first reading: which tables there are, and what those beside the members' tell.
-struct Survey<'s> {
+pub(super) struct Survey<'s> {
     shape: &'static Shape,
     prefix: Option<&'s str>,
     now: i64,
@@ -123,7 +134,11 @@ struct Survey<'s> {
 /// Dumps of whole servers have many forums in them, but not that many.
 const MOST_PREFIXES: usize = 1_000;
 
-impl Survey<'_> {
+impl<'s> Survey<'s> {
+    pub(super) fn new(shape: &'static Shape, prefix: Option<&'s str>, now: i64) -> Self {
+        Self { shape, prefix, now, found: BTreeMap::new() }
+    }
+
     fn of_prefix(&mut self, prefix: String) -> Option<&mut (Option<String>, Told)> {
         let unwanted = self.prefix.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&prefix));
         if unwanted || (self.found.len() >= MOST_PREFIXES && !self.found.contains_key(&prefix)) {
@@ -137,23 +152,27 @@ impl Survey<'_> {
         if self.found.values().any(|(table, _)| table.is_some()) { Ok(()) } else { Err(broken) }
     }
 
-    fn chosen(self, origin: Origin) -> Result<(String, Told), Unusable> {
-        let tables = self.found.into_values().filter_map(|(table, told)| table.map(|table| (table, told)));
-        let mut tables: Vec<_> = tables.collect();
-        if tables.len() > 1 {
-            let suffixed = |(table, _): &(String, Told)| {
-                let lower = table.to_ascii_lowercase();
-                let prefix = self.shape.users.names.iter().find_map(|name| lower.strip_suffix(name));
-                format!("{:?} ({table})", prefix.unwrap_or_default())
-            };
-            return Err(Unusable::Prefixes(tables.iter().map(suffixed).collect()));
+    /// The one prefix of which the members' table was seen.
+    pub(super) fn chosen(&self, origin: Origin) -> Result<String, Unusable> {
+        let mut tables = self.found.iter().filter_map(|(prefix, (table, _))| Some((prefix, table.as_ref()?)));
+        match (tables.next(), tables.next()) {
+            (Some((prefix, _)), None) => Ok(prefix.clone()),
+            (None, _) => {
+                let name = self.shape.users.names.join(" or ");
+                Err(Unusable::NoTable(origin.name(), format!("{}{name}", self.prefix.unwrap_or("…"))))
+            }
+            (first, second) => {
+                let all = first.into_iter().chain(second).chain(tables);
+                Err(Unusable::Prefixes(all.map(|(prefix, table)| format!("{prefix:?} ({table})")).collect()))
+            }
         }
-        let Some((table, mut told)) = tables.pop() else {
-            let name = self.shape.users.names.join(" or ");
-            return Err(Unusable::NoTable(origin.name(), format!("{}{name}", self.prefix.unwrap_or("…"))));
-        };
+    }
+
+    /// The members' table of a prefix, and what is told beside it.
+    pub(super) fn told_of(mut self, prefix: &str) -> (String, Told) {
+        let (table, mut told) = self.found.remove(prefix).unwrap_or_default();
         told.facts.sort_by_key(|(user, _)| *user);
-        Ok((table, told))
+        (table.unwrap_or_default(), told)
     }
 }
 

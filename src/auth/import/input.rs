@@ -25,7 +25,7 @@ const REFUSED: [(&[u8], &str); 9] = [
     (b"\xfd7zXZ\0", "packed with xz; unpack it first: xz -dc FILE | passgate user import - …"),
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
     (b"PGDMP", "pg_dump's custom form; turn it into text first: pg_restore -f dump.sql FILE"),
-    (b"SQLite format 3\0", "an SQLite database; dump it first: sqlite3 FILE .dump > dump.sql"),
+    (b"SQLite format 3\0", "an SQLite database; name it as one: passgate user import sqlite:FILE …"),
     (b"\xff\xfe", "UTF-16; save it as UTF-8 first"),
     (b"\xfe\xff", "UTF-16; save it as UTF-8 first"),
     (b"%PDF", "a PDF document"),

@@ -1,4 +1,4 @@
-//! Floor 2: bringing members over from a forum: from a file's bytes to accounts.
+//! Floor 2: bringing members over from a forum: from a file's bytes, or its database's rows, to accounts.
 //!
 //! | module | what |
 //! | --- | --- |
@@ -6,12 +6,14 @@
 //! | `sql`, `delimited`, `json`, `htpasswd` | rows, streamed, each bounded in size |
 //! | `shapes` | which tables and columns a forum has, as data |
 //! | `gather` | a file's rows as members |
+//! | `live` | a database's rows as members |
 //! | `member` | a member in types that can't be wrong |
 //! | `admission` | members into the store, as often as one likes |
 //! | `report` | what came of it |
 //!
-//! Reading is pure: bytes come in through a `Read`, members go out. Whatever the bytes are, it ends in members, problems
-//! with their lines, or both; its memory does not grow with the file but for a few bytes a member.
+//! Reading is pure: bytes come in through a `Read`, or rows through a transaction, and members go out. Whatever they are, it
+//! ends in members, problems with their places, or both; its memory does not grow with the source but for a few bytes a
+//! member.
 
 mod admission;
 mod delimited;
@@ -19,6 +21,7 @@ mod gather;
 mod htpasswd;
 mod input;
 mod json;
+mod live;
 mod member;
 mod record;
 mod report;
@@ -31,6 +34,7 @@ mod tests;
 
 pub use admission::{Admission, Mode, Outcome};
 pub use gather::{Open, Unusable};
+pub use live::Live;
 pub use member::{Candidate, ImportedMember};
 pub use report::{Problem, Report};
 pub use scanner::Broken;
@@ -39,6 +43,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use self::gather::{Entry, gather};
+use crate::auth::passwords::Source;
 use crate::domain::Timestamp;
 
 /// What the members were members of.
@@ -110,7 +115,15 @@ impl Origin {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|origin| origin.name() == name)
     }
+
+    /// Whether it keeps its members in a database's tables; the others are lists.
+    pub fn has_tables(self) -> bool {
+        !shapes::shape(self).users.names.is_empty()
+    }
 }
+
+/// Is handed a member; false ends the reading.
+pub type Take<'t> = dyn FnMut(&mut Report, Candidate) -> bool + 't;
 
 /// Reads a file's members. Each is handed to `take`, which ends the reading by returning false; what else there was is
 /// noted in `report`. No two that are handed out have the same name (SECURITY: AUTH-15).
@@ -120,64 +133,86 @@ pub fn read_members(
     now: Timestamp,
     open: &mut Open<'_>,
     report: &mut Report,
-    take: &mut dyn FnMut(&mut Report, Candidate) -> bool,
+    take: &mut Take<'_>,
 ) -> Result<(), Unusable> {
-    let (mut names, mut emails) = (Lines::default(), Lines::default());
-    let hashes = shapes::shape(origin).hashes;
-    let mut stopped = false;
-    let now = i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX);
-    let read = gather(origin, prefix, now, open, &mut |entry| {
+    let mut intake = Intake::new(origin);
+    let mut goes_on = true;
+    let read = gather(origin, prefix, seconds(now), open, &mut |entry| {
+        goes_on = intake.take_in(entry, report, take);
+        if goes_on { Ok(()) } else { Err(Broken { line: 0, reason: String::new() }) }
+    });
+    if goes_on { read } else { Ok(()) }
+}
+
+/// Seconds since 1970, as forums count.
+fn seconds(now: Timestamp) -> i64 {
+    i64::try_from(now.as_millis() / 1_000).unwrap_or(i64::MAX)
+}
+
+/// Makes members of rows, and notes in the report what is none.
+struct Intake {
+    hashes: Option<Source>,
+    names: Places,
+    emails: Places,
+}
+
+impl Intake {
+    fn new(origin: Origin) -> Self {
+        let hashes = shapes::shape(origin).hashes;
+        Self { hashes, names: Places::default(), emails: Places::default() }
+    }
+
+    /// One row; false if `take` has had enough.
+    fn take_in(&mut self, entry: Entry, report: &mut Report, take: &mut Take<'_>) -> bool {
         let (line, draft) = match entry {
+            Entry::Member { line, draft } => (line, draft),
             Entry::Skipped(because) => {
                 report.skip(because);
-                return Ok(());
+                return true;
             }
             Entry::Unusable { line, reason } => {
                 report.fail(line, reason);
-                return Ok(());
+                return true;
             }
-            Entry::Member { line, draft } => (line, draft),
         };
-        let mut candidate = match member::prepared(line, draft, hashes) {
+        let mut candidate = match member::prepared(line, draft, self.hashes) {
             Ok(candidate) => candidate,
             Err(reason) => {
                 report.fail(line, reason);
-                return Ok(());
+                return true;
             }
         };
-        if let Some(first) = names.seen(candidate.member.name.key(), line) {
-            let name = candidate.member.name.as_str();
-            report.fail(line, format!("{name:?} is the same name as the one in line {first}"));
-            return Ok(());
+        if let Some(first) = self.names.seen(candidate.member.name.key(), line) {
+            let (name, first) = (candidate.member.name.as_str(), report.place(first));
+            report.fail(line, format!("{name:?} is the same name as the one in {first}"));
+            return true;
         }
         if let Some(email) = &candidate.member.email
-            && let Some(first) = emails.seen(&email.to_lowercase(), line)
+            && let Some(first) = self.emails.seen(&email.to_lowercase(), line)
         {
-            candidate.notes.push(format!("the e-mail address is also that of line {first}"));
+            candidate.notes.push(format!("the e-mail address is also that of {}", report.place(first)));
         }
-        stopped = !take(report, candidate);
-        if stopped { Err(Broken { line, reason: String::new() }) } else { Ok(()) }
-    });
-    if stopped { Ok(()) } else { read }
+        take(report, candidate)
+    }
 }
 
 /// Where a text was seen first. Keeps a hash of each, 64 bits under a key of this process: among a million texts the odds
 /// of two being taken for one are below one in thirty million.
 #[derive(Default)]
-struct Lines {
+struct Places {
     /// Halves of the hash, which take a quarter less room than the whole does beside a `u32`.
     first: HashMap<[u32; 2], u32>,
     hasher: RandomState,
 }
 
-impl Lines {
-    /// The line in which it was before, if it was.
-    fn seen(&mut self, text: &str, line: u64) -> Option<u32> {
+impl Places {
+    /// The line, or the key of the row, in which it was before, if it was.
+    fn seen(&mut self, text: &str, line: u64) -> Option<u64> {
         let hash = self.hasher.hash_one(text);
         let hash = [(hash >> 32) as u32, hash as u32];
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         match self.first.entry(hash) {
-            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
+            std::collections::hash_map::Entry::Occupied(first) => Some(u64::from(*first.get())),
             std::collections::hash_map::Entry::Vacant(free) => {
                 free.insert(line);
                 None

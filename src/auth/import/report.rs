@@ -1,6 +1,7 @@
-//! What came of an import, in numbers and lines. Holds no password, hash or e-mail address.
+//! What came of an import, in numbers and places. Holds no password, hash or e-mail address.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
@@ -31,15 +32,31 @@ pub struct Report {
     pub hashes: BTreeMap<&'static str, u64>,
     /// Why some were skipped.
     pub skipped_because: BTreeMap<&'static str, u64>,
+    /// The table whose rows stand in the place of lines, and their key.
+    #[serde(skip)]
+    pub(super) rows_of: Option<String>,
 }
 
-/// Something about one line.
+/// Something about one line, or one row of a database.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where, counted from 1; 0 if it is about the whole file.
+    /// Where in a file, counted from 1; 0 if it is about the whole file, or no file.
     pub line: u64,
+    /// Where in a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
     /// What, in words.
     pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.row {
+            Some(row) => write!(f, "{row}: {}", self.reason),
+            None if self.line == 0 => f.write_str(&self.reason),
+            None => write!(f, "line {}: {}", self.line, self.reason),
+        }
+    }
 }
 
 impl Report {
@@ -96,9 +113,20 @@ impl Report {
         }
     }
 
-    fn tell(&mut self, line: u64, reason: String) {
+    /// A line, or a row by its key, as it is called.
+    pub(super) fn place(&self, line: u64) -> String {
+        match &self.rows_of {
+            Some(rows) => format!("{rows} {line}"),
+            None => format!("line {line}"),
+        }
+    }
+
+    /// Something an operator should know.
+    pub(super) fn tell(&mut self, line: u64, reason: String) {
         if self.problems.len() < Self::MOST_PROBLEMS {
-            self.problems.push(Problem { line, reason });
+            let row = self.rows_of.is_some() && line != 0;
+            let row = row.then(|| self.place(line));
+            self.problems.push(Problem { line: if row.is_some() { 0 } else { line }, row, reason });
         } else {
             self.problems_omitted += 1;
         }

@@ -1,4 +1,6 @@
-//! Files of members, from their bytes to what the store holds.
+//! Files of members, from their bytes to what the store holds. What is told of a dump is told of a database as well.
+
+mod live;
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -44,8 +46,13 @@ fn told(candidate: &Candidate) -> String {
 
 #[track_caller]
 fn assert_told(origin: Origin, file: &str, lines: &[&str]) {
-    let told: Vec<_> = members(origin, file).iter().map(told).collect();
-    assert_eq!(told, lines);
+    let of_file: Vec<_> = members(origin, file).iter().map(told).collect();
+    assert_eq!(of_file, lines);
+    if origin.has_tables() {
+        let (members, report, ended) = live::all(origin, None, file);
+        assert_eq!((ended, report.failed), (Ok(()), 0));
+        assert_eq!(members.iter().map(told).collect::<Vec<_>>(), lines, "the same from a database");
+    }
 }
 
 fn sample(name: &str) -> Vec<u8> {

@@ -13,6 +13,8 @@ mod vbulletin;
 mod wordpress;
 mod xenforo;
 
+pub(super) use wordpress::WORTH_READING;
+
 use super::Origin;
 use super::record::Row;
 use crate::auth::passwords::Source;
@@ -33,7 +35,8 @@ pub(super) struct Shape {
     pub(super) stock: fn(i64) -> Option<Rank>,
 }
 
-/// A table: its names without a prefix, the columns that are looked at, and those without which it is another table.
+/// A table: its names without a prefix, the columns that are looked at, and those without which it is another table. The
+/// first column of members is the number that tells them apart.
 pub(super) struct Table {
     pub(super) names: &'static [&'static str],
     pub(super) columns: &'static [&'static str],

@@ -21,6 +21,9 @@ pub(super) static SHAPE: Shape = Shape {
     stock: no_stock,
 };
 
+/// A table of odds and ends is long; this is the condition for what [`aside`] looks at.
+pub(in crate::auth::import) const WORTH_READING: (&str, &str) = ("usermeta", "meta_key LIKE '%capabilities'");
+
 fn member(row: &Row<'_>) -> Reading {
     let off = row.flag("spam") == Some(true) || row.flag("deleted") == Some(true);
     Reading::Member(Draft {
