@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
+use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
 use crate::bridge::options::ForumOptions;
 use crate::bridge::{ForumAccounts, Kind, Vault, VaultError};
@@ -60,6 +61,8 @@ pub struct Services {
     pub accounts: Arc<Accounts>,
     /// The ways in.
     pub sign_in: Arc<SignIn>,
+    /// How often anybody may try to get in.
+    pub throttle: Arc<Throttle>,
     /// Forms that came too late.
     pub kept: Arc<KeptForms>,
     /// What became of passkeys' ceremonies since the start.
@@ -99,8 +102,14 @@ impl Services {
             Arc::clone(&clock),
             config.password,
         ));
-        let sign_in =
-            Arc::new(SignIn::new(Arc::clone(&store), Arc::clone(&sessions), passwords, Arc::clone(&clock)));
+        let throttle = Arc::new(Throttle::new(config.throttle, Arc::clone(&store), Arc::clone(&clock)));
+        let sign_in = Arc::new(SignIn::new(
+            Arc::clone(&store),
+            Arc::clone(&sessions),
+            passwords,
+            Arc::clone(&throttle),
+            Arc::clone(&clock),
+        ));
         let pending = Arc::new(Pending::new(&clock));
         let folder = match &config.store {
             StoreOptions::Memory => None,
@@ -117,6 +126,7 @@ impl Services {
             sessions,
             accounts,
             sign_in,
+            throttle,
             kept,
             passkey_counts: Arc::default(),
             clock,
@@ -200,6 +210,7 @@ impl Services {
             kept: Arc::clone(&self.kept),
             keep_forms: config.keep_forms,
             passkeys,
+            throttle: Arc::clone(&self.throttle),
             passkey_counts: Arc::clone(&self.passkey_counts),
             forum: forum.clone(),
             sessions: Arc::clone(&self.sessions),
@@ -316,6 +327,7 @@ impl Running {
                 gateway: Arc::clone(&self.gateway),
                 metrics,
                 passkey_counts: Arc::clone(&self.services.passkey_counts),
+                throttle: Arc::clone(&self.services.throttle),
                 sessions: Arc::clone(&self.services.sessions),
                 store: Arc::clone(&self.services.store),
             };
@@ -405,6 +417,7 @@ impl Reloader {
                 "the upstream's name can't be looked up");
         }
         self.services.sessions.set_lifetimes(config.lifetimes);
+        self.services.throttle.set_options(config.throttle)?;
         self.gateway.replace_rules(rules);
         Ok(fixed_keys(&self.started_with, config))
     }

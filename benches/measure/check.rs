@@ -1,6 +1,7 @@
 //! The price of a passkey's check: the second half of signing in, from the parsed JSON of the answer to the session, on a
 //! store in memory and on a disk. ES256, as nearly all passkeys are.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use passgate::auth::Sessions;
 use passgate::auth::passkeys::{
     PasskeyOptions, PasskeySignIn, Passkeys, Pending, Place, ResidentKey, Rollout, Suggest,
 };
+use passgate::auth::throttle::{Throttle, ThrottleOptions, Try, Way, Who};
 use passgate::domain::{
     Clock, Lifetimes, PasskeyFor, Persistence, Profile, SystemClock, Timestamp, TokenHash, User, UserId,
     UserName, UserState, random,
@@ -44,7 +46,10 @@ async fn finishing(store: Arc<dyn Store>, rounds: u32) -> Value {
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), lifetimes).unwrap());
     let pending = Arc::new(Pending::new(&clock));
     let passkeys =
-        Passkeys::new(options(), pending, Arc::clone(&store), Arc::clone(&sessions), clock).unwrap();
+        Passkeys::new(options(), pending, Arc::clone(&store), Arc::clone(&sessions), Arc::clone(&clock))
+            .unwrap();
+    let throttle = Arc::new(Throttle::new(ThrottleOptions::default(), Arc::clone(&store), clock));
+    let from = IpAddr::from([127, 0, 0, 1]);
     let user = member();
     store.apply(vec![Change::AddUser(user.clone())]).await.unwrap();
     let token = sessions.start(&user, Persistence::Browser, None, "", vec![]).await.unwrap();
@@ -64,8 +69,12 @@ async fn finishing(store: Arc<dyn Store>, rounds: u32) -> Value {
     let (begun, before) = (Instant::now(), spent("/proc/self"));
     for (browser, answer, ceremony) in ceremonies {
         let answer = serde_json::from_str(&answer).unwrap();
-        let ended = passkeys.finish_sign_in(browser, &ceremony, &answer, Persistence::Browser, "").await;
+        let wanted = Try { way: Way::Passkey, who: Who::Unknown, from, device: None };
+        let reserved = throttle.reserve(&wanted).unwrap().unwrap();
+        let ended =
+            passkeys.finish_sign_in(&reserved, browser, &ceremony, &answer, Persistence::Browser, "").await;
         assert!(matches!(ended, Ok(PasskeySignIn::SignedIn(..))), "{ended:?}");
+        reserved.succeeded(user.profile.id);
     }
     let each = |time: Duration| (time / rounds).as_micros();
     let cpu = spent("/proc/self").checked_sub(before).unwrap();

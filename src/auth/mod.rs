@@ -17,6 +17,7 @@ pub mod passkeys;
 pub mod passwords;
 mod sessions;
 mod sign_in;
+pub mod throttle;
 
 pub use accounts::{Accounts, NewUser, WeakPassword};
 pub use cookie::{Cookies, Presented, Transport};

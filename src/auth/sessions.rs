@@ -16,6 +16,7 @@ use dashmap::DashMap;
 
 use self::over::Over;
 use super::SessionToken;
+use super::throttle::DeviceId;
 use crate::domain::{
     Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId, Timestamp,
     User, UserId, UserState,
@@ -47,6 +48,11 @@ impl LiveSession {
     /// Whose it is.
     pub fn user(&self) -> UserId {
         self.session.user
+    }
+
+    /// What names the browser that has it to the throttle: the member has signed in there.
+    pub fn device(&self) -> DeviceId {
+        std::array::from_fn(|at| self.session.id.0[at])
     }
 
     /// When the member signed in.

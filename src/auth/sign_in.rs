@@ -1,10 +1,12 @@
 //! Signing in with a name and a password.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::identifier::{Identified, identify};
-use super::{Passwords, SessionToken, Sessions};
-use crate::domain::{Clock, Persistence, Profile, Secret, UserState};
+use super::throttle::{Reserved, Throttle, Throttled, Try, Way, Who};
+use super::{LiveSession, Passwords, SessionToken, Sessions};
+use crate::domain::{Clock, Persistence, Profile, Secret, UserId, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// What was typed into the sign-in form.
@@ -18,6 +20,12 @@ pub struct Attempt<'a> {
     pub persistence: Persistence,
     /// What the browser calls itself.
     pub user_agent: &'a str,
+    /// Which way in it is.
+    pub way: Way,
+    /// From where.
+    pub from: IpAddr,
+    /// The session the browser has already, if it has one.
+    pub session: Option<&'a LiveSession>,
 }
 
 /// How an attempt ended.
@@ -29,6 +37,8 @@ pub enum SignInOutcome {
     Refused(RefusedBecause),
     /// Signed in.
     SignedIn(SessionToken, Arc<Profile>),
+    /// Too many have been tried; nothing was checked. Whose account it would have been is for the log alone.
+    Throttled(Throttled, Option<UserId>),
 }
 
 /// Why, for the log alone; the answer to the visitor is the same (SECURITY: L5, THR-13).
@@ -49,6 +59,7 @@ pub struct SignIn {
     store: Arc<dyn Store>,
     sessions: Arc<Sessions>,
     passwords: Arc<Passwords>,
+    throttle: Arc<Throttle>,
     clock: Arc<dyn Clock>,
 }
 
@@ -58,34 +69,63 @@ impl SignIn {
         store: Arc<dyn Store>,
         sessions: Arc<Sessions>,
         passwords: Arc<Passwords>,
+        throttle: Arc<Throttle>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, sessions, passwords, clock }
+        Self { store, sessions, passwords, throttle, clock }
     }
 
     /// Tries a name and a password. The same work is done whether or not the name exists (SECURITY: L5).
     pub async fn by_password(&self, attempt: Attempt<'_>) -> Result<SignInOutcome, StoreError> {
-        // A member who clicks twice signs in twice at once, and the first may renew the hash that the second has read.
-        for _ in 0..2 {
-            if let Some(outcome) = self.try_password(&attempt).await? {
-                return Ok(outcome);
-            }
+        let identified = identify(self.store.as_ref(), attempt.name)?;
+        let user = match &identified {
+            Identified::One(user) => Some(user.profile.id),
+            Identified::Nobody | Identified::Several => None,
+        };
+        let reserved = match self.throttle.reserve(&wanted(&attempt, user))? {
+            Ok(reserved) => reserved,
+            Err(throttled) => return Ok(SignInOutcome::Throttled(throttled, user)),
+        };
+        let outcome = self.verified(&attempt, identified, &reserved).await?;
+        match &outcome {
+            SignInOutcome::Busy => reserved.undone(),
+            SignInOutcome::SignedIn(_, profile) => reserved.succeeded(profile.id),
+            SignInOutcome::Refused(_) | SignInOutcome::Throttled(..) => {}
         }
-        Ok(SignInOutcome::Refused(RefusedBecause::WrongPassword))
+        Ok(outcome)
+    }
+
+    async fn verified(
+        &self,
+        attempt: &Attempt<'_>,
+        identified: Identified,
+        reserved: &Reserved,
+    ) -> Result<SignInOutcome, StoreError> {
+        if let Some(outcome) = self.try_password(attempt, identified, reserved).await? {
+            return Ok(outcome);
+        }
+        // A member who clicks twice signs in twice at once, and the first may renew the hash that the second has read.
+        let again = identify(self.store.as_ref(), attempt.name)?;
+        let outcome = self.try_password(attempt, again, reserved).await?;
+        Ok(outcome.unwrap_or(SignInOutcome::Refused(RefusedBecause::WrongPassword)))
     }
 
     /// None if the account has changed since it was read.
-    async fn try_password(&self, attempt: &Attempt<'_>) -> Result<Option<SignInOutcome>, StoreError> {
+    async fn try_password(
+        &self,
+        attempt: &Attempt<'_>,
+        identified: Identified,
+        reserved: &Reserved,
+    ) -> Result<Option<SignInOutcome>, StoreError> {
         let refused = |because| Ok(Some(SignInOutcome::Refused(because)));
-        let (user, nobody) = match identify(self.store.as_ref(), attempt.name)? {
+        let (user, nobody) = match identified {
             Identified::Nobody => (None, RefusedBecause::UnknownName),
             Identified::One(user) => (Some(*user), RefusedBecause::UnknownName),
             Identified::Several => (None, RefusedBecause::SharedEmail),
         };
         let stored = user.as_ref().and_then(|user| user.password.clone());
-        let Ok(verified) = self.passwords.verify(stored.clone(), attempt.password.clone()).await else {
-            return Ok(Some(SignInOutcome::Busy));
-        };
+        let verified = self.passwords.verify(reserved, stored.clone(), attempt.password.clone()).await;
+        let Ok(verified) = verified else { return Ok(Some(SignInOutcome::Busy)) };
         let Some(user) = user else { return refused(nobody) };
         if !verified.matches {
             return refused(RefusedBecause::WrongPassword);
@@ -115,11 +155,23 @@ impl SignIn {
     }
 }
 
+/// A session of the member is a device of theirs (SECURITY: THR-02); another account's is none.
+fn wanted<'a>(attempt: &Attempt<'a>, user: Option<UserId>) -> Try<'a> {
+    let own = attempt.session.filter(|session| Some(session.user()) == user);
+    Try {
+        way: attempt.way,
+        who: user.map_or(Who::Name(attempt.name), Who::Member),
+        from: attempt.from,
+        device: own.map(LiveSession::device),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::auth::throttle::ThrottleOptions;
     use crate::auth::{Accounts, HashingCost, NewUser, PasswordPolicy};
     use crate::domain::{Lifetimes, ManualClock, Timestamp, UserName};
     use crate::store::MemoryStore;
@@ -148,7 +200,9 @@ mod tests {
             let name = UserName::parse("alice").unwrap();
             let new = NewUser { name, full_name: None, email: None, groups: vec![] };
             accounts.add(new, Some(stored)).await.unwrap();
-            Self { sign_in: SignIn::new(store.clone(), sessions, passwords, clock), store }
+            let throttle = Throttle::new(ThrottleOptions::default(), store.clone(), clock.clone());
+            let sign_in = SignIn::new(store.clone(), sessions, passwords, Arc::new(throttle), clock);
+            Self { sign_in, store }
         }
 
         async fn attempt(&self, password: &str) -> SignInOutcome {
@@ -157,6 +211,9 @@ mod tests {
                 password: Secret::new(password.to_owned()),
                 persistence: Persistence::Browser,
                 user_agent: "",
+                way: Way::Password,
+                from: [127, 0, 0, 1].into(),
+                session: None,
             };
             self.sign_in.by_password(attempt).await.unwrap()
         }

@@ -1,4 +1,5 @@
-//! The `[password]` and `[session]` sections: what a password has to be and costs, how long a session lasts.
+//! The `[password]`, `[session]` and `[throttle]` sections: what a password has to be and costs, how long a session lasts, how
+//! often anybody may try to get in.
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use super::raw;
 use super::reader::{DAY, Reader};
+use crate::auth::throttle::ThrottleOptions;
 use crate::auth::{Accounts, HashingCost, PasswordPolicy};
 use crate::domain::Lifetimes;
 
@@ -49,7 +51,9 @@ pub(super) fn password(
     Some((PasswordPolicy { min_chars: min_chars? }, cost, workers))
 }
 
-pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<Lifetimes> {
+/// How long sessions live, and how large a form may be that is kept for a member who has to sign in; 0 for none.
+pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<(Lifetimes, usize)> {
+    let keep_forms = reader.size("session.keep_forms", &raw.keep_forms, 64);
     // Browsers keep no cookie for longer than 400 days (RFC 6265bis §5.5).
     let bounds = Duration::from_secs(1)..=DAY * 400;
     let idle = reader.duration("session.idle", &raw.idle, bounds.clone());
@@ -66,10 +70,41 @@ pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<Lif
         let help = "\"stay signed in\" must not end sooner than an ordinary session";
         return reader.refuse("session.remember", format!("{:?}", raw.remember), expected, help);
     }
-    Some(lifetimes)
+    Some((lifetimes, keep_forms?))
 }
 
-/// How large a form may be that is kept for a member who has to sign in; 0 for none.
-pub(super) fn keep_forms(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<usize> {
-    reader.size("session.keep_forms", &raw.keep_forms, 64)
+pub(super) fn throttle(reader: &mut Reader<'_>, raw: &raw::Throttle) -> Option<ThrottleOptions> {
+    let help = "5 forgives typing mistakes and leaves guessing no chance";
+    let account = reader.number("throttle.account", raw.account, 3..=10, help);
+    let bounds = Duration::from_secs(1)..=DAY;
+    let wait = reader.duration("throttle.wait", &raw.wait, bounds.clone());
+    let longest_wait = reader.duration("throttle.longest_wait", &raw.longest_wait, bounds);
+    let help = "30 in 15 minutes is enough for a household, and for many an office";
+    let address = reader.number("throttle.address", raw.address, 1..=100_000, help);
+    let help = "it holds for all addresses of a network together, so a few times throttle.address";
+    let prefix = reader.number("throttle.prefix", raw.prefix, 1..=100_000, help);
+    let help = "each takes a little memory: 20000 take some megabytes";
+    let process = reader.number("throttle.process", raw.process, 100..=100_000, help);
+    let window = reader.duration("throttle.window", &raw.window, Duration::from_secs(60)..=DAY);
+    let options = ThrottleOptions {
+        account: account?,
+        wait: wait?,
+        longest_wait: longest_wait?,
+        address: address?,
+        prefix: prefix?,
+        process: process?,
+        window: window?,
+    };
+    if options.longest_wait < options.wait {
+        let expected = format!("at least throttle.wait, which is {:?}", raw.wait);
+        let help = "waits double from throttle.wait up to this";
+        return reader.refuse("throttle.longest_wait", format!("{:?}", raw.longest_wait), expected, help);
+    }
+    if options.prefix < options.address || options.process < options.prefix {
+        let expected = "throttle.address, throttle.prefix and throttle.process in growing order";
+        let found = format!("{}, {} and {}", raw.address, raw.prefix, raw.process);
+        let help = "an address is part of its network, and that of the whole";
+        return reader.refuse("throttle.prefix", found, expected, help);
+    }
+    Some(options)
 }

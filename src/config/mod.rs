@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
+use crate::auth::throttle::ThrottleOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
 use crate::bridge::options::ForumOptions;
 use crate::database::DatabaseAccess;
@@ -65,6 +66,8 @@ pub struct Config {
     pub hashing: HashingCost,
     /// How many threads hash; at least one.
     pub hashing_workers: usize,
+    /// How often anybody may try to get in.
+    pub throttle: ThrottleOptions,
     /// Passkeys; none without.
     pub passkeys: Option<PasskeyOptions>,
     /// The forum behind the gateway, as far as it is more than an application; none without a bridge.

@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) passkeys: Passkeys,
     pub(super) password: Password,
     pub(super) session: Session,
+    pub(super) throttle: Throttle,
     pub(super) store: Store,
     pub(super) mail: Mail,
     pub(super) pages: Pages,
@@ -256,6 +257,32 @@ pub(super) struct Session {
 impl Default for Session {
     fn default() -> Self {
         Self { idle: "1h".into(), absolute: "24h".into(), remember: "30d".into(), keep_forms: "8MiB".into() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Throttle {
+    pub(super) account: u64,
+    pub(super) wait: String,
+    pub(super) longest_wait: String,
+    pub(super) address: u64,
+    pub(super) prefix: u64,
+    pub(super) process: u64,
+    pub(super) window: String,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            account: 5,
+            wait: "1m".into(),
+            longest_wait: "1h".into(),
+            address: 30,
+            prefix: 120,
+            process: 20_000,
+            window: "15m".into(),
+        }
     }
 }
 

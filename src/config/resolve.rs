@@ -40,8 +40,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
     let policy = access::read(reader, &raw.access, &around);
     let password = limits::password(reader, &raw.password);
-    let lifetimes = limits::session(reader, &raw.session);
-    let keep_forms = limits::keep_forms(reader, &raw.session);
+    let session = limits::session(reader, &raw.session);
+    let throttle = limits::throttle(reader, &raw.throttle);
     let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let mail = public.as_ref().zip(pages.as_ref());
@@ -61,17 +61,18 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     if passkeys.is_none() {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
-    let bridged = bridged?;
+    let (bridged, (lifetimes, keep_forms)) = (bridged?, session?);
     let policy = of_one_mind(policy, passkeys.as_mut()).bridged(bridged.site);
     Some(Config {
         proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn(passkeys.as_ref()), &raw.passkeys),
         server: server?,
         policy,
-        lifetimes: lifetimes?,
-        keep_forms: keep_forms?,
+        lifetimes,
+        keep_forms,
         password,
         hashing,
         hashing_workers,
+        throttle: throttle?,
         passkeys,
         forum: bridged.forum,
         database: database?,

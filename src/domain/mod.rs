@@ -7,6 +7,7 @@
 mod bridge_kind;
 mod clock;
 mod email;
+mod failures;
 mod host;
 mod import_mark;
 mod passkey;
@@ -22,6 +23,7 @@ mod user;
 pub use bridge_kind::BridgeKind;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use email::{EmailKey, MailAddress};
+pub use failures::{Failures, Place, Streak};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use import_mark::ImportMark;
 pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};

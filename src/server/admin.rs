@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::Stopping;
 use crate::auth::Sessions;
+use crate::auth::throttle::Throttle;
 use crate::proxy::{Gateway, Metrics};
 use crate::store::Store;
 use crate::web::PasskeyCounts;
@@ -28,6 +29,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// And those of passkeys.
     pub passkey_counts: Arc<PasskeyCounts>,
+    /// And those of what it refused.
+    pub throttle: Arc<Throttle>,
     /// For their number.
     pub sessions: Arc<Sessions>,
     /// For its health.
@@ -43,7 +46,10 @@ impl Admin {
             "/health" => text(StatusCode::OK, "alive\n"),
             "/ready" => self.ready().await,
             "/metrics" => match self.metrics.render(self.sessions.count()) {
-                Ok(metrics) => text(StatusCode::OK, metrics + &self.passkey_counts.exposition()),
+                Ok(metrics) => text(
+                    StatusCode::OK,
+                    metrics + &self.passkey_counts.exposition() + &self.throttle.exposition(),
+                ),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
             _ => text(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics\n"),

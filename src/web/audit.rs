@@ -2,6 +2,7 @@
 //! their password into the name field.
 
 use crate::auth::RefusedBecause;
+use crate::auth::throttle::{Level, Way};
 use crate::domain::{LinkKind, PasskeyFor, UserId};
 
 use super::Visit;
@@ -60,6 +61,8 @@ pub(super) enum Event {
     SignedOut,
     /// An attempt to sign in was refused.
     SignInRefused(RefusedBecause),
+    /// A try came too early, on this way, for want of this.
+    Throttled(Way, Level),
     /// A passkey did not work, says a member's browser.
     TroubleInBrowser {
         /// What it was for.
@@ -93,6 +96,7 @@ impl Event {
             Self::SignedIn | Self::SignedInByLink(_) | Self::SignedInByPasskey => "signed-in",
             Self::SignedOut => "signed-out",
             Self::SignInRefused(_) => "sign-in-refused",
+            Self::Throttled(..) => "throttled",
             Self::TroubleInBrowser { .. } => "passkey-trouble",
         }
     }
@@ -114,6 +118,7 @@ impl Event {
                     (true, true) => "signing-in, sensitive-actions",
                 })
             }
+            Self::Throttled(_, level) => Some(level.as_str()),
             Self::TroubleInBrowser { error, .. } => Some(error),
             _ => None,
         }
@@ -123,6 +128,14 @@ impl Event {
     const fn link(self) -> Option<&'static str> {
         match self {
             Self::SetUp(kind) | Self::SignedInByLink(kind) => Some(kind.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Which way in was tried too often.
+    const fn way(self) -> Option<&'static str> {
+        match self {
+            Self::Throttled(way, _) => Some(way.as_str()),
             _ => None,
         }
     }
@@ -154,6 +167,7 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         reason = event.reason(),
         passkey = event.passkey(),
         link = event.link(),
+        way = event.way(),
         sessions,
         bytes,
         member = member.map(tracing::field::display),

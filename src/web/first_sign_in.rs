@@ -12,6 +12,7 @@ use http::header::USER_AGENT;
 
 use super::audit::{self, Event};
 use super::{Problem, Visit, Web};
+use crate::auth::throttle::Way;
 use crate::auth::{Accounts, Attempt, LiveSession, NewUser, RefusedBecause, SignInOutcome};
 use crate::bridge::{ForumAccounts, Unclaimed, Visitor};
 use crate::domain::{Persistence, Secret, UserName};
@@ -25,6 +26,7 @@ pub(super) struct Typed<'t> {
     pub(super) name: &'t str,
     pub(super) password: Secret<String>,
     pub(super) persistence: Persistence,
+    pub(super) way: Way,
 }
 
 /// What came of asking the forum about somebody.
@@ -83,7 +85,15 @@ impl Web {
     ) -> Result<SignInOutcome, Problem> {
         let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let password = typed.password.clone();
-        let attempt = Attempt { name: typed.name, password, persistence: typed.persistence, user_agent };
+        let attempt = Attempt {
+            name: typed.name,
+            password,
+            persistence: typed.persistence,
+            user_agent,
+            way: typed.way,
+            from: visit.client,
+            session: visit.member.map(|member| member.session),
+        };
         self.parts.sign_in.by_password(attempt).await.map_err(|error| self.store_failed(&error, visit))
     }
 

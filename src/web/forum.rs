@@ -14,6 +14,7 @@ use super::pages::Page;
 use super::request::in_query;
 use super::response::Reply;
 use super::{Member, Problem, Visit, Web};
+use crate::auth::throttle::{Way, Who};
 use crate::auth::{Accounts, LiveSession};
 use crate::bridge::{Ask, ForumAccounts, Known, VaultError};
 use crate::domain::{ReturnTo, Secret};
@@ -141,7 +142,14 @@ impl Web {
         }
         let trouble = match chars {
             0 => Some(Trouble::Empty),
-            _ => self.try_password(member.session, password, request.headers(), visit).await?,
+            _ => {
+                let reserved = self.reserve(Way::ForumPassword, Who::Member(member.session.user()), visit)?;
+                let trouble = self.try_password(member.session, password, request.headers(), visit).await?;
+                if trouble != Some(Trouble::WrongPassword) {
+                    reserved.undone();
+                }
+                trouble
+            }
         };
         Ok(match trouble {
             None => self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()),

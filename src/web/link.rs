@@ -58,6 +58,7 @@ impl Web {
             return self.link_expired(visit);
         };
         audit::record(Event::SignedInByLink(kind), Some(profile.id), visit);
+        self.forgive(profile.id, visit);
         self.end_replaced(visit).await;
         let adds = self.adds_passkey(kind, &profile);
         let next = if adds { "/account/passkeys/add" } else { "/account?notice=by-link" };

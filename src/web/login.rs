@@ -12,7 +12,10 @@ use super::first_sign_in::Typed;
 use super::pages::Page;
 use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
+use super::throttled::with_retry_after;
+use super::wording::wait_in_words;
 use super::{Problem, Visit, Web};
+use crate::auth::throttle::{Throttled, Way};
 use crate::auth::{Accounts, BrowserToken, Presented, SessionToken, SignInOutcome};
 use crate::domain::{Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
@@ -40,6 +43,8 @@ pub(super) struct LoginPage {
     takes_newcomers: bool,
     notice: Option<Notice>,
     trouble: Option<Trouble>,
+    /// How long to wait before the next try; empty where waiting does not help.
+    wait: String,
 }
 
 /// Good news from the page before. A fixed list, so that a link can't put words on our page.
@@ -58,6 +63,7 @@ enum Trouble {
     Busy,
     NoCookie,
     Refused,
+    Throttled,
 }
 
 impl LoginPage {
@@ -98,6 +104,8 @@ impl Page for LoginPage {
             trouble(Trouble::Busy),
             trouble(Trouble::NoCookie),
             trouble(Trouble::Refused),
+            trouble(Trouble::Throttled),
+            Self { wait: "5 minutes".to_owned(), ..trouble(Trouble::Throttled) },
         ]
     }
 }
@@ -173,13 +181,18 @@ impl Web {
             return Err(Problem::PayloadTooLarge);
         }
         let persistence = if page.remember { Persistence::Remembered } else { Persistence::Browser };
-        let typed = Typed { name: &page.username, password, persistence };
+        let way = if page.again { Way::Confirm } else { Way::Password };
+        let typed = Typed { name: &page.username, password, persistence, way };
         let (outcome, at_forum) = self.sign_in(&typed, headers, visit).await?;
         match outcome {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
             SignInOutcome::Refused(reason) => {
                 audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
                 Ok(self.show_again(Trouble::Refused, page, headers, visit))
+            }
+            SignInOutcome::Throttled(throttled, member) => {
+                audit::record(Event::Throttled(way, throttled.level), member, visit);
+                Ok(self.show_wait(&throttled, page, headers, visit))
             }
             SignInOutcome::SignedIn(token, profile) => {
                 let session = self.parts.sessions.check(&token);
@@ -217,10 +230,23 @@ impl Web {
         let status = match trouble {
             Trouble::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Trouble::NoCookie => StatusCode::FORBIDDEN,
+            Trouble::Throttled => StatusCode::TOO_MANY_REQUESTS,
             // Not 200, so that password managers do not save what was wrong; 401 would need a challenge.
             Trouble::Refused => StatusCode::UNPROCESSABLE_ENTITY,
         };
         self.show_login(status, LoginPage { trouble: Some(trouble), ..page }, headers, visit)
+    }
+
+    /// Shows it to somebody who has to wait.
+    fn show_wait(
+        &self,
+        throttled: &Throttled,
+        page: LoginPage,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let page = LoginPage { wait: wait_in_words(throttled.wait), ..page };
+        with_retry_after(self.show_again(Trouble::Throttled, page, headers, visit), throttled)
     }
 
     fn signed_in(&self, token: &SessionToken, persistence: Persistence, next: &str) -> Response<Bytes> {

@@ -23,6 +23,7 @@ mod request;
 mod response;
 mod security_headers;
 mod setup;
+mod throttled;
 mod well_known;
 mod wording;
 
@@ -44,6 +45,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::passkeys::Passkeys;
+use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SessionToken, Sessions, SignIn};
 use crate::bridge::ForumAccounts;
 use crate::domain::{Clock, RequestPath, ReturnTo};
@@ -77,6 +79,8 @@ pub struct WebParts {
     pub keep_forms: usize,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
+    /// How often anybody may try to get in.
+    pub throttle: Arc<Throttle>,
     /// What becomes of ceremonies.
     pub passkey_counts: Arc<PasskeyCounts>,
     /// Members' accounts at the forum; none where they need none.

@@ -55,6 +55,8 @@ pub enum Problem {
     StepUpRequired,
     /// The store can't do its work.
     StoreFailed,
+    /// Too many have been tried; so many seconds have to pass.
+    Throttled(u32),
     /// A host we do not answer for.
     UnknownHost,
     /// A form in a format we do not read.
@@ -154,6 +156,9 @@ impl Problem {
             Self::StoreFailed => (S::SERVICE_UNAVAILABLE, "storage", "We can’t do this right now",
                 "We couldn’t save or read what we need. Nothing was changed.",
                 "Please try again in a little while. If it keeps happening, tell the people who run this site.", Reload),
+            Self::Throttled(_) => (S::TOO_MANY_REQUESTS, "too-many-tries", "Please wait a little",
+                "Too many tries went wrong. Nothing was changed.",
+                "Please try again in a while. If it is urgent, the people who run this site can help.", Reload),
             Self::UnknownHost => (S::MISDIRECTED_REQUEST, "unknown-host", "Wrong address",
                 "This server does not answer for that name.", "", FrontPage),
             Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-form", "We can’t read that form",
@@ -267,6 +272,7 @@ impl Web {
     fn extra_field(&self, problem: Problem) -> Option<(HeaderName, HeaderValue)> {
         match problem {
             Problem::Busy => Some((RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER))),
+            Problem::Throttled(seconds) => Some((RETRY_AFTER, seconds.into())),
             Problem::MethodNotAllowed(Some(allow)) => Some((ALLOW, HeaderValue::from_static(allow))),
             Problem::MethodNotAllowed(None) => Some((ALLOW, self.outbound.allow())),
             // RFC 9110 §11.6.1 wants a challenge; browsers show no dialogue for a scheme they do not know.

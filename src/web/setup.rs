@@ -15,6 +15,7 @@ use super::pages::Page;
 use super::request::{Form, in_query};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
+use crate::auth::throttle::{Way, Who};
 use crate::auth::{Accounts, SetupOutcome, SetupToken, WeakPassword};
 use crate::domain::{LinkKind, User};
 
@@ -105,6 +106,7 @@ impl Web {
             SetupOutcome::Busy => self.show_setup(&shown, Some(Trouble::Busy), visit),
             SetupOutcome::Done(kind) => {
                 audit::record(Event::SetUp(kind), Some(member), visit);
+                self.forgive(member, visit);
                 let next = self.ours("/login?notice=password-set");
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &next))
             }
@@ -125,7 +127,11 @@ impl Web {
         visit: &Visit<'_>,
     ) -> Result<Option<(SetupToken, User, LinkKind)>, Problem> {
         let Some(token) = SetupToken::parse(token) else { return Ok(None) };
+        let reserved = self.reserve(Way::Link, Who::Unknown, visit)?;
         let open = self.parts.accounts.open_link(&token).map_err(|error| self.store_failed(&error, visit))?;
+        if open.is_some() {
+            reserved.undone();
+        }
         let here = |kind: LinkKind| if self.passwords_are_off() { kind.without_passwords() } else { kind };
         Ok(open.map(|(user, kind)| (token, user, here(kind))))
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::auth::throttle::Wait;
 use crate::domain::Timestamp;
 
 const MONTHS: [&str; 12] = [
@@ -87,6 +88,16 @@ pub(super) fn date(moment: Timestamp) -> String {
     )
 }
 
+/// How long somebody has to wait; empty where waiting does not help.
+pub(super) fn wait_in_words(wait: Wait) -> String {
+    let Wait::For(time) = wait else { return String::new() };
+    match time.as_secs().div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes @ 2..=90 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes.div_ceil(60)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +141,15 @@ mod tests {
             (864_000, "10 days ago"),
         ] {
             assert_eq!(ago(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_wait_is_never_told_shorter_than_it_is() {
+        for (seconds, text) in
+            [(1, "a minute"), (60, "a minute"), (61, "2 minutes"), (3_600, "60 minutes"), (7_201, "3 hours")]
+        {
+            assert_eq!(wait_in_words(Wait::For(Duration::from_secs(seconds))), text);
         }
     }
 

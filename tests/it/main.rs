@@ -16,5 +16,6 @@ mod sample;
 mod sign_in;
 mod support;
 mod supporting;
+mod throttle;
 mod trailers;
 mod transparency;

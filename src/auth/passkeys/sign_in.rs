@@ -9,6 +9,7 @@ use webauthn_rs::prelude::{DiscoverableAuthentication, PublicKeyCredential, Requ
 use super::assertion::Opening;
 use super::checks::{self, Refused};
 use super::{Challenge, Failed, PasskeySignIn, Passkeys};
+use crate::auth::throttle::Reserved;
 use crate::domain::{Persistence, TokenHash, UserId};
 use crate::store::{Batch, StoreError};
 
@@ -20,9 +21,10 @@ impl Passkeys {
         self.challenge(self.pending.signing_in.begin(browser, state), &challenge.public_key)
     }
 
-    /// Ends signing in with what the browser's `toJSON()` gave.
+    /// Ends signing in with what the browser's `toJSON()` gave. The try is counted already (SECURITY: THR-08).
     pub async fn finish_sign_in(
         &self,
+        _reserved: &Reserved,
         browser: TokenHash,
         ceremony: &str,
         answer: &Value,

@@ -11,6 +11,7 @@ use super::checks::{self, Refused};
 use super::options::allowed;
 use super::{Challenge, Failed, PasskeySignIn, Passkeys};
 use crate::auth::LiveSession;
+use crate::auth::throttle::Reserved;
 use crate::store::{Change, StoreError};
 
 impl Passkeys {
@@ -27,8 +28,10 @@ impl Passkeys {
     }
 
     /// Ends confirming: a fresh session takes the old one's place (BP-49); another account's passkey is refused.
+    /// The try is counted already (SECURITY: THR-08).
     pub async fn finish_step_up(
         &self,
+        _reserved: &Reserved,
         session: &LiveSession,
         ceremony: &str,
         answer: &Value,

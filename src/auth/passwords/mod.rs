@@ -26,6 +26,7 @@ use self::decoys::Decoys;
 use self::hasher::Hasher;
 use self::legacy::Legacy;
 pub use self::legacy::{Columns, Source, StoredPassword, Unreadable, read};
+use super::throttle::Reserved;
 use crate::domain::Secret;
 
 /// What one hash costs.
@@ -138,8 +139,14 @@ impl Passwords {
     }
 
     /// Compares with what is stored: a PHC string, or the text of a [`StoredPassword`]. With none, with an empty one or
-    /// one that is not to be computed, does the same work and never matches (SECURITY: L5, L6).
-    pub async fn verify(&self, stored: Option<String>, password: Secret<String>) -> Result<Verified, Busy> {
+    /// one that is not to be computed, does the same work and never matches (SECURITY: L5, L6). The try is counted already
+    /// (SECURITY: THR-06).
+    pub async fn verify(
+        &self,
+        _reserved: &Reserved,
+        stored: Option<String>,
+        password: Secret<String>,
+    ) -> Result<Verified, Busy> {
         self.run(move |hasher| hasher.verify(stored.as_deref(), &password)).await
     }
 

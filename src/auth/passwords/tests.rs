@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use tokio::runtime::Runtime;
 
 use super::*;
+use crate::auth::throttle::reserved;
 
 /// As little as Argon2 allows, for tests of everything but the cost.
 const CHEAP: HashingCost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
@@ -19,7 +20,7 @@ fn secret(text: &str) -> Secret<String> {
 }
 
 fn verify(passwords: &Passwords, stored: Option<&str>, password: &str) -> Verified {
-    runtime().block_on(passwords.verify(stored.map(str::to_owned), secret(password))).unwrap()
+    runtime().block_on(passwords.verify(reserved(), stored.map(str::to_owned), secret(password))).unwrap()
 }
 
 fn hash(passwords: &Passwords, password: &str) -> String {
@@ -253,8 +254,9 @@ fn thr_09_a_full_queue_is_busy_at_once() {
     let (passwords, go) = occupied(Duration::from_secs(3_600));
     let runtime = runtime();
     let _inside = runtime.enter();
-    let mut waiting: Vec<_> =
-        (0..Passwords::QUEUE).map(|_| Box::pin(passwords.verify(None, secret("sesame")))).collect();
+    let mut waiting: Vec<_> = (0..Passwords::QUEUE)
+        .map(|_| Box::pin(passwords.verify(reserved(), None, secret("sesame"))))
+        .collect();
     for job in &mut waiting {
         assert!(poll(job.as_mut()).is_pending());
     }
@@ -268,7 +270,7 @@ fn thr_09_a_full_queue_is_busy_at_once() {
 #[test]
 fn thr_09_a_wait_that_gets_too_long_is_busy_and_its_work_is_not_done() {
     let (passwords, go) = occupied(Duration::ZERO);
-    assert_eq!(runtime().block_on(passwords.verify(None, secret("sesame"))), Err(Busy));
+    assert_eq!(runtime().block_on(passwords.verify(reserved(), None, secret("sesame"))), Err(Busy));
     drop(go);
     all_done(&passwords);
     assert_eq!(passwords.hashes(), 0);

@@ -12,13 +12,15 @@ use serde_json::Value;
 use super::super::audit::{self, Event};
 use super::super::request::{proven_json, sign_in_proof};
 use super::super::response::Reply;
+use super::super::throttled::with_retry_after;
 use super::super::{Member, Problem, Visit, Web};
 use super::Purpose;
 use super::counts::{Alarm, PasskeyCount, client};
 use super::refused::Refused;
 use super::signal::Signal;
 use super::welcome::PlatformAuthenticator;
-use crate::auth::passkeys::{Challenge, PasskeySignIn, Passkeys, Place};
+use crate::auth::passkeys::{Challenge, Failed, PasskeySignIn, Passkeys, Place};
+use crate::auth::throttle::{Reserved, Throttled, Way, Who};
 use crate::auth::{BrowserToken, SessionToken};
 use crate::domain::{Passkey, Persistence, Profile, ReturnTo};
 
@@ -148,13 +150,20 @@ impl Web {
     ) -> Reply {
         let Finish { ceremony, answer, remember, return_to, passkey_ready } = finish;
         let persistence = if remember { Persistence::Remembered } else { Persistence::Browser };
+        let reserved = match self.try_to_reserve(Way::Passkey, Who::Unknown, visit)? {
+            Ok(reserved) => reserved,
+            Err(throttled) => return Ok(self.wait(passkeys, &throttled, Purpose::SignIn, headers, visit)),
+        };
         let agent = user_agent(headers);
-        let ended = passkeys.finish_sign_in(browser.hash(), &ceremony, &answer, persistence, agent).await;
+        let ended =
+            passkeys.finish_sign_in(&reserved, browser.hash(), &ceremony, &answer, persistence, agent).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
+                settle(reserved, reason);
                 Ok(self.not_done(passkeys, Refused::because(reason), Purpose::SignIn, headers, visit))
             }
             PasskeySignIn::SignedIn(token, profile, passkey) => {
+                reserved.succeeded(profile.id);
                 audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
                 self.count(passkeys, Purpose::SignIn.word(), "ok", headers);
                 self.end_replaced(visit).await;
@@ -175,9 +184,15 @@ impl Web {
         visit: &Visit<'_>,
     ) -> Reply {
         let Finish { ceremony, answer, return_to, .. } = finish;
-        let ended = passkeys.finish_step_up(member.session, &ceremony, &answer, user_agent(headers)).await;
+        let reserved = match self.try_to_reserve(Way::Passkey, Who::Unknown, visit)? {
+            Ok(reserved) => reserved,
+            Err(throttled) => return Ok(self.wait(passkeys, &throttled, Purpose::StepUp, headers, visit)),
+        };
+        let agent = user_agent(headers);
+        let ended = passkeys.finish_step_up(&reserved, member.session, &ceremony, &answer, agent).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
+                settle(reserved, reason);
                 let name = member.session.profile().name.to_string();
                 Ok(self.not_done(
                     passkeys,
@@ -188,6 +203,7 @@ impl Web {
                 ))
             }
             PasskeySignIn::SignedIn(token, profile, _) => {
+                reserved.succeeded(profile.id);
                 audit::record(Event::Confirmed, Some(profile.id), visit);
                 self.count(passkeys, Purpose::StepUp.word(), "ok", headers);
                 let persistence = member.session.snapshot().persistence;
@@ -250,6 +266,19 @@ impl Web {
         self.outbound.json(StatusCode::OK, &begun)
     }
 
+    /// Too many passkeys that proved nothing came from there.
+    fn wait(
+        &self,
+        passkeys: &Passkeys,
+        throttled: &Throttled,
+        purpose: Purpose,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        let response = self.not_done(passkeys, Refused::too_many(), purpose, headers, visit);
+        with_retry_after(response, throttled)
+    }
+
     fn not_done(
         &self,
         passkeys: &Passkeys,
@@ -299,6 +328,13 @@ impl Web {
         let mut response = self.outbound.json(StatusCode::OK, &done);
         response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_session(token, persistence));
         response
+    }
+}
+
+/// Without its first half nothing was looked at.
+fn settle(reserved: Reserved, reason: Failed) {
+    if reason == Failed::Ceremony {
+        reserved.undone();
     }
 }
 

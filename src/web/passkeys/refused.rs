@@ -53,6 +53,15 @@ impl Refused {
         Self { counted, ..Self::new(status, code, message) }
     }
 
+    /// Too many have gone wrong (E-30).
+    pub(super) fn too_many() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            "Too many tries. Please wait a moment, or use your password.",
+        )
+    }
+
     /// The same on a site without passwords, where nobody is sent to one (MF-28).
     #[rustfmt::skip]
     pub(super) fn without_passwords(self) -> Self {
@@ -67,6 +76,7 @@ impl Refused {
                 "Passkeys aren’t set up correctly for this address. Please tell the people who run this site.",
             "unknown_credential" =>
                 "This passkey no longer works here. Use another one, or ask the people who run this site for a link; you can delete the old passkey from your password manager.",
+            "too_many_attempts" => "Too many tries. Please wait a moment.",
             _ => return self,
         };
         Self { message: message.to_owned(), ..self }

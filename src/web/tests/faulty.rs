@@ -80,13 +80,17 @@ impl Store for FaultyStore {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        Ok(())
+        if self.broken.load(Ordering::SeqCst) { Err(full()) } else { Ok(()) }
     }
 
     fn apply(&self, batch: Batch) -> Commit {
         if self.broken.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(StoreError::Failed("no space left in /var/lib/sled".to_owned())) });
+            return Box::pin(async { Err(full()) });
         }
         self.inner.apply(batch)
     }
+}
+
+fn full() -> StoreError {
+    StoreError::Failed("no space left in /var/lib/sled".to_owned())
 }

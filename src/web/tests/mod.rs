@@ -25,6 +25,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::options::PageOptions;
 use super::{Member, PagesError, PasskeyCounts, Visit, Web, WebParts};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
+use crate::auth::throttle::{Throttle, ThrottleOptions};
 use crate::auth::{
     Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
     SignIn, Transport,
@@ -89,7 +90,15 @@ impl Site {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         ));
-        let sign_in = SignIn::new(store, Arc::clone(&sessions), Arc::clone(&passwords), Arc::clone(&ticking));
+        let throttle = Throttle::new(ThrottleOptions::default(), Arc::clone(&store), Arc::clone(&ticking));
+        let throttle = Arc::new(throttle);
+        let sign_in = SignIn::new(
+            store,
+            Arc::clone(&sessions),
+            Arc::clone(&passwords),
+            Arc::clone(&throttle),
+            Arc::clone(&ticking),
+        );
         let passkeys = passkeys.map(|options| {
             let pending = Arc::new(Pending::new(&ticking));
             let (store, sessions) = (Arc::clone(&faulty) as _, Arc::clone(&sessions));
@@ -110,6 +119,7 @@ impl Site {
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
             passkeys,
+            throttle,
             passkey_counts: Arc::clone(&passkey_counts),
             forum: None,
             clock: ticking,

@@ -3,7 +3,7 @@ use crate::domain::ReturnTo;
 use crate::policy::{Refusal, SignInReason};
 use crate::web::{Audience, Problem};
 
-const ALL: [Problem; 19] = [
+const ALL: [Problem; 20] = [
     Problem::AmbiguousTarget,
     Problem::BadRequest,
     Problem::Busy,
@@ -18,6 +18,7 @@ const ALL: [Problem; 19] = [
     Problem::SignInRequired,
     Problem::StepUpRequired,
     Problem::StoreFailed,
+    Problem::Throttled(61),
     Problem::UnknownHost,
     Problem::UnsupportedMediaType,
     Problem::UpstreamBroken,
@@ -88,6 +89,7 @@ fn statuses_that_need_a_field_have_it() {
         Answer(site.web.problem(problem, Audience::Script, &nobody())).header(name).to_owned()
     };
     assert_eq!(header(Problem::Busy, "retry-after"), "5");
+    assert_eq!(header(Problem::Throttled(61), "retry-after"), "61");
     assert_eq!(header(Refusal::MethodNotAllowed.into(), "allow"), "GET, HEAD, POST");
     assert_eq!(header(Problem::SignInRequired, "www-authenticate"), "Cookie realm=\"sign-in\"");
 }

@@ -98,7 +98,11 @@ async fn wan_01_a_synced_manager_adds_signs_in_confirms_and_knows_what_it_has() 
         });
         let ended = match challenge.options["allowCredentials"].as_array().unwrap().as_slice() {
             [] => bench.finish(challenge, &answer).await,
-            _ => bench.passkeys.finish_step_up(&session, &challenge.ceremony, &answer, "").await.unwrap(),
+            _ => bench
+                .passkeys
+                .finish_step_up(reserved(), &session, &challenge.ceremony, &answer, "")
+                .await
+                .unwrap(),
         };
         assert_eq!(ended.success().2.id, added.id);
     }
@@ -121,7 +125,11 @@ async fn wan_01_a_counting_key_that_is_not_discoverable_confirms_and_does_not_si
         let challenge = bench.passkeys.begin_step_up(&session).unwrap();
         let request = serde_json::from_value(json!({ "publicKey": challenge.options })).unwrap();
         let answer = serde_json::to_value(key.do_authentication(origin.clone(), request).unwrap()).unwrap();
-        let ended = bench.passkeys.finish_step_up(&session, &challenge.ceremony, &answer, "").await.unwrap();
+        let ended = bench
+            .passkeys
+            .finish_step_up(reserved(), &session, &challenge.ceremony, &answer, "")
+            .await
+            .unwrap();
         session = bench.sessions.check(&ended.success().0).unwrap();
     }
     let confirming = bench.passkeys.begin_step_up(&session).unwrap();

@@ -9,7 +9,7 @@ use super::*;
 async fn confirm(bench: &Bench, session: &LiveSession, device: &mut Device) -> PasskeySignIn {
     let challenge = bench.passkeys.begin_step_up(session).unwrap();
     let answer = device.get(&challenge);
-    bench.passkeys.finish_step_up(session, &challenge.ceremony, &answer, FIREFOX).await.unwrap()
+    bench.passkeys.finish_step_up(reserved(), session, &challenge.ceremony, &answer, FIREFOX).await.unwrap()
 }
 
 #[tokio::test]
@@ -81,6 +81,7 @@ async fn w2_a_confirmation_ends_in_the_session_it_began_in() {
     let (session, other) = (bench.session(&bench.alice).await, bench.session(&bench.alice).await);
     let challenge = bench.passkeys.begin_step_up(&session).unwrap();
     let answer = device.get(&challenge);
-    let ended = bench.passkeys.finish_step_up(&other, &challenge.ceremony, &answer, "").await.unwrap();
+    let ended =
+        bench.passkeys.finish_step_up(reserved(), &other, &challenge.ceremony, &answer, "").await.unwrap();
     assert_eq!(ended.failure(), Failed::Ceremony);
 }

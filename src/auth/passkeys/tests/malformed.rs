@@ -178,7 +178,14 @@ fn wan_08_no_spoiled_assertion_signs_in() {
     let signs_in = |answer: &Value| {
         let ceremony = bench.passkeys.pending.signing_in.begin(BROWSER, state.clone());
         let before = bench.sessions.count();
-        let ended = bench.passkeys.finish_sign_in(BROWSER, &ceremony, answer, Persistence::Browser, FIREFOX);
+        let ended = bench.passkeys.finish_sign_in(
+            reserved(),
+            BROWSER,
+            &ceremony,
+            answer,
+            Persistence::Browser,
+            FIREFOX,
+        );
         match runtime.block_on(ended).unwrap() {
             PasskeySignIn::Failed(_) => {
                 assert_eq!(bench.sessions.count(), before);

@@ -14,6 +14,7 @@ mod signing_in;
 use std::sync::Arc;
 
 use super::*;
+use crate::auth::throttle::reserved;
 use crate::domain::{
     Group, Lifetimes, ManualClock, PasskeyFor, Persistence, Timestamp, TokenHash, User, UserName, UserState,
 };
@@ -121,7 +122,7 @@ impl Bench {
 
     async fn finish(&self, challenge: &Challenge, answer: &Value) -> PasskeySignIn {
         self.passkeys
-            .finish_sign_in(BROWSER, &challenge.ceremony, answer, Persistence::Browser, FIREFOX)
+            .finish_sign_in(reserved(), BROWSER, &challenge.ceremony, answer, Persistence::Browser, FIREFOX)
             .await
             .unwrap()
     }

@@ -16,13 +16,30 @@ async fn bp_41_what_waits_outlives_a_change_of_the_options() {
     let answer = another.create(&adding);
     after.finish_add(&session, &adding.ceremony, &answer, None, FIREFOX).await.unwrap().unwrap();
     let answer = device.get(&signing_in);
-    let finished =
-        after.finish_sign_in(BROWSER, &signing_in.ceremony, &answer, Persistence::Browser, FIREFOX);
+    let finished = after.finish_sign_in(
+        reserved(),
+        BROWSER,
+        &signing_in.ceremony,
+        &answer,
+        Persistence::Browser,
+        FIREFOX,
+    );
     finished.await.unwrap().success();
-    let again = after.finish_sign_in(BROWSER, &signing_in.ceremony, &answer, Persistence::Browser, FIREFOX);
+    let again = after.finish_sign_in(
+        reserved(),
+        BROWSER,
+        &signing_in.ceremony,
+        &answer,
+        Persistence::Browser,
+        FIREFOX,
+    );
     assert_eq!(again.await.unwrap().failure(), Failed::Ceremony, "and is used once all the same");
     let answer = device.get(&confirming);
-    after.finish_step_up(&session, &confirming.ceremony, &answer, FIREFOX).await.unwrap().success();
+    after
+        .finish_step_up(reserved(), &session, &confirming.ceremony, &answer, FIREFOX)
+        .await
+        .unwrap()
+        .success();
 }
 
 #[tokio::test]
@@ -37,8 +54,14 @@ async fn bp_44_what_waited_is_judged_by_the_options_in_force_when_it_ends() {
         let challenge = bench.passkeys.begin_sign_in(BROWSER);
         let after = bench.reopened(changed).unwrap();
         let answer = device.get(&challenge);
-        let ended =
-            after.finish_sign_in(BROWSER, &challenge.ceremony, &answer, Persistence::Browser, FIREFOX);
+        let ended = after.finish_sign_in(
+            reserved(),
+            BROWSER,
+            &challenge.ceremony,
+            &answer,
+            Persistence::Browser,
+            FIREFOX,
+        );
         assert_eq!(ended.await.unwrap().failure(), failed);
     }
 }

@@ -54,7 +54,10 @@ async fn wan_03_of_fifty_replays_at_once_one_signs_in() {
             let (passkeys, id, answer) =
                 (Arc::clone(&bench.passkeys), challenge.ceremony.clone(), answer.clone());
             tokio::spawn(async move {
-                passkeys.finish_sign_in(BROWSER, &id, &answer, Persistence::Browser, FIREFOX).await.unwrap()
+                passkeys
+                    .finish_sign_in(reserved(), BROWSER, &id, &answer, Persistence::Browser, FIREFOX)
+                    .await
+                    .unwrap()
             })
         })
         .collect();
@@ -91,6 +94,7 @@ async fn w2_a_ceremony_serves_its_browser_in_time_and_no_other_purpose() {
     for challenge in [&adding, &confirming] {
         let answer = device.get(challenge);
         let ended = bench.passkeys.finish_sign_in(
+            reserved(),
             session.id(),
             &challenge.ceremony,
             &answer,
@@ -101,7 +105,8 @@ async fn w2_a_ceremony_serves_its_browser_in_time_and_no_other_purpose() {
     }
     let signing_in = bench.passkeys.begin_sign_in(session.id());
     let answer = device.get(&signing_in);
-    let ended = bench.passkeys.finish_step_up(&session, &signing_in.ceremony, &answer, "").await.unwrap();
+    let ended =
+        bench.passkeys.finish_step_up(reserved(), &session, &signing_in.ceremony, &answer, "").await.unwrap();
     assert_eq!(ended.failure(), Failed::Ceremony);
     let answer = Device::new().create(&adding);
     let ended = bench.passkeys.finish_add(&session, &signing_in.ceremony, &answer, None, "").await.unwrap();
@@ -216,8 +221,9 @@ async fn a_roll_out_that_is_off_lets_nobody_in_with_a_passkey() {
         let passkeys = bench.reopened(PasskeyOptions { rollout, ..options() }).unwrap();
         let challenge = passkeys.begin_sign_in(BROWSER);
         let answer = device.get(&challenge);
-        let ended =
-            passkeys.finish_sign_in(BROWSER, &challenge.ceremony, &answer, Persistence::Browser, "").await;
+        let ended = passkeys
+            .finish_sign_in(reserved(), BROWSER, &challenge.ceremony, &answer, Persistence::Browser, "")
+            .await;
         assert_eq!(matches!(ended.unwrap(), PasskeySignIn::SignedIn(..)), works);
     }
 }

@@ -1,0 +1,58 @@
+//! Asking the throttle before a secret is checked, and telling a visitor to wait.
+//!
+//! SECURITY: THR-13. Who waits, and for how long, does not depend on whether there is an account.
+
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response};
+
+use super::audit::{self, Event};
+use super::{Problem, Visit, Web};
+use crate::auth::throttle::{Reserved, Throttled, Try, Way, Who};
+use crate::domain::UserId;
+
+impl Web {
+    /// The right to one try; refused tries are in the log.
+    pub(super) fn try_to_reserve(
+        &self,
+        way: Way,
+        who: Who<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<Result<Reserved, Throttled>, Problem> {
+        let own =
+            visit.member.filter(|member| matches!(who, Who::Member(user) if user == member.session.user()));
+        let wanted = Try { way, who, from: visit.client, device: own.map(|member| member.session.device()) };
+        let reserved =
+            self.parts.throttle.reserve(&wanted).map_err(|error| self.store_failed(&error, visit))?;
+        Ok(reserved.inspect_err(|throttled| {
+            let member = visit.member.map(|member| member.session.user());
+            audit::record(Event::Throttled(way, throttled.level), member, visit);
+        }))
+    }
+
+    /// The same, where a page of its own tells what is wrong.
+    pub(super) fn reserve(&self, way: Way, who: Who<'_>, visit: &Visit<'_>) -> Result<Reserved, Problem> {
+        let reserved = self.try_to_reserve(way, who, visit)?;
+        reserved.map_err(|throttled| Problem::Throttled(seconds(throttled.retry_after())))
+    }
+
+    /// An operator's link has let this member in: what others tried on their account is forgotten.
+    pub(super) fn forgive(&self, user: UserId, visit: &Visit<'_>) {
+        if let Err(error) = self.parts.throttle.forgive(user) {
+            let _ = self.store_failed(&error, visit);
+        }
+    }
+}
+
+/// Says in the header when to come back.
+pub(super) fn with_retry_after<B>(mut response: Response<B>, throttled: &Throttled) -> Response<B> {
+    let value = HeaderValue::from(seconds(throttled.retry_after()));
+    response.headers_mut().insert(RETRY_AFTER, value);
+    response
+}
+
+/// Whole seconds; never too few.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
+}
