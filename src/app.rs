@@ -13,7 +13,7 @@ use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
 use crate::bridge::options::ForumOptions;
-use crate::bridge::{ForumAccounts, Kind, Vault, VaultError};
+use crate::bridge::{ByName, ForumAccounts, Kind, Means, Minter, Vault, VaultError};
 use crate::config::Config;
 use crate::domain::Clock;
 use crate::policy::RequiredFor;
@@ -163,7 +163,7 @@ impl Services {
     fn at_forum(&self, config: &Config) -> Result<Option<Arc<ForumAccounts>>, StartError> {
         let vault = Self::vault(&self.store, config)?;
         let mut at_forum = self.forum.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(vault), Some(forum)) = (vault, &config.forum) else {
+        let Some(forum) = config.forum.as_ref().filter(|forum| forum.ways().any(Kind::keeps_session)) else {
             *at_forum = None;
             return Ok(None);
         };
@@ -173,13 +173,19 @@ impl Services {
         {
             return Ok(Some(Arc::clone(&same.accounts)));
         }
-        let lost = vault.lost()?;
+        let lost = vault.as_ref().map_or(Ok(0), |vault| vault.lost())?;
         if lost > 0 {
             tracing::warn!(target: "passgate::store", lost, key = %forum.vault_key.display(),
                 "passwords for the forum can't be opened with this key; their members are asked for them again");
         }
         let dial = Arc::new(UpstreamDial::new(upstream.clone()));
-        let accounts = Arc::new(ForumAccounts::new(forum, vault, dial, Arc::clone(&self.clock)));
+        let session = forum.session.clone();
+        let means = vault.map(Means::Passwords).or_else(|| {
+            let minter = Minter::new(session?, forum.preset.cookies.session.clone());
+            Some(Means::Database(ByName::new(minter, Arc::clone(&self.store))))
+        });
+        let Some(means) = means else { return Ok(None) };
+        let accounts = Arc::new(ForumAccounts::new(forum, means, dial, Arc::clone(&self.clock)));
         *at_forum = Some(AtForum {
             forum: forum.clone(),
             upstream: upstream.clone(),

@@ -46,11 +46,11 @@ const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 const HOMES: [(&str, &[&str]); 47] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
-    ("hmac", &["auth/passwords"]),
-    ("md5", &["auth/passwords"]),
+    ("hmac", &["auth/passwords", "bridge/mint"]),
+    ("md5", &["auth/passwords", "bridge/mint"]),
     ("pbkdf2", &["auth/passwords"]),
     ("scrypt", &["auth/passwords"]),
-    ("sha1", &["auth/passwords", "sample/"]),
+    ("sha1", &["auth/passwords", "bridge/mint", "sample/"]),
     ("sha_crypt", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
     ("chacha20poly1305", &["bridge/vault.rs"]),
@@ -86,6 +86,7 @@ const HOMES: [(&str, &[&str]); 47] = [
         &[
             "auth/passwords",
             "bridge/browsers.rs",
+            "bridge/mint",
             "domain/import_mark.rs",
             "domain/passkey.rs",
             "domain/secret.rs",

@@ -1,5 +1,6 @@
 //! [`ForumAccounts`]: members' accounts at the forum, as pages and proxy deal with them. One try each time a member gives a
-//! password; what works is kept in the vault, what does not is never tried again by itself.
+//! password; what works is kept in the vault, what does not is never tried again by itself. Where sessions are made from the
+//! forum's database there is no vault, and no member is asked for anything.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -13,15 +14,24 @@ use super::newcomers::Newcomers;
 use super::options::{CookiesAt, FirstSignIn, ForumOptions};
 use super::vault::Unlocked;
 use super::{
-    AsWhom, Ask, Bridge, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser, Jar, Known,
-    NotKnown, Origin, RealPause, Seen, Turn, Unclaimed, Vault, VaultError, Visitor, Whose,
+    Accounts, AsWhom, Ask, Bridge, ByName, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser,
+    Jar, Known, NotKnown, Origin, RealPause, Seen, Turn, Unclaimed, Vault, VaultError, Visitor, Whose,
 };
 use crate::domain::{Clock, Profile, Secret, SessionId, Timestamp, UserId, UserName};
+
+/// By what means members become known to the forum.
+pub enum Means {
+    /// They are signed in at its form with their passwords.
+    Passwords(Arc<Vault>),
+    /// Their sessions are made from its database.
+    Database(ByName),
+}
 
 /// Members' accounts at the forum.
 pub struct ForumAccounts {
     bridge: Bridge,
-    vault: Arc<Vault>,
+    /// There where members sign in at the forum's form.
+    vault: Option<Arc<Vault>>,
     origin: Origin,
     fields: HeaderMap,
     names: CookieNames,
@@ -35,14 +45,13 @@ pub struct ForumAccounts {
 
 impl ForumAccounts {
     /// Accounts at the forum that `dial` leads to.
-    pub fn new(
-        options: &ForumOptions,
-        vault: Arc<Vault>,
-        dial: Arc<dyn Dial>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(options: &ForumOptions, means: Means, dial: Arc<dyn Dial>, clock: Arc<dyn Clock>) -> Self {
         let forum = Forum::new(options.preset.clone(), &options.base, dial, clock, Arc::new(RealPause));
-        let bridge = Bridge::new(forum, Arc::new(Unlocked(Arc::clone(&vault))));
+        let (accounts, vault): (Arc<dyn Accounts>, _) = match means {
+            Means::Passwords(vault) => (Arc::new(Unlocked(Arc::clone(&vault))), Some(vault)),
+            Means::Database(members) => (Arc::new(members), None),
+        };
+        let bridge = Bridge::new(forum, accounts);
         let (origin, fields) = (options.origin.clone(), options.fields.clone());
         let names = options.preset.cookies.session.clone();
         let browsers = match options.cookies {
@@ -53,9 +62,9 @@ impl ForumAccounts {
         Self { bridge, vault, origin, fields, names, browsers, guests: Mutex::default(), newcomers }
     }
 
-    /// Where the passwords are; it gives none out.
-    pub fn vault(&self) -> Arc<Vault> {
-        Arc::clone(&self.vault)
+    /// Where the passwords are, where there are any; it gives none out.
+    pub fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.clone()
     }
 
     /// The member's browser, as the forum is to see it.
@@ -68,7 +77,7 @@ impl ForumAccounts {
     /// By what the forum knows a member; signs in first if need be.
     pub async fn known(&self, session: SessionId, member: UserId, visitor: &Visitor) -> Known {
         match self.bridge.cookies_for(session, member, visitor).await {
-            Known::AsksMember(_) if self.is_guest(&session) => Known::Anonymous,
+            Known::AsksMember(_) if self.is_guest(&session) || self.vault.is_none() => Known::Anonymous,
             known => known,
         }
     }
@@ -81,14 +90,15 @@ impl ForumAccounts {
         password: Secret<String>,
         visitor: &Visitor,
     ) -> Result<Known, VaultError> {
+        let Some(vault) = &self.vault else { return Ok(Known::Anonymous) };
         let credentials = Credentials { name: member.name.to_string(), password };
         let known = self.bridge.link(session, member.id, &credentials, visitor).await;
         match &known {
             Known::Cookies(_) => {
-                self.vault.keep(member.id, &credentials.password).await?;
+                vault.keep(member.id, &credentials.password).await?;
                 self.guests().remove(&session);
             }
-            Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) => self.vault.refuse(member.id).await?,
+            Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) => vault.refuse(member.id).await?,
             Known::AsksMember(_) | Known::Anonymous => {}
         }
         Ok(known)
@@ -109,7 +119,10 @@ impl ForumAccounts {
 
     /// Keeps the password of somebody whom the forum has just let in.
     pub async fn keep_password(&self, member: UserId, password: &Secret<String>) -> Result<(), VaultError> {
-        self.vault.keep(member, password).await
+        match &self.vault {
+            Some(vault) => vault.keep(member, password).await,
+            None => Ok(()),
+        }
     }
 
     /// The session at the forum that was made before there was one here is this one's.
@@ -119,17 +132,24 @@ impl ForumAccounts {
 
     /// Whether a password that this member signs in with here may be tried at the forum: nothing was before.
     pub fn is_untried(&self, member: UserId) -> Result<bool, VaultError> {
-        self.vault.is_untried(member)
+        self.vault.as_ref().map_or(Ok(false), |vault| vault.is_untried(member))
     }
 
-    /// Whether the member's account at the forum is connected.
-    pub fn is_connected(&self, member: UserId) -> Result<bool, VaultError> {
-        self.vault.has(member)
+    /// Whether the member's account at the forum is connected; none where there is nothing for members to connect.
+    pub fn is_connected(&self, member: UserId) -> Result<Option<bool>, VaultError> {
+        self.vault.as_ref().map(|vault| vault.has(member)).transpose()
+    }
+
+    /// Whether members give their passwords for the forum here.
+    pub fn takes_passwords(&self) -> bool {
+        self.vault.is_some()
     }
 
     /// Forgets the member's password, and the sessions at the forum that were made with it.
     pub async fn disconnect(&self, session: SessionId, member: UserId) -> Result<(), VaultError> {
-        self.vault.take_back(member).await?;
+        if let Some(vault) = &self.vault {
+            vault.take_back(member).await?;
+        }
         self.bridge.forget_member(member);
         self.go_without(session);
         Ok(())

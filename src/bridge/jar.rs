@@ -44,8 +44,7 @@ pub struct Setting<'f> {
 
 impl std::fmt::Debug for Jar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.0.iter().map(|cookie| String::from_utf8_lossy(&cookie.name));
-        f.debug_set().entries(names).finish()
+        f.debug_set().entries(self.names().map(String::from_utf8_lossy)).finish()
     }
 }
 
@@ -86,6 +85,16 @@ impl Jar {
     /// Whether a cookie of exactly this name is in it.
     pub(super) fn has(&self, name: &[u8]) -> bool {
         self.0.iter().any(|cookie| cookie.name == name)
+    }
+
+    /// The names of what is in it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|cookie| &cookie.name[..])
+    }
+
+    /// Takes out the cookies whose names are meant; gives their values.
+    pub(super) fn take_where(&mut self, is_meant: impl Fn(&[u8]) -> bool) -> Vec<Zeroizing<Vec<u8>>> {
+        self.0.extract_if(.., |cookie| is_meant(&cookie.name)).map(|cookie| cookie.value).collect()
     }
 
     /// Whether there is nothing in it.

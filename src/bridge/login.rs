@@ -1,6 +1,7 @@
 //! Signing a member in at the forum's own form, once, as their browser would. How it went is a value; nothing is tried twice
 //! here, and nothing of the password or the cookies is in what is said about it.
 
+mod mint;
 mod sign_out;
 mod walk;
 
@@ -15,7 +16,7 @@ use super::form::Filling;
 use super::pace::Pace;
 use super::preset::{FormPreset, Preset};
 use super::sign::{Sign, any_seen};
-use super::{Dial, Jar, Visitor};
+use super::{Dial, Jar, Unminted, Visitor};
 use crate::domain::{Clock, Secret};
 
 /// How the forum lets the gateway wait; tests have their own.
@@ -63,6 +64,8 @@ pub enum Login {
     NeedsMember(Question),
     /// The forum can't be reached or has a fault of its own.
     Unavailable,
+    /// No session could be made from its database.
+    NotMinted(Unminted),
     /// What came is not what the preset describes, or not to be trusted.
     Unrecognised {
         /// Where it was noticed; [`Report::steps`] has why.
@@ -88,6 +91,8 @@ pub enum Step {
     Form,
     /// Posting it, and following where that leads.
     Post,
+    /// Making the cookies from the forum's database.
+    Mint,
     /// Making sure with the page that shows who is signed in.
     Check,
 }
@@ -193,18 +198,22 @@ impl Forum {
         drop(turn);
 
         self.judge(form, &answers?, walk)?;
+        self.check(form, &credentials.name, walk).await
+    }
+
+    /// Whether the forum knows the member by the cookies that `cookies.session` names.
+    async fn check(&self, form: &FormPreset, name: &str, walk: &mut Walk<'_>) -> Result<(), Login> {
         walk.jar.keep(&self.preset.cookies.session);
-        if let Some(check) = &form.check {
-            let shown = walk.fetch(Step::Check, &self.address(check)).await?;
-            if !shown.iter().any(|hop| any_seen(&signs.signed_in, &hop.seen())) {
-                let why = "the forum does not know the member by the cookies that cookies.session names";
-                return Err(walk.unrecognised(Step::Check, why));
-            }
-            if let Some(name) = &form.name {
-                walk.read_name(name, &credentials.name, &shown);
-            }
-            walk.jar.keep(&self.preset.cookies.session);
+        let Some(check) = &form.check else { return Ok(()) };
+        let shown = walk.fetch(Step::Check, &self.address(check)).await?;
+        if !shown.iter().any(|hop| any_seen(&self.preset.signs.signed_in, &hop.seen())) {
+            let why = "the forum does not know the member by the cookies that cookies.session names";
+            return Err(walk.unrecognised(Step::Check, why));
         }
+        if let Some(place) = &form.name {
+            walk.read_name(place, name, &shown);
+        }
+        walk.jar.keep(&self.preset.cookies.session);
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 //! One refusal stops. A forum counts wrong passwords, asks captchas after three and locks after ten, and the member would
 //! be locked out of it too.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::Minter;
 use super::login::{Credentials, Login, Question, Step};
 use crate::domain::{Timestamp, UserId};
 
@@ -29,6 +30,8 @@ pub enum Account {
     Unknown,
     /// To be signed in with. The stamp changes with the credentials.
     Linked(Credentials, u64),
+    /// It needs no password: the member of this name gets a session from the forum's database.
+    Minted(Arc<Minter>, String),
     /// It was refused.
     Refused(Ask),
     /// Can't be looked up at the moment.
@@ -82,6 +85,8 @@ pub(super) enum Standing {
 /// How long the forum is left alone when it can't be reached, and at most.
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// At most, where it is the database or the member's row in it that has to change.
+const LONGEST_OF_MINTS: Duration = Duration::from_secs(10 * 60);
 
 impl Gate {
     /// How the member stands, and since which change of the account.
@@ -108,10 +113,11 @@ impl Gate {
 impl Standing {
     /// What follows from a sign-in that ended without a session.
     pub(super) fn after(self, login: &Login, now: Timestamp) -> Self {
-        let until = |pause: Duration| {
+        let at_most = |pause: Duration, longest| {
             let times = if let Self::Until(_, times) = self { times + 1 } else { 0 };
-            Self::Until(now.after(pause.saturating_mul(1 << times.min(10)).min(LONGEST)), times)
+            Self::Until(now.after(pause.saturating_mul(1 << times.min(10)).min(longest)), times)
         };
+        let until = |pause| at_most(pause, LONGEST);
         match login {
             Login::SignedIn(_) => Self::Free,
             Login::WrongPassword => Self::Asks(Ask::WrongPassword),
@@ -120,6 +126,7 @@ impl Standing {
             Login::NeedsMember(Question::SecondFactor) => Self::Asks(Ask::SecondFactor),
             Login::Throttled { wait } => until(*wait),
             Login::Unavailable => until(PAUSE),
+            Login::NotMinted(_) => at_most(PAUSE, LONGEST_OF_MINTS),
             // The password was not sent: nothing was refused.
             Login::Unrecognised { step: Step::Page | Step::Form } => until(PAUSE),
             Login::Unrecognised { .. } => Self::Asks(Ask::Unrecognised),

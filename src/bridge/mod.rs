@@ -1,8 +1,8 @@
 //! Floor 2: how a member who is known to the gateway becomes known to the forum behind it, which is as it came.
 //!
-//! The gateway signs in at the forum's own form when a member's first request is on its way, and keeps the forum's cookies on
-//! its own side. [`Preset`] says how a kind of forum wants that, [`Forum::sign_in`] does it once, and [`Bridge`] sees to it that
-//! it is done once: two requests make one sign-in, a member has one at a time, and one refusal is the last until the member
+//! The gateway signs in at the forum's own form when a member's first request is on its way, or makes a session out of its
+//! database, and keeps the forum's cookies on its own side. [`Preset`] says how a kind of forum wants that, [`Forum::sign_in`]
+//! and [`Forum::mint`] do it once, and [`Bridge`] sees to it that it is done once: two requests make one sign-in, a member has one at a time, and one refusal is the last until the member
 //! has done something about it. No pingora, no HTML of ours; passwords come from [`Accounts`], which is the [`Vault`].
 
 mod accounts;
@@ -16,6 +16,7 @@ mod leaving;
 mod login;
 mod member;
 mod member_name;
+mod mint;
 mod names;
 mod newcomers;
 pub mod options;
@@ -26,7 +27,7 @@ mod sign;
 mod vault;
 mod visitor;
 
-pub use accounts::ForumAccounts;
+pub use accounts::{ForumAccounts, Means};
 pub use address::{AddressPattern, Asked, InvalidAddress};
 pub use basic::basic_authorization;
 pub use browsers::InBrowser;
@@ -35,6 +36,7 @@ pub use jar::{Jar, Setting, setting};
 pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
 pub use member::{Account, Accounts, Ask};
 pub use member_name::{MemberName, Typed};
+pub use mint::{ByName, Minter, Recipe, Unminted};
 pub use names::CookieNames;
 pub use newcomers::{Newcomer, NotKnown, Turn, Unclaimed};
 pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, PaceOf, Preset, Signs};
@@ -255,6 +257,10 @@ impl Bridge {
         }
         let (credentials, stamp) = match self.0.accounts.account(member).await {
             Account::Linked(credentials, stamp) => (credentials, stamp),
+            Account::Minted(minter, name) => {
+                let report = self.0.forum.mint(&minter, &name, visitor).await;
+                return self.settle(&gate, change, report, visitor);
+            }
             Account::Unknown => return State::Asks(Ask::Link),
             Account::Refused(ask) => return State::Asks(ask),
             Account::Unreadable => return State::Until(self.0.forum.clock().now().after(PAUSE)),
@@ -270,14 +276,22 @@ impl Bridge {
 
     async fn sign_in(&self, gate: &Gate, change: u64, credentials: &Credentials, visitor: &Visitor) -> State {
         let report = self.0.forum.sign_in(credentials, visitor).await;
+        self.settle(gate, change, report, visitor)
+    }
+
+    /// What follows from an attempt, for the member and for the session it was made for.
+    fn settle(&self, gate: &Gate, change: u64, report: Report, visitor: &Visitor) -> State {
         let now = self.0.forum.clock().now();
         let standing = gate.settle(gate.standing().0.after(&report.login, now), change);
-        match report.login {
+        match &report.login {
             Login::Unrecognised { .. } => {
                 tracing::warn!(steps = ?report.steps, "the forum answered a sign-in in a way the preset does not describe");
             }
             Login::Unavailable => {
                 tracing::warn!(steps = ?report.steps, "the forum is away; members read there as guests until it is back");
+            }
+            Login::NotMinted(why) => {
+                tracing::warn!(%why, steps = ?report.steps, "a member has no session at the forum and reads there as a guest");
             }
             _ => {}
         }

@@ -123,7 +123,9 @@ impl Newcomers {
             Login::Throttled { wait } => {
                 (now.after(wait.saturating_mul(1 << closed.1.min(10))), closed.1 + 1)
             }
-            Login::Unavailable | Login::Unrecognised { .. } => (now.after(PAUSE), closed.1),
+            Login::Unavailable | Login::Unrecognised { .. } | Login::NotMinted(_) => {
+                (now.after(PAUSE), closed.1)
+            }
             Login::SignedIn(_) | Login::WrongPassword | Login::UnknownUser | Login::NeedsMember(_) => {
                 (closed.0, 0)
             }
@@ -158,7 +160,7 @@ impl Turn {
             }
             Login::WrongPassword | Login::UnknownUser => NotKnown::Refused,
             Login::NeedsMember(question) => NotKnown::Asks(question),
-            Login::Throttled { .. } | Login::Unavailable => {
+            Login::Throttled { .. } | Login::Unavailable | Login::NotMinted(_) => {
                 self.forgive();
                 NotKnown::Away
             }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use http::HeaderMap;
 
-use super::{Kind, Origin, Preset};
+use super::{Kind, Origin, Preset, Recipe};
+use crate::database::DatabaseAccess;
+use crate::domain::Secret;
 
 /// The forum behind the gateway.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub struct ForumOptions {
     pub base: String,
     /// The file with the key of the vault.
     pub vault_key: PathBuf,
+    /// How sessions are made from its database, where members become known that way.
+    pub session: Option<SessionOptions>,
     /// What becomes of requests for its registration.
     pub register: Register,
     /// Where its session cookies are.
@@ -29,6 +33,39 @@ pub struct ForumOptions {
     pub origin: Origin,
     /// What it gets with each sign-in of ours, beside what it is told of the visitor.
     pub fields: HeaderMap,
+}
+
+/// How sessions are made from the forum's database.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The way of this kind of forum.
+    pub recipe: Recipe,
+    /// The database.
+    pub database: DatabaseAccess,
+    /// What its tables' names begin with.
+    pub table_prefix: String,
+    /// The cookie, where only the forum's own files say how it is called.
+    pub cookie_name: Option<String>,
+    /// What the forum vouches for cookies with, where it has something beside the database.
+    pub secret: Option<Secret<String>>,
+    /// Host and path of the forum's address.
+    pub board: (String, String),
+}
+
+/// Whether it is the same forum by the same means; of secrets what they are, not that they are.
+impl PartialEq for SessionOptions {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |options: &Self| {
+            let Self { recipe, database, table_prefix, cookie_name, board, .. } = options.clone();
+            (recipe, database.url, table_prefix, cookie_name, board)
+        };
+        let same = |one: &Option<Secret<String>>, other: &Option<Secret<String>>| {
+            one.as_ref().map(Secret::expose) == other.as_ref().map(Secret::expose)
+        };
+        of(self) == of(other)
+            && same(&self.secret, &other.secret)
+            && same(&self.database.password, &other.database.password)
+    }
 }
 
 impl ForumOptions {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{AddressPattern, CookieNames, Kind, MemberName, Sign};
+use super::{AddressPattern, CookieNames, Kind, MemberName, Recipe, Sign};
 
 /// The presets in the binary, by name.
 const SHIPPED: [(&str, &str); 11] = [
@@ -35,8 +35,10 @@ pub struct Preset {
     pub version: u32,
     /// The ways by which a member can become known to it, the one that needs least of the operator first.
     pub kinds: Vec<Kind>,
-    /// Its sign-in form; needed for [`Kind::Form`].
+    /// Its sign-in form; needed for [`Kind::Form`], and its page to check with for [`Kind::Session`].
     pub form: Option<FormPreset>,
+    /// How sessions are made from its database; needed for [`Kind::Session`].
+    pub session: Option<SessionPreset>,
     /// How its answers are read.
     #[serde(default)]
     pub signs: Signs,
@@ -46,6 +48,17 @@ pub struct Preset {
     /// Its addresses.
     #[serde(default)]
     pub addresses: Addresses,
+}
+
+/// Its sessions, as its database has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionPreset {
+    /// How they are made.
+    pub recipe: Recipe,
+    /// What its tables' names begin with, where `gateway.toml` does not say.
+    #[serde(default)]
+    pub table_prefix: String,
 }
 
 /// The sign-in form. Addresses are given below the forum's path: `/ucp.php?mode=login`.
@@ -198,17 +211,30 @@ impl Preset {
     pub fn gap(&self) -> Option<Gap> {
         let gap = |key, said| Some(Gap { key, said });
         if self.kinds.is_empty() {
-            return gap("kinds", "name at least one of \"form\", \"basic\", \"headers\"");
+            return gap("kinds", "name at least one of \"form\", \"session\", \"basic\", \"headers\"");
         }
         if let Some((key, _)) =
             self.signs.by_key().into_iter().find(|(_, signs)| signs.iter().any(Sign::is_empty))
         {
             return gap(key, "a sign without a condition would hold for every answer");
         }
-        if !self.kinds.contains(&Kind::Form) {
+        if !self.kinds.iter().any(|kind| kind.keeps_session()) {
             return None;
         }
-        let Some(form) = &self.form else { return gap("form", "needed for the kind \"form\"") };
+        let Some(form) = &self.form else {
+            return gap("form", "needed for the kinds \"form\" and \"session\"");
+        };
+        if self.kinds.contains(&Kind::Session) {
+            if self.session.is_none() {
+                return gap("session", "needed for the kind \"session\"");
+            }
+            if form.check.is_none() {
+                return gap(
+                    "form.check",
+                    "needed for the kind \"session\": a page that shows who is signed in",
+                );
+            }
+        }
         let is_address = |address: &str| address.starts_with('/') && !address.starts_with("//");
         let addresses = [
             ("form.page", Some(&form.page)),
@@ -220,7 +246,7 @@ impl Preset {
         if let Some((key, _)) = addresses.into_iter().find(is_other) {
             return gap(key, "an address on the forum's own host begins with one slash");
         }
-        if self.signs.success.is_empty() {
+        if self.kinds.contains(&Kind::Form) && self.signs.success.is_empty() {
             return gap("signs.success", "without a sign of success nobody could be signed in");
         }
         if form.name.as_ref().is_some_and(|name| form.check.is_none() || name.is_empty()) {

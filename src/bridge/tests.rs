@@ -4,6 +4,7 @@
 mod forums;
 mod hostile;
 mod leaving;
+mod mint;
 mod once;
 mod php;
 mod python;
@@ -76,5 +77,6 @@ fn said(login: &Login) -> &'static str {
         Login::NeedsMember(Question::SecondFactor) => "second factor",
         Login::Unavailable => "unavailable",
         Login::Unrecognised { .. } => "unrecognised",
+        Login::NotMinted(_) => "not minted",
     }
 }

@@ -65,6 +65,7 @@ fn forum(config: &Config) -> String {
         Some(Kind::Headers) => "members are told by headers",
         Some(Kind::Basic) => "members are told by Authorization",
         Some(Kind::Form) => "members are signed in at its form",
+        Some(Kind::Session) => "members' sessions are made from its database",
     };
     let Some(forum) = &config.forum else { return format!("not named; {way}") };
     let mut words = format!("{} at {}; {way}", forum.preset.title, forum.base);

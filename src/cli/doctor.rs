@@ -1,5 +1,6 @@
-//! `passgate doctor --as NAME`: signs in at the forum once as the gateway would, and tells step by step how that went. For
-//! whoever sets up a forum or has changed it. Needs no running gateway, keeps nothing, and ends with what to do.
+//! `passgate doctor --as NAME`: signs in at the forum once as the gateway would, at its form or from its database, and tells step
+//! by step how that went. For whoever sets up a forum or has changed it. Needs no running gateway, keeps nothing, and ends with
+//! what to do.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,26 +11,29 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{Streams, Trouble, password};
 use crate::bridge::options::ForumOptions;
-use crate::bridge::{Credentials, Forum, Kind, Login, Question, RealPause, Report, Step, Visitor};
+use crate::bridge::{
+    Credentials, Forum, Kind, Login, Minter, Question, RealPause, Report, Step, Unminted, Visitor,
+};
 use crate::config::Config;
 use crate::domain::SystemClock;
 use crate::proxy::UpstreamDial;
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// A member's name at the forum, in the forum's spelling; the password is asked for, or read from the input's first line
+    /// A member's name at the forum, in the forum's spelling; where members sign in at its form, the password is asked for, or
+    /// read from the input's first line
     #[arg(long = "as", value_name = "NAME")]
     name: String,
 }
 
 impl Doctor {
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        let Some(options) = config.forum.as_ref().filter(|forum| forum.uses(Kind::Form)) else {
+        let keeps_session = |forum: &&ForumOptions| forum.ways().any(Kind::keeps_session);
+        let Some(options) = config.forum.as_ref().filter(keeps_session) else {
             return Err(Trouble::data(
-                "members sign in at no form of a forum's here; set forum.preset, and forum.bridge = \"form\"",
+                "members sign in at no forum here; set forum.preset, and forum.bridge = \"form\" or \"session\"",
             ));
         };
-        let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
         let dial = Arc::new(UpstreamDial::new(config.proxy.upstream.clone()));
         let forum = Forum::new(
             options.preset.clone(),
@@ -41,8 +45,17 @@ impl Doctor {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
-        let Report { login, steps, name: shown } =
-            runtime.block_on(forum.sign_in(&credentials, &visitor(options)));
+        let report = match &options.session {
+            Some(session) => {
+                let minter = Minter::new(session.clone(), options.preset.cookies.session.clone());
+                runtime.block_on(forum.mint(&minter, &self.name, &visitor(options)))
+            }
+            None => {
+                let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
+                runtime.block_on(forum.sign_in(&credentials, &visitor(options)))
+            }
+        };
+        let Report { login, steps, name: shown } = report;
         for taken in steps {
             streams.data(&format!("{:<6}{}", name(taken.step), taken.said))?;
         }
@@ -68,6 +81,7 @@ const fn name(step: Step) -> &'static str {
         Step::Page => "page",
         Step::Form => "form",
         Step::Post => "post",
+        Step::Mint => "mint",
         Step::Check => "check",
     }
 }
@@ -92,6 +106,7 @@ fn told(login: &Login) -> Result<&'static str, Trouble> {
         Login::NeedsMember(Question::SecondFactor) => Trouble::unavailable(
             "the forum asks this member for a second factor, which nobody else can give; try another member",
         ),
+        Login::NotMinted(why) => not_minted(why),
         Login::Unavailable => {
             Trouble::unavailable("the forum can't be reached or has a fault; see upstream.url and its log")
         }
@@ -101,3 +116,26 @@ fn told(login: &Login) -> Result<&'static str, Trouble> {
         )),
     })
 }
+
+/// Why nobody has a session from the database, and what to do about it.
+fn not_minted(why: &Unminted) -> Trouble {
+    match why {
+        Unminted::NotThere | Unminted::OtherSpelling => {
+            Trouble::data(format!("{why}; use the spelling it shows, capitals and accents too"))
+        }
+        Unminted::Inactive | Unminted::Banned | Unminted::SecondFactor => {
+            Trouble::data(format!("{why}, so they read there as a guest; try another member"))
+        }
+        Unminted::NotTaken => Trouble::unavailable(format!(
+            "{why}; compare forum.table_prefix, forum.cookie_name and what is in forum.secret_file with the forum's own \
+             configuration, and see that it is the same forum's database"
+        )),
+        Unminted::Database(_) => Trouble::unavailable(format!(
+            "{why}; docs/forums.md says which tables must be there, and which rights it takes"
+        )),
+        Unminted::Misconfigured(_) => Trouble::unavailable(why.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         own_pages: config.own_url(""),
         vault: {
             let services = running.services.clone();
-            Box::new(move || services.forum_accounts().map(|accounts| accounts.vault()))
+            Box::new(move || services.forum_accounts().and_then(|accounts| accounts.vault()))
         },
         reload: Box::new(move || {
             let reload = reload.clone();

@@ -10,22 +10,22 @@ use crate::server::control::ControlSocket;
 use crate::store::{Change, SledStore, Store, Verdict};
 
 /// What a command wrote, and how it ended.
-struct Ran {
-    exit: Exit,
-    out: String,
-    err: String,
+pub(super) struct Ran {
+    pub(super) exit: Exit,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
-struct Place(tempfile::TempDir);
+pub(super) struct Place(pub(super) tempfile::TempDir);
 
 impl Place {
-    fn new(config: &str) -> Self {
+    pub(super) fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("gateway.toml"), config).unwrap();
         Self(folder)
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub(super) fn run(&self, words: &[&str]) -> Ran {
         self.run_with(words, "", Input::Piped)
     }
 

@@ -10,16 +10,23 @@ use http::header::HOST;
 use super::passkeys::Passwords;
 use super::reader::{Reader, quoted};
 use super::server::placed;
-use super::{access, first_sign_in, preset, raw};
+use super::{access, first_sign_in, preset, raw, session};
 use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin};
+use crate::database::DatabaseAccess;
 use crate::domain::RequestPath;
 use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
 use crate::server::options::ServerOptions;
 
-/// What the section has to fit: server, application and identity headers, none where one of them has problems; and passwords.
-pub(super) type Around<'a> =
-    (Option<&'a ServerOptions>, Option<&'a UpstreamOptions>, Option<&'a IdentityOptions>, Passwords);
+/// What the section has to fit: server, application, identity headers and database, none where one of them has problems; and
+/// passwords.
+pub(super) type Around<'a> = (
+    Option<&'a ServerOptions>,
+    Option<&'a UpstreamOptions>,
+    Option<&'a IdentityOptions>,
+    Option<&'a Option<DatabaseAccess>>,
+    Passwords,
+);
 
 /// What is said of the forum, and how members become known to the application.
 pub(super) struct Bridged {
@@ -34,7 +41,7 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Forum,
     rules: &[raw::AccessRule],
-    (server, upstream, identity, passwords): Around<'_>,
+    (server, upstream, identity, database, passwords): Around<'_>,
 ) -> Option<Bridged> {
     let register = [("pass", Register::Pass), ("block", Register::Block)];
     let register = reader.word("forum.register", &raw.register, &register);
@@ -43,6 +50,7 @@ pub(super) fn read(
     let base = base(reader, &raw.path);
     if raw.preset.is_empty() {
         first_sign_in::read(reader, &raw.first_sign_in, passwords, None, None);
+        session::read(reader, raw, None, &[], database, None);
         return without_a_preset(reader, raw, rules, cookies);
     }
     let preset = preset::read(reader, raw)?;
@@ -53,6 +61,10 @@ pub(super) fn read(
     something_to_hand_out(reader, cookies, &ways);
     let form = ways.iter().copied().find(|way| *way == Kind::Form);
     let first_sign_in = first_sign_in::read(reader, &raw.first_sign_in, passwords, form, Some(&preset));
+    let board = server.zip(base.as_deref());
+    let board =
+        board.and_then(|(server, base)| Some((server.public_url.host_str()?.to_owned(), base.to_owned())));
+    let session = session::read(reader, raw, Some(&preset), &ways, database, board);
     let vault_key = match ways.contains(&Kind::Form) {
         true => vault_key(reader, &raw.vault_key, server.map(|server| server.data_dir.as_path()))?,
         false => PathBuf::new(),
@@ -61,12 +73,14 @@ pub(super) fn read(
     let origin = Origin::parse(&server.public_url.origin().ascii_serialization()).ok()?;
     let fields = fields(upstream, identity);
     let (base, register, cookies, first_sign_in) = (base?, register?, cookies?, first_sign_in?);
+    let session = session?;
     let options = ForumOptions {
         preset,
         way,
         ways_of_rules,
         base,
         vault_key,
+        session,
         register,
         cookies,
         first_sign_in,
@@ -102,7 +116,12 @@ fn without_a_preset(
 fn something_to_hand_out(reader: &mut Reader<'_>, cookies: Option<CookiesAt>, ways: &[Kind]) {
     if cookies == Some(CookiesAt::Browser) && !ways.iter().any(|way| way.keeps_session()) {
         let help = "leave it out: elsewhere browsers get the forum's cookies anyway";
-        reader.note("forum.cookies", "\"browser\" with another bridge, or none", "the bridge \"form\"", help);
+        reader.note(
+            "forum.cookies",
+            "\"browser\" with another bridge, or none",
+            "the bridge \"form\" or \"session\"",
+            help,
+        );
     }
 }
 

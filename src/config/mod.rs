@@ -22,6 +22,7 @@ mod reader;
 mod resolve;
 mod secret;
 mod server;
+mod session;
 mod shape;
 mod upstream;
 

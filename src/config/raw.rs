@@ -175,6 +175,9 @@ pub(super) struct Forum {
     pub(super) cookies: String,
     pub(super) database: String,
     pub(super) database_password_file: String,
+    pub(super) table_prefix: String,
+    pub(super) cookie_name: String,
+    pub(super) secret_file: String,
     pub(super) r#override: Dict,
     pub(super) first_sign_in: String,
 }
@@ -190,6 +193,9 @@ impl Default for Forum {
             cookies: "gateway".into(),
             database: String::new(),
             database_password_file: String::new(),
+            table_prefix: String::new(),
+            cookie_name: String::new(),
+            secret_file: String::new(),
             r#override: Dict::new(),
             first_sign_in: "off".into(),
         }

@@ -49,9 +49,9 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
-    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), passwords);
-    let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let database = database::read(reader, &raw.forum);
+    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
+    let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
         let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
         passkeys::read(reader, &raw.passkeys, &passkeys::Site { host, origins, name, passwords })

@@ -35,14 +35,19 @@ pub(super) fn header_value(reader: &mut Reader<'_>, key: &str, text: &str) -> Op
 
 /// The password in the file that `text` names: its first line.
 pub(super) fn password(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Secret<String>> {
-    let help = "make it with: (umask 077; cat > FILE), then type the password, Enter and Ctrl-D";
-    let (shown, secret) = read(reader, key, text, help)?;
+    line(reader, key, text, "the password")
+}
+
+/// The same for another secret.
+pub(super) fn line(reader: &mut Reader<'_>, key: &str, text: &str, what: &str) -> Option<Secret<String>> {
+    let help = format!("make it with: (umask 077; cat > FILE), then type {what}, Enter and Ctrl-D");
+    let (shown, secret) = read(reader, key, text, &help)?;
     match secret.lines().next() {
-        Some(password) if !password.is_empty() => Some(Secret::new(password.to_owned())),
+        Some(line) if !line.is_empty() => Some(Secret::new(line.to_owned())),
         _ => reader.refuse(
             key,
             format!("{shown}, whose first line is empty"),
-            "one line with the password",
+            format!("one line with {what}"),
             help,
         ),
     }

@@ -12,11 +12,13 @@ pub enum BridgeKind {
     Basic,
     /// By signing in at its form with the member's forum password.
     Form,
+    /// By a session made out of the forum's own database, without a password.
+    Session,
 }
 
 impl BridgeKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::Headers, Self::Basic, Self::Form];
+    pub const ALL: [Self; 4] = [Self::Headers, Self::Basic, Self::Form, Self::Session];
 
     /// The word in the configuration.
     pub const fn as_str(self) -> &'static str {
@@ -24,17 +26,18 @@ impl BridgeKind {
             Self::Headers => "headers",
             Self::Basic => "basic",
             Self::Form => "form",
+            Self::Session => "session",
         }
     }
 
     /// Whether the gateway keeps a session at the forum for each member's session here.
     pub const fn keeps_session(self) -> bool {
-        matches!(self, Self::Form)
+        matches!(self, Self::Form | Self::Session)
     }
 
     /// Whether the forum takes the member's word here for its own sign-in.
     pub const fn replaces_password(self) -> bool {
-        matches!(self, Self::Basic)
+        matches!(self, Self::Basic | Self::Session)
     }
 
     /// Reads the word.

@@ -218,12 +218,12 @@ impl Web {
         member: &Member<'_>,
         visit: &Visit<'_>,
     ) -> Result<Option<bool>, Problem> {
-        let is_connected = |forum: &Arc<ForumAccounts>| forum.is_connected(member.session.user());
-        self.parts.forum.as_ref().map(is_connected).transpose().map_err(|error| vault_failed(&error, visit))
+        let Some(forum) = &self.parts.forum else { return Ok(None) };
+        forum.is_connected(member.session.user()).map_err(|error| vault_failed(&error, visit))
     }
 
     fn forum(&self) -> Result<&Arc<ForumAccounts>, Problem> {
-        self.parts.forum.as_ref().ok_or(Problem::NotFound)
+        self.parts.forum.as_ref().filter(|forum| forum.takes_passwords()).ok_or(Problem::NotFound)
     }
 
     fn show_forum(

@@ -42,8 +42,11 @@ fn a_preset_that_would_do_harm_or_nothing_is_refused() {
         ("wait = \"1s\"", "wait = \"soon\"", "soon"),
         ("[cookies]", "[cookeys]", "cookeys"),
         ("[signs]", "[signs]\nthrottled = [{}]", "every answer"),
-        ("kinds = [\"form\", \"basic\"]", "kinds = []", "at least one"),
-        ("kinds = [\"form\", \"basic\"]", "kinds = [\"magic\"]", "magic"),
+        ("kinds = [\"form\", \"basic\", \"session\"]", "kinds = []", "at least one"),
+        ("kinds = [\"form\", \"basic\", \"session\"]", "kinds = [\"magic\"]", "magic"),
+        ("recipe = \"phpbb\"", "recipe = \"phorum\"", "phorum"),
+        ("[session]\nrecipe = \"phpbb\"\ntable_prefix = \"phpbb_\"", "", "session: needed"),
+        ("check = ", "action = ", "form.check: needed"),
         ("login = [\"/ucp.php", "login = [\"ucp.php", "begin with a slash"),
     ] {
         assert!(good.contains(from), "{from}");
