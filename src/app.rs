@@ -23,7 +23,7 @@ use crate::proxy::{
 };
 use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
-use crate::server::{Admin, BindError, Stopping, accept, bind, serve_admin};
+use crate::server::{Admin, Backups, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 use crate::web::{PagesError, PasskeyCounts, Web, WebParts};
 
@@ -87,7 +87,7 @@ impl Services {
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store: Arc<dyn Store> = match &config.store {
             StoreOptions::Memory => Arc::new(MemoryStore::new()),
-            StoreOptions::Sled { path, cache_bytes } => Arc::new(SledStore::open(path, *cache_bytes)?),
+            StoreOptions::Sled { path, cache_bytes, .. } => Arc::new(SledStore::open(path, *cache_bytes)?),
         };
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
         let passwords = Arc::new(Passwords::new(config.hashing, config.hashing_workers));
@@ -320,6 +320,10 @@ impl Running {
         };
         running.spawn_listeners(config, sockets, metrics);
         running.spawn_upkeep();
+        if let StoreOptions::Sled { backups: Some(options), .. } = &config.store {
+            let (store, clock) = (Arc::clone(&running.services.store), Arc::clone(&running.services.clock));
+            running.tasks.spawn(Backups::new(options.clone(), store, clock).keep());
+        }
         Ok(running)
     }
 

@@ -3,6 +3,7 @@
 //! A command that is about accounts, passkeys or sessions asks the running gateway through its admin socket; if none runs, it opens
 //! the store itself. No command takes or prints a password as an argument.
 
+mod backup;
 mod check;
 mod demo;
 mod doctor;
@@ -15,6 +16,7 @@ mod passkey;
 mod password;
 mod reach;
 mod reload;
+mod restore;
 mod serve;
 mod session;
 mod streams;
@@ -51,6 +53,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Copy everything that is kept but sessions into a file, while the gateway runs or not
+    Backup(backup::Backup),
     /// Check the configuration and tell every problem at once
     Check(check::Check),
     /// Try it out: a sample forum and the gateway before it, on a store that is gone with it
@@ -77,6 +81,8 @@ enum Action {
     Passkey(passkey::Passkey),
     /// Have the running gateway read its configuration again
     Reload,
+    /// Make the store of a backup; the gateway must not run
+    Restore(restore::Restore),
     /// Run the gateway
     Serve,
     /// List or end sessions
@@ -123,6 +129,7 @@ impl Cli {
         };
         let config = Config::load(self.config.as_deref(), &overrides)?;
         match self.action {
+            Action::Backup(backup) => backup.run(&config, streams),
             Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),
             Action::Doctor(doctor) => doctor.run(&config, streams),
@@ -131,6 +138,7 @@ impl Cli {
             Action::Mail(mail) => mail.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),
             Action::Reload => reload::run(&config, streams),
+            Action::Restore(restore) => restore.run(&config, streams),
             Action::Serve => serve::run(&config, self.config),
             Action::Session(session) => session.run(&config, streams),
             Action::User(user) => user.run(&config, streams),

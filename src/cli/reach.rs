@@ -1,6 +1,7 @@
 //! Having a command carried out: by the gateway that runs on the data folder, or, if none does, on the store itself.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::auth::{Accounts, Passwords, Sessions};
 use crate::bridge::VaultError;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
-use crate::server::control::{Command, Control, Failure, Reply, call};
+use crate::server::control::{Command, Control, Failure, Reply, call, call_for_copy};
 use crate::server::options::StoreOptions;
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 
@@ -49,6 +50,21 @@ impl<'c> Reach<'c> {
     }
 }
 
+/// Has everything that is kept but sessions copied, and hands over each [`Reply::Copy`].
+pub(super) fn copy(config: &Config, take: &mut dyn FnMut(Reply) -> ControlFlow<()>) -> Result<(), Trouble> {
+    if let Some(last) = call_for_copy(&config.server.data_dir, take)? {
+        return granted(last).map(drop);
+    }
+    let mut reach = Reach::new(config);
+    let Reply::Copying(mut copying) = reach.carry_out(Command::Backup)? else { return Err(unexpected()) };
+    loop {
+        let reply = granted(copying.next_reply())?;
+        if !matches!(reply, Reply::Copy { .. }) || take(reply).is_break() {
+            return Ok(());
+        }
+    }
+}
+
 fn granted(reply: Reply) -> Result<Reply, Trouble> {
     match reply {
         Reply::Failed(failure) => Err(failure.into()),
@@ -64,7 +80,7 @@ pub(super) fn unexpected() -> Trouble {
 /// What carries out this command, and those after it, where no gateway runs.
 fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime), Trouble> {
     let nobody = format!("no gateway runs on {}", config.server.data_dir.display());
-    let StoreOptions::Sled { path, cache_bytes } = &config.store else {
+    let StoreOptions::Sled { path, cache_bytes, .. } = &config.store else {
         return Err(Trouble::unavailable(format!(
             "{nobody}, and store.backend = \"memory\" keeps nothing without one"
         )));
@@ -114,7 +130,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
 }
 
 /// Files made as another user would keep the gateway out of its own store.
-fn owned_by_us(path: &Path, data_dir: &Path) -> Result<(), Trouble> {
+pub(super) fn owned_by_us(path: &Path, data_dir: &Path) -> Result<(), Trouble> {
     let owner =
         [path, data_dir].into_iter().find_map(|folder| Some((folder, fs::metadata(folder).ok()?.uid())));
     // Where there is no /proc, who we are can't be asked without unsafe code.
@@ -128,7 +144,7 @@ fn owned_by_us(path: &Path, data_dir: &Path) -> Result<(), Trouble> {
     )))
 }
 
-fn explained(error: StoreError) -> Trouble {
+pub(super) fn explained(error: StoreError) -> Trouble {
     match error {
         StoreError::InUse { path } => Trouble::unavailable(format!(
             "the store in {} is in use by another process, but no gateway answers on its socket; if one is just \

@@ -19,6 +19,7 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
     Bytes,
+    Entries,
     Rows,
 }
 
@@ -75,6 +76,11 @@ impl<'s> Streams<'s> {
         let _ = writeln!(self.err, "{}", words.trim_end());
     }
 
+    /// Where data goes that is no text of ours.
+    pub(super) fn out(&mut self) -> &mut dyn Write {
+        self.out
+    }
+
     /// A bar for work on so much; nothing is drawn where nobody watches.
     pub(super) fn progress(&self, total: u64, unit: Unit) -> ProgressBar {
         if !self.watched {
@@ -82,6 +88,7 @@ impl<'s> Streams<'s> {
         }
         let style = ProgressStyle::with_template(match unit {
             Unit::Bytes => "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left",
+            Unit::Entries => "{msg} {wide_bar} {human_pos} of about {human_len}, {eta} left",
             Unit::Rows => "{msg} {wide_bar} {human_pos} of {human_len} rows, {eta} left",
         });
         let bar = ProgressBar::new(total);

@@ -1,6 +1,7 @@
 //! The `[store]`, `[pages]` and `[log]` sections: where things are kept, how our pages look, what is written down.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
@@ -9,7 +10,7 @@ use super::raw;
 use super::reader::{Reader, quoted, quoted_url};
 use super::server::placed;
 use crate::domain::{Host, RequestPath};
-use crate::server::options::{LogFormat, LogOptions, StoreOptions};
+use crate::server::options::{BackupOptions, LogFormat, LogOptions, StoreOptions};
 use crate::web::options::PageOptions;
 
 #[derive(Clone, Copy)]
@@ -31,10 +32,27 @@ pub(super) fn store(
         "" => data_dir.map(|folder| folder.join("store")),
         text => Some(placed(reader, "store.path", text)),
     };
-    match (backend?, cache_mib?) {
-        (Backend::Memory, _) => Some(StoreOptions::Memory),
-        (Backend::Sled, mib) => Some(StoreOptions::Sled { path: path?, cache_bytes: mib * 1024 * 1024 }),
+    let backups = backups(reader, raw, data_dir);
+    let (backend, cache_mib, backups) = (backend?, cache_mib?, backups?);
+    match backend {
+        Backend::Memory => Some(StoreOptions::Memory),
+        Backend::Sled => {
+            Some(StoreOptions::Sled { path: path?, cache_bytes: cache_mib * 1024 * 1024, backups })
+        }
     }
+}
+
+fn backups(
+    reader: &mut Reader<'_>,
+    raw: &raw::Store,
+    data_dir: Option<&Path>,
+) -> Option<Option<BackupOptions>> {
+    let minute = Duration::from_secs(60);
+    let every = reader.duration("store.backup_every", &raw.backup_every, minute..=365 * 24 * 60 * minute);
+    let help = "0 makes none";
+    let keep = reader.number("store.backups_kept", raw.backups_kept, 0..=10_000, help);
+    let (every, keep, folder) = (every?, keep?, data_dir?.join("backups"));
+    Some((keep > 0).then_some(BackupOptions { folder, every, keep }))
 }
 
 pub(super) fn pages(reader: &mut Reader<'_>, raw: &raw::Pages, host: Option<&Host>) -> Option<PageOptions> {

@@ -298,11 +298,19 @@ pub(super) struct Store {
     pub(super) backend: String,
     pub(super) path: String,
     pub(super) cache_mib: u64,
+    pub(super) backup_every: String,
+    pub(super) backups_kept: u64,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { backend: "sled".into(), path: String::new(), cache_mib: 16 }
+        Self {
+            backend: "sled".into(),
+            path: String::new(),
+            cache_mib: 16,
+            backup_every: "24h".into(),
+            backups_kept: 7,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::auth::passkeys::Rollout;
 use crate::bridge::{AddressPattern, CookieNames, Preset};
 use crate::domain::{Group, RequestPath, Timestamp};
 use crate::policy::{Decision, RequestFacts, RequiredFor};
+use crate::server::options::BackupOptions;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -196,7 +197,13 @@ fn data_lies_beside_the_file_unless_the_environment_says_where() {
     assert_eq!(data_dir(&[]), folder.path().join("data"));
     assert_eq!(data_dir(&[("PASSGATE_SERVER__DATA_DIR", "here")]), Path::new("here"));
     let config = load(&path, &[], &[]).unwrap();
-    let store = StoreOptions::Sled { path: folder.path().join("data/store"), cache_bytes: 16 << 20 };
+    let backups = BackupOptions {
+        folder: folder.path().join("data/backups"),
+        every: Duration::from_secs(86_400),
+        keep: 7,
+    };
+    let path = folder.path().join("data/store");
+    let store = StoreOptions::Sled { path, cache_bytes: 16 << 20, backups: Some(backups) };
     assert_eq!(config.store, store);
 }
 

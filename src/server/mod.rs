@@ -2,6 +2,7 @@
 //! of its business.
 
 mod admin;
+mod backups;
 pub mod control;
 mod listen;
 mod log_writer;
@@ -10,6 +11,7 @@ mod process;
 mod telemetry;
 
 pub use admin::{Admin, serve_admin};
+pub use backups::{BackupFile, Backups, NoBackup};
 pub use listen::{BindError, Stopping, accept, bind};
 pub use log_writer::LogGuard;
 pub use process::{StopSignals, private_folder, runtime};

@@ -54,5 +54,18 @@ pub enum StoreOptions {
         path: PathBuf,
         /// Bytes of page cache.
         cache_bytes: u64,
+        /// The backups that are made of it; none for none.
+        backups: Option<BackupOptions>,
     },
+}
+
+/// The backups that the gateway makes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// Where they are kept.
+    pub folder: PathBuf,
+    /// How old the last one is when it makes the next.
+    pub every: Duration,
+    /// How many there are at most.
+    pub keep: usize,
 }

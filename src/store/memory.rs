@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Batch, Change, Commit, Store, StoreError, oldest_first, revised_passkey, revised_user};
+use super::{Batch, Change, Commit, Export, Store, StoreError, oldest_first, revised_passkey, revised_user};
 use crate::domain::{
     CredentialId, EmailKey, Passkey, PasskeyFor, SealedPassword, Session, SessionId, TokenHash, User, UserId,
 };
@@ -118,6 +118,10 @@ impl Store for MemoryStore {
 
     fn health(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn export(&self) -> Result<Box<dyn Export>, StoreError> {
+        Err(StoreError::KeepsNothing)
     }
 
     fn apply(&self, batch: Batch) -> Commit {

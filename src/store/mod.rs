@@ -7,6 +7,7 @@
 //!
 //! Reads are synchronous and quick (memory, or a page cache); nothing on the path of a proxied request reads the store.
 
+pub mod backup;
 mod memory;
 mod sled;
 
@@ -14,7 +15,7 @@ mod sled;
 mod contract;
 
 pub use self::memory::MemoryStore;
-pub use self::sled::SledStore;
+pub use self::sled::{Contents, Rebuild, SledStore};
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -77,9 +78,22 @@ pub trait Store: Send + Sync {
     /// Whether writes are still taken; the reason if not.
     fn health(&self) -> Result<(), StoreError>;
 
+    /// Begins a copy of everything but sessions, to be kept elsewhere. Changes go on meanwhile. Fails with
+    /// [`StoreError::KeepsNothing`] where nothing outlives the process anyway.
+    fn export(&self) -> Result<Box<dyn Export>, StoreError>;
+
     /// Applies a batch; see the contract above. Batches take effect in the order of these calls, whether or not the
     /// futures are polled: a caller that goes away does not undo its write.
     fn apply(&self, batch: Batch) -> Commit;
+}
+
+/// A copy under way. Its lines, one after another, are the state of one moment before the last of them was given out.
+pub trait Export: Send + Sync {
+    /// About how many lines there will be.
+    fn total(&self) -> u64;
+
+    /// The next lines; none when all were given out.
+    fn next_lines(&mut self) -> Result<Option<Vec<String>>, StoreError>;
 }
 
 /// Completes when a batch is durable, or has failed.
@@ -176,6 +190,9 @@ pub enum StoreError {
         /// Where it lies.
         path: PathBuf,
     },
+    /// A store in memory.
+    #[error("the store is in memory and gone with the process; there is nothing to copy")]
+    KeepsNothing,
     /// The account has as many passkeys as it may.
     #[error("the account has as many passkeys as it may")]
     LimitReached,

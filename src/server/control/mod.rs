@@ -6,6 +6,7 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod copying;
 mod forum;
 mod import;
 mod passkeys;
@@ -14,12 +15,13 @@ mod required;
 mod sessions;
 mod socket;
 
+pub use copying::Copying;
 pub use protocol::{
     AskedFor, Command, CountView, Failure, LinkTo, MemberRecord, MemberView, NewAccount, PasskeyView, Reply,
     SessionView, SessionsOf, SetupUrl, Synced, UserLine, UserView,
 };
 pub use required::{all_users, without_passkey};
-pub use socket::{CallError, ControlSocket, call, room_for_command};
+pub use socket::{CallError, ControlSocket, call, call_for_copy, is_running, room_for_command};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -65,6 +67,7 @@ impl Control {
     pub async fn execute(&self, command: Command) -> Reply {
         tracing::info!(command = command.name(), member = command.member(), "operator's command");
         let result = match command {
+            Command::Backup => self.copy().await,
             Command::ForumRotateKey => self.rotate_key().await,
             Command::PasskeyCounts => Ok(self.count_ceremonies()),
             Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),

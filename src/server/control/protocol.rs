@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::copying::Copying;
 use crate::auth::import::{ImportedMember, Mode, Outcome};
 use crate::auth::passkeys::provider;
 use crate::domain::{
@@ -13,6 +14,8 @@ use crate::domain::{
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
+    /// A copy of all that is kept but sessions, in many replies: [`Reply::Copy`], then [`Reply::Done`].
+    Backup,
     /// Seals all passwords for the forum with a new key.
     ForumRotateKey,
     /// All passkeys, or those of one member.
@@ -152,6 +155,16 @@ pub enum Reply {
         /// Things to know, in words.
         warnings: Vec<String>,
     },
+    /// The next lines of a copy.
+    Copy {
+        /// About how many lines there are altogether.
+        total: u64,
+        /// Some of them.
+        lines: Vec<String>,
+    },
+    /// A copy, from which its lines are to be taken; it does not travel itself.
+    #[serde(skip)]
+    Copying(Copying),
     /// Done; the line says what.
     Done(String),
     /// What came of each of a batch of members, in its order.
@@ -322,6 +335,7 @@ impl Command {
     /// The command in a word, for the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Backup => "backup",
             Self::ForumRotateKey => "forum rotate-key",
             Self::PasskeyCounts => "passkey stats",
             Self::PasskeyList { .. } => "passkey list",
@@ -354,7 +368,8 @@ impl Command {
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
-            Self::ForumRotateKey
+            Self::Backup
+            | Self::ForumRotateKey
             | Self::PasskeyCounts
             | Self::Reload
             | Self::UserImport { .. }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{Command, Control, Failure, Reply};
+use super::{Command, Control, Copying, Failure, Reply};
 
 /// A command is never longer than this. Only one that takes in members is longer than a few lines.
 const MAX_LINE: u64 = 1024 * 1024;
@@ -109,27 +111,62 @@ impl Drop for ControlSocket {
 
 /// Asks the gateway that runs on this data folder; none if there is none.
 pub fn call(data_dir: &Path, command: &Command) -> Result<Option<Reply>, CallError> {
-    let path = socket_path(data_dir);
-    let connected = Reachable::of(&path).and_then(|reachable| UnixStream::connect(reachable.path()));
-    let stream = match connected {
-        Ok(stream) => stream,
-        Err(error) => {
-            return match error.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => Ok(None),
-                ErrorKind::PermissionDenied => Err(CallError::NotAllowed(path)),
-                _ => Err(CallError::NoAnswer(error.to_string())),
-            };
-        }
-    };
-    ask(stream, command).map(Some).map_err(|error| CallError::NoAnswer(error.to_string()))
+    let Some(stream) = connected(data_dir)? else { return Ok(None) };
+    ask(&stream, command).and_then(|()| next(&mut BufReader::new(&stream))).map(Some).map_err(no_answer)
 }
 
-fn ask(mut stream: UnixStream, command: &Command) -> io::Result<Reply> {
+/// Has the gateway that runs on this data folder copy what it keeps, and hands over each [`Reply::Copy`] until `take` wants no
+/// more. The last reply; none if no gateway runs.
+pub fn call_for_copy(
+    data_dir: &Path,
+    take: &mut dyn FnMut(Reply) -> ControlFlow<()>,
+) -> Result<Option<Reply>, CallError> {
+    let Some(stream) = connected(data_dir)? else { return Ok(None) };
+    ask(&stream, &Command::Backup).map_err(no_answer)?;
+    let mut answers = BufReader::new(&stream);
+    loop {
+        match next(&mut answers).map_err(no_answer)? {
+            copy @ Reply::Copy { .. } => {
+                if take(copy).is_break() {
+                    return Ok(Some(Reply::Done("broken off".to_owned())));
+                }
+            }
+            last => return Ok(Some(last)),
+        }
+    }
+}
+
+/// Whether a gateway runs on this data folder.
+pub fn is_running(data_dir: &Path) -> Result<bool, CallError> {
+    connected(data_dir).map(|stream| stream.is_some())
+}
+
+fn no_answer(error: io::Error) -> CallError {
+    CallError::NoAnswer(error.to_string())
+}
+
+fn connected(data_dir: &Path) -> Result<Option<UnixStream>, CallError> {
+    let path = socket_path(data_dir);
+    let connected = Reachable::of(&path).and_then(|reachable| UnixStream::connect(reachable.path()));
+    match connected {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => Ok(None),
+            ErrorKind::PermissionDenied => Err(CallError::NotAllowed(path)),
+            _ => Err(no_answer(error)),
+        },
+    }
+}
+
+fn ask(mut stream: &UnixStream, command: &Command) -> io::Result<()> {
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&line(command)?)?;
+    stream.write_all(&line(command)?)
+}
+
+fn next(answers: &mut impl BufRead) -> io::Result<Reply> {
     let mut answer = Zeroizing::new(String::new());
-    BufReader::new(stream).read_line(&mut answer)?;
+    answers.read_line(&mut answer)?;
     if answer.is_empty() {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "it hung up"));
     }
@@ -153,11 +190,33 @@ async fn answer(stream: tokio::net::UnixStream, control: Arc<Control>) {
                 "the gateway does not know this command; its version may differ".into(),
             )),
         };
-        let Ok(reply) = line(&reply) else { return };
-        if !matches!(timeout(PATIENCE, write.write_all(&reply)).await, Ok(Ok(())))
-            || request.last() != Some(&b'\n')
-        {
+        let reply = match reply {
+            Reply::Copying(copying) => copied(copying, &mut write).await,
+            reply => Some(reply),
+        };
+        let Some(reply) = reply else { return };
+        if !say(&mut write, &reply).await || request.last() != Some(&b'\n') {
             return;
+        }
+    }
+}
+
+/// Whether the caller took it.
+async fn say(write: &mut OwnedWriteHalf, reply: &Reply) -> bool {
+    let Ok(reply) = line(reply) else { return false };
+    matches!(timeout(PATIENCE, write.write_all(&reply)).await, Ok(Ok(())))
+}
+
+/// Sends a copy but its last reply, which is given back; none if the caller has gone.
+async fn copied(mut copying: Copying, write: &mut OwnedWriteHalf) -> Option<Reply> {
+    loop {
+        let next = tokio::task::spawn_blocking(move || (copying.next_reply(), copying)).await;
+        let (reply, rest) = next.ok()?;
+        copying = rest;
+        match reply {
+            Reply::Copy { .. } if say(write, &reply).await => {}
+            Reply::Copy { .. } => return None,
+            last => return Some(last),
         }
     }
 }

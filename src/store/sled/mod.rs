@@ -7,13 +7,17 @@
 //! | `table` | the open database, seen whole or not at all |
 //! | `stage` | what a batch changes |
 //! | `writer` | the thread that writes, in groups |
+//! | `export` | a copy of it all, as lines |
+//! | `rebuild` | a store made of a copy |
 //!
 //! SECURITY: STO-01, STO-02. sled's `flush` on Linux survives the death of the process but not the loss of power, so the
 //! writer answers only after an `fdatasync` of its own. sled's background thread is off: nothing is written but by ours.
 //! Without it sled frees room only as pages are rewritten, which under a million sessions that came and went kept the log
 //! at about ten times what lives.
 
+mod export;
 mod files;
+mod rebuild;
 mod records;
 mod stage;
 mod table;
@@ -29,14 +33,16 @@ use std::sync::Arc;
 
 use sled::IVec;
 
+use self::export::SledExport;
 use self::files::{Folder, unreadable};
+pub use self::rebuild::{Contents, Rebuild};
 use self::records::{
     Kind, credential_after, decode_forum_password, decode_passkey, decode_session, decode_user, deleted_key,
     email_key, email_of_key, trailing,
 };
-use self::table::Table;
+use self::table::{Table, Writes};
 use self::writer::{DiskSync, Writer};
-use super::{Batch, Commit, Store, StoreError, oldest_first};
+use super::{Batch, Commit, Export, Store, StoreError, oldest_first};
 use crate::domain::{
     CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
 };
@@ -53,9 +59,6 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// Visits read this many entries at a time.
-    const PAGE: usize = 256;
-
     /// Opens the store in the folder `path`, which is made if there is none. `cache_bytes` bounds what sled keeps in memory
     /// of the data.
     ///
@@ -121,7 +124,7 @@ impl SledStore {
     ) -> Result<(), StoreError> {
         let mut after = Bound::Included(kind.key(&[]));
         loop {
-            let (page, last) = self.table.read(|db| self.page(db, kind, after, &read))?;
+            let (page, last) = self.table.read(|db| self.table.page(db, kind, after, &read))?;
             if page.into_iter().try_for_each(&mut *visit).is_break() {
                 return Ok(());
             }
@@ -129,52 +132,30 @@ impl SledStore {
             after = Bound::Excluded(last.to_vec());
         }
     }
-
-    /// The next entries of a kind, and the key of the last of them if there may be more.
-    fn page<T>(
-        &self,
-        db: &sled::Db,
-        kind: Kind,
-        after: Bound<Vec<u8>>,
-        read: impl Fn(&sled::Db, &[u8], &[u8]) -> Result<T, StoreError>,
-    ) -> Result<(Vec<T>, Option<IVec>), StoreError> {
-        let mut page = Vec::new();
-        for entry in db.range((after, Bound::Unbounded)) {
-            let (key, value) = self.table.sound(entry)?;
-            if !kind.is_of(&key) {
-                break;
-            }
-            page.push(read(db, &key, &value)?);
-            if page.len() == Self::PAGE {
-                return Ok((page, Some(key)));
-            }
-        }
-        Ok((page, None))
-    }
 }
 
 /// Lists the accounts by their e-mail addresses in a store from before there was such a list.
 fn list_emails(table: &Table, sync: &mut DiskSync) -> Result<(), StoreError> {
     let is_listed = Kind::Email.key(&[]);
-    let batch = table.read(|db| {
+    let writes = table.read(|db| {
         if table.sound(db.contains_key(&is_listed))? {
             return Ok(None);
         }
-        let mut batch = sled::Batch::default();
+        let mut writes = Writes::new();
         for entry in db.scan_prefix(Kind::User.key(&[])) {
             let (key, record) = table.sound(entry)?;
             let user = table.sound(trailing(&key).and_then(|id| decode_user(UserId(id), &record)))?;
             if let Some(email) = email_of_key(&user.profile) {
-                batch.insert(email, &[]);
+                writes.insert(email, Some(IVec::default()));
             }
         }
-        batch.insert(is_listed.as_slice(), &[]);
-        Ok(Some(batch))
+        writes.insert(is_listed.clone(), Some(IVec::default()));
+        Ok(Some(writes))
     })?;
-    let Some(batch) = batch else { return Ok(()) };
+    let Some(writes) = writes else { return Ok(()) };
     let group = table.groups()? + 1;
     let failed = |error: &dyn ToString| StoreError::Failed(error.to_string());
-    table.write(batch, group).map_err(|error| failed(&error))?;
+    table.write(writes, group).map_err(|error| failed(&error))?;
     sync(group).map_err(|error| failed(&error))
 }
 
@@ -265,6 +246,10 @@ impl Store for SledStore {
 
     fn health(&self) -> Result<(), StoreError> {
         self.writer.health()
+    }
+
+    fn export(&self) -> Result<Box<dyn Export>, StoreError> {
+        Ok(Box::new(SledExport::begin(&self.table)?))
     }
 
     fn apply(&self, batch: Batch) -> Commit {

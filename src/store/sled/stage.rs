@@ -1,7 +1,7 @@
 //! Works out what batches change, without changing anything: a [`Stage`] lies over the database, and what its batches
 //! write is seen by the next one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sled::IVec;
 
@@ -10,12 +10,9 @@ use super::records::{
     encode_forum_password, encode_passkey, encode_session, encode_user, passkey_of_key, session_of_key,
     trailing,
 };
-use super::table::Table;
+use super::table::{Table, Writes};
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
 use crate::store::{Batch, Change, PasskeyRevision, StoreError, revised_passkey, revised_user};
-
-/// `None` removes the entry.
-type Writes = BTreeMap<Vec<u8>, Option<IVec>>;
 
 /// Batches that are to be written together, over what is written already. Only the writer may make one: nothing else may
 /// write meanwhile.
@@ -43,15 +40,8 @@ impl<'t> Stage<'t> {
     }
 
     /// All that is to be written.
-    pub(super) fn into_writes(self) -> sled::Batch {
-        let mut batch = sled::Batch::default();
-        for (key, value) in self.kept {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        batch
+    pub(super) fn into_writes(self) -> Writes {
+        self.kept
     }
 
     fn make(&mut self, change: Change) -> Result<(), StoreError> {

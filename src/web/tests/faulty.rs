@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::domain::{
     CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
 };
-use crate::store::{Batch, Commit, MemoryStore, Store, StoreError};
+use crate::store::{Batch, Commit, Export, MemoryStore, Store, StoreError};
 
 #[derive(Default)]
 pub(super) struct FaultyStore {
@@ -81,6 +81,10 @@ impl Store for FaultyStore {
 
     fn health(&self) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) { Err(full()) } else { Ok(()) }
+    }
+
+    fn export(&self) -> Result<Box<dyn Export>, StoreError> {
+        self.inner.export()
     }
 
     fn apply(&self, batch: Batch) -> Commit {

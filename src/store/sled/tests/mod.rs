@@ -25,6 +25,7 @@ use crate::store::{Change, Verdict};
 mod contract {
     crate::store::contract::contract_of!(super::Temporary::new());
 }
+mod copies;
 mod damage;
 mod model;
 
@@ -150,7 +151,7 @@ fn visits_go_through_many_pages_in_order() {
         member.profile.id.0[..2].copy_from_slice(&n.wrapping_mul(40_503).to_be_bytes());
         member
     };
-    let last = 2 * u16::try_from(SledStore::PAGE).unwrap() + 1;
+    let last = 2 * u16::try_from(Table::PAGE).unwrap() + 1;
     for n in (0..=last).rev() {
         drop(store.apply(vec![Change::AddUser(member(n))]));
     }
