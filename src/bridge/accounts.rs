@@ -11,11 +11,12 @@ use http::{HeaderMap, HeaderValue};
 use super::browsers::Browsers;
 use super::jar::setting;
 use super::newcomers::Newcomers;
-use super::options::{CookiesAt, FirstSignIn, ForumOptions};
+use super::options::{CookiesAt, FirstSignIn, ForumOptions, Passwords};
 use super::vault::Unlocked;
 use super::{
     Accounts, AsWhom, Ask, Bridge, ByName, CookieNames, Credentials, Dial, Forum, ForumSession, InBrowser,
-    Jar, Known, NotKnown, Origin, RealPause, Seen, Turn, Unclaimed, Vault, VaultError, Visitor, Whose,
+    Jar, Known, NotKnown, Origin, PasswordSetting, RealPause, Seen, Turn, Unclaimed, Vault, VaultError,
+    Visitor, Whose,
 };
 use crate::domain::{Clock, Profile, Secret, SessionId, Timestamp, UserId, UserName};
 
@@ -32,6 +33,7 @@ pub struct ForumAccounts {
     bridge: Bridge,
     /// There where members sign in at the forum's form.
     vault: Option<Arc<Vault>>,
+    passwords: Passwords,
     origin: Origin,
     fields: HeaderMap,
     names: CookieNames,
@@ -47,8 +49,10 @@ impl ForumAccounts {
     /// Accounts at the forum that `dial` leads to.
     pub fn new(options: &ForumOptions, means: Means, dial: Arc<dyn Dial>, clock: Arc<dyn Clock>) -> Self {
         let forum = Forum::new(options.preset.clone(), &options.base, dial, clock, Arc::new(RealPause));
+        let passwords = options.passwords;
+        let generates = options.preset.change.clone().filter(|_| passwords == Passwords::Generated);
         let (accounts, vault): (Arc<dyn Accounts>, _) = match means {
-            Means::Passwords(vault) => (Arc::new(Unlocked(Arc::clone(&vault))), Some(vault)),
+            Means::Passwords(vault) => (Arc::new(Unlocked::new(Arc::clone(&vault), generates)), Some(vault)),
             Means::Database(members) => (Arc::new(members), None),
         };
         let bridge = Bridge::new(forum, accounts);
@@ -59,7 +63,17 @@ impl ForumAccounts {
             CookiesAt::Gateway => None,
         };
         let newcomers = (options.first_sign_in == FirstSignIn::Create).then(Arc::default);
-        Self { bridge, vault, origin, fields, names, browsers, guests: Mutex::default(), newcomers }
+        Self {
+            bridge,
+            vault,
+            passwords,
+            origin,
+            fields,
+            names,
+            browsers,
+            guests: Mutex::default(),
+            newcomers,
+        }
     }
 
     /// Where the passwords are, where there are any; it gives none out.
@@ -92,16 +106,51 @@ impl ForumAccounts {
     ) -> Result<Known, VaultError> {
         let Some(vault) = &self.vault else { return Ok(Known::Anonymous) };
         let credentials = Credentials { name: member.name.to_string(), password };
-        let known = self.bridge.link(session, member.id, &credentials, visitor).await;
+        let known = self.bridge.link(session, member.id, &credentials, visitor).await?;
         match &known {
             Known::Cookies(_) => {
-                vault.keep(member.id, &credentials.password).await?;
                 self.guests().remove(&session);
+            }
+            // One that has worked is still there, and may be the only one: nobody else knows it, if it was made here.
+            Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) if vault.has(member.id)? => {
+                self.bridge.account_changed(member.id);
             }
             Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) => vault.refuse(member.id).await?,
             Known::AsksMember(_) | Known::Anonymous => {}
         }
         Ok(known)
+    }
+
+    /// Whether a password that this member gives is replaced at the forum by one that the gateway makes.
+    pub fn replaces_password_of(&self, member: &Profile) -> bool {
+        self.passwords == Passwords::Generated && !member.runs_the_forum()
+    }
+
+    /// Whether the gateway knows the form in which members change their password there.
+    pub fn can_set_passwords(&self) -> bool {
+        self.vault.is_some() && self.bridge.forum().preset().change.is_some()
+    }
+
+    /// Whether the member's password at the forum is one that the gateway has made, so that nobody knows it.
+    pub fn is_generated(&self, member: UserId) -> Result<bool, VaultError> {
+        self.vault.as_ref().map_or(Ok(false), |vault| vault.is_generated(member))
+    }
+
+    /// Sets a password at the forum that the member has chosen, in the place of the one it has.
+    pub async fn set_password(
+        &self,
+        session: SessionId,
+        member: UserId,
+        password: &Secret<String>,
+        visitor: &Visitor,
+    ) -> Result<PasswordSetting, VaultError> {
+        self.bridge.set_password(session, member, password, visitor).await
+    }
+
+    /// Whatever the forum has asked of a member, the next request tries again to sign in there.
+    pub fn try_again(&self, session: SessionId, member: UserId) {
+        self.bridge.account_changed(member);
+        self.guests().remove(&session);
     }
 
     /// Whether members of the forum whom nobody knows here get an account when they first sign in.
@@ -127,7 +176,11 @@ impl ForumAccounts {
 
     /// The session at the forum that was made before there was one here is this one's.
     pub fn adopt(&self, session: SessionId, member: UserId, forum: Unclaimed) {
-        self.bridge.adopt(session, member, forum);
+        match self.passwords {
+            Passwords::Members => self.bridge.adopt(session, member, forum),
+            // Their first request signs in with what was kept, and sets another password.
+            Passwords::Generated => drop(forum.claim()),
+        }
     }
 
     /// Whether a password that this member signs in with here may be tried at the forum: nothing was before.

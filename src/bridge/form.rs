@@ -1,4 +1,4 @@
-//! Finds the sign-in form in a page and fills it in as a browser would (HTML Standard, "Form submission"), and tells where the
+//! Finds the form for a password in a page and fills it in as a browser would (HTML Standard, "Form submission"), and tells where the
 //! page's buttons and links lead.
 //!
 //! The page is what the forum sent and may be anything: it is read by a tokenizer that follows the standard, with limits on
@@ -54,17 +54,17 @@ pub(super) struct Post {
 pub(super) enum NoForm {
     #[error("there is no form with the password field on the page")]
     Missing,
-    #[error("the form has a password field, but no field for the name")]
-    NoName,
-    #[error("the form is too large to be a sign-in form")]
+    #[error("the form has the password field, but not the other fields that the preset names")]
+    Other,
+    #[error("the form is too large to be one for passwords")]
     TooLong,
 }
 
 /// What is filled in.
 #[derive(Clone, Copy)]
 pub(super) struct Filling<'f> {
-    pub(super) user: (&'f str, &'f str),
-    pub(super) password: (&'f str, &'f str),
+    /// Fields with their values, in this order. The last is a password's, and the form that has it is meant.
+    pub(super) fields: &'f [(&'f str, &'f str)],
     pub(super) fixed: &'f BTreeMap<String, String>,
 }
 
@@ -94,16 +94,17 @@ impl Page {
 
     /// Fills in the form that has the password's field.
     pub(super) fn fill(&self, filling: Filling<'_>) -> Result<Post, NoForm> {
+        let Filling { fields, fixed } = filling;
         let has = |form: &Form, name: &str| form.names.iter().any(|known| known == name);
-        let with_password = || self.forms.iter().filter(|form| has(form, filling.password.0));
+        let (password, _) = fields.last().ok_or(NoForm::Missing)?;
+        let with_password = || self.forms.iter().filter(|form| has(form, password));
         let form = with_password()
-            .find(|form| has(form, filling.user.0))
-            .ok_or_else(|| with_password().next().map_or(NoForm::Missing, |_| NoForm::NoName))?;
-        let own = [filling.user, filling.password];
-        let is_set = |name: &str| own.iter().any(|(own, _)| *own == name) || filling.fixed.contains_key(name);
+            .find(|form| fields.iter().all(|(name, _)| has(form, name)))
+            .ok_or_else(|| with_password().next().map_or(NoForm::Missing, |_| NoForm::Other))?;
+        let is_set = |name: &str| fields.iter().any(|(own, _)| *own == name) || fixed.contains_key(name);
         let copied = form.pairs().filter(|(name, _)| !is_set(name));
-        let fixed = filling.fixed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let pairs = copied.chain(own).chain(fixed);
+        let fixed = fixed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = copied.chain(fields.iter().copied()).chain(fixed);
         self.post(form, pairs).ok_or(NoForm::TooLong)
     }
 

@@ -1,6 +1,7 @@
 //! Signing a member in at the forum's own form, once, as their browser would. How it went is a value; nothing is tried twice
 //! here, and nothing of the password or the cookies is in what is said about it.
 
+mod change;
 mod mint;
 mod sign_out;
 mod walk;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::change::{ChangeReport, Changed};
 use self::walk::{Hop, Walk};
 use super::client::Client;
 use super::form::Filling;
@@ -183,8 +185,10 @@ impl Forum {
             return Err(walk.stop(Step::Page, "it says: too many", Login::Throttled { wait }));
         }
         let filling = Filling {
-            user: (&form.user_field, &credentials.name),
-            password: (&form.password_field, credentials.password.expose()),
+            fields: &[
+                (&form.user_field, &credentials.name),
+                (&form.password_field, credentials.password.expose()),
+            ],
             fixed: &form.fixed,
         };
         let action = form.action.as_deref().map(|action| self.address(action));

@@ -8,19 +8,54 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Minter;
 use super::login::{Credentials, Login, Question, Step};
-use crate::domain::{Timestamp, UserId};
+use super::{Minter, VaultError};
+use crate::domain::{Secret, Timestamp, UserId};
 
-/// Where members' forum passwords are kept.
+/// Where members' forum passwords are kept. Where there are none, there is nothing to keep and nothing to change.
 #[async_trait]
 pub trait Accounts: Send + Sync {
     /// What is known of a member's account.
     async fn account(&self, member: UserId) -> Account;
 
     /// Remembers that the forum refused what was given out with this stamp, so that it is not tried again, not even after a
-    /// restart, until the member gives other credentials or asks for it.
-    async fn refused(&self, member: UserId, stamp: u64, ask: Ask);
+    /// restart, until the member gives other credentials or asks for it. Whether there is another one to be tried.
+    async fn refused(&self, member: UserId, stamp: u64, ask: Ask) -> Left;
+
+    /// Keeps a password that a member has given and the forum has taken.
+    async fn keep(&self, _member: UserId, _password: &Secret<String>) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    /// The password that the forum is to get in the place of the one it has just taken; none if that one stays. It is kept
+    /// beside that one, and on the disk, when it is given out: only one of the two can be what the forum has from now on.
+    async fn to_generate(&self, _member: UserId) -> Option<Secret<String>> {
+        None
+    }
+
+    /// The same for one that the member has chosen. Whether there is one for it to stand beside.
+    async fn choose(&self, _member: UserId, _password: &Secret<String>) -> Result<bool, VaultError> {
+        Ok(false)
+    }
+
+    /// The forum has the other one, and the one before is forgotten.
+    async fn changed(&self, _member: UserId) -> Result<(), VaultError> {
+        Ok(())
+    }
+
+    /// The forum does not have the other one and never will.
+    async fn unchanged(&self, _member: UserId) -> Result<(), VaultError> {
+        Ok(())
+    }
+}
+
+/// Whether a refused password leaves another one that the forum may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It does.
+    Another,
+    /// It does not.
+    Nothing,
 }
 
 /// A member's account at the forum.
@@ -69,6 +104,8 @@ impl Ask {
 pub(super) struct Gate {
     pub(super) turn: tokio::sync::Mutex<()>,
     standing: Mutex<(Standing, u64)>,
+    /// When the forum may be asked to take another password.
+    next_change: Mutex<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +144,14 @@ impl Gate {
     pub(super) fn open(&self) {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         *standing = (Standing::Free, standing.1 + 1);
+    }
+
+    pub(super) fn may_change(&self, now: Timestamp) -> bool {
+        now >= *self.next_change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn no_change_before(&self, then: Timestamp) {
+        *self.next_change.lock().unwrap_or_else(PoisonError::into_inner) = then;
     }
 }
 

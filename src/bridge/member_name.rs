@@ -36,10 +36,15 @@ impl MemberName {
     /// The name of whoever was signed in with `typed` and is shown `page`; none if it is not where it should be.
     pub(super) fn read(&self, typed: &str, page: &str) -> Option<String> {
         let Self::Between(texts) = self else { return Some(typed.to_owned()) };
-        let (last, before) = texts.split_last()?;
-        let rest = before.iter().try_fold(page, |rest, text| Some(rest.split_once(text.as_str())?.1))?;
-        Some(plain(rest.split_once(last.as_str())?.0))
+        between(texts, page).map(plain)
     }
+}
+
+/// What stands on a page behind these texts in their order, up to the last of them.
+pub(super) fn between<'p>(texts: &[String], page: &'p str) -> Option<&'p str> {
+    let (last, before) = texts.split_last()?;
+    let rest = before.iter().try_fold(page, |rest, text| Some(rest.split_once(text.as_str())?.1))?;
+    rest.split_once(last.as_str()).map(|(found, _)| found)
 }
 
 #[cfg(test)]

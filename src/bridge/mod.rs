@@ -9,6 +9,7 @@ mod accounts;
 mod address;
 mod basic;
 mod browsers;
+mod changing;
 mod client;
 mod form;
 mod jar;
@@ -31,15 +32,20 @@ pub use accounts::{ForumAccounts, Means};
 pub use address::{AddressPattern, Asked, InvalidAddress};
 pub use basic::basic_authorization;
 pub use browsers::InBrowser;
+pub use changing::Setting as PasswordSetting;
 pub use client::{Dial, Line};
 pub use jar::{Jar, Setting, setting};
-pub use login::{Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken};
-pub use member::{Account, Accounts, Ask};
+pub use login::{
+    ChangeReport, Changed, Credentials, Forum, Login, Pause, Question, RealPause, Report, Step, Taken,
+};
+pub use member::{Account, Accounts, Ask, Left};
 pub use member_name::{MemberName, Typed};
 pub use mint::{ByName, Minter, Recipe, Unminted};
 pub use names::CookieNames;
 pub use newcomers::{Newcomer, NotKnown, Turn, Unclaimed};
-pub use preset::{Addresses, CookiePreset, FormPreset, Gap, InvalidPreset, PaceOf, Preset, Signs};
+pub use preset::{
+    Addresses, ChangePreset, CookiePreset, FormPreset, Gap, InvalidPreset, PaceOf, Preset, Signs,
+};
 pub use session::{AsWhom, ForumSession, Whose};
 pub use sign::{Seen, Sign, any_seen};
 pub use vault::{Rotated, Vault, VaultError};
@@ -127,32 +133,49 @@ impl Bridge {
         }
     }
 
-    /// Tries credentials that the member has just given, once, whatever became of others before. What works is the session's
-    /// from now on; keeping the credentials is the caller's business.
+    /// Tries credentials that the member has just given, once, whatever became of others before. What works is kept, and the
+    /// session's from now on.
+    ///
+    /// # Errors
+    /// The password can't be kept; the session goes on all the same.
     pub async fn link(
         &self,
         session: SessionId,
         member: UserId,
         credentials: &Credentials,
         visitor: &Visitor,
-    ) -> Known {
+    ) -> Result<Known, VaultError> {
         let gate = self.gate(member);
         gate.open();
         let turn = gate.turn.lock().await;
         let (_, change) = gate.standing();
         let state = self.sign_in(&gate, change, credentials, visitor).await;
+        let (state, kept) = match state {
+            State::Ready(forum) => {
+                let kept = self.0.accounts.keep(member, &credentials.password).await;
+                let forum = match &kept {
+                    Ok(()) => self.renewed(&gate, member, forum, credentials).await,
+                    Err(_) => forum,
+                };
+                (State::Ready(forum), kept)
+            }
+            state => (state, Ok(())),
+        };
         drop(turn);
         let known = state.known();
-        let (_, state) = watch::channel(state);
-        let before = self.sessions().insert(session, Entry { member, state, short_ones: 0 });
-        self.leave(before);
-        known
+        self.put(session, member, state);
+        kept.map(|()| known)
     }
 
     /// A sign-in that was made before the session is the session's from now on.
     pub fn adopt(&self, session: SessionId, member: UserId, forum: Unclaimed) {
-        let Some(forum) = forum.claim() else { return };
-        let (_, state) = watch::channel(State::Ready(forum));
+        if let Some(forum) = forum.claim() {
+            self.put(session, member, State::Ready(forum));
+        }
+    }
+
+    fn put(&self, session: SessionId, member: UserId, state: State) {
+        let (_, state) = watch::channel(state);
         let before = self.sessions().insert(session, Entry { member, state, short_ones: 0 });
         self.leave(before);
     }
@@ -249,29 +272,54 @@ impl Bridge {
     async fn attempt(&self, member: UserId, visitor: &Visitor) -> State {
         let gate = self.gate(member);
         let _turn = gate.turn.lock().await;
-        let (standing, change) = gate.standing();
-        match standing {
-            Standing::Asks(ask) => return State::Asks(ask),
-            Standing::Until(then, _) if self.0.forum.clock().now() < then => return State::Until(then),
-            Standing::Until(..) | Standing::Free => {}
-        }
-        let (credentials, stamp) = match self.0.accounts.account(member).await {
-            Account::Linked(credentials, stamp) => (credentials, stamp),
-            Account::Minted(minter, name) => {
-                let report = self.0.forum.mint(&minter, &name, visitor).await;
-                return self.settle(&gate, change, report, visitor);
+        match self.signed_in(&gate, member, visitor).await {
+            Ok((forum, Some(credentials))) => {
+                State::Ready(self.renewed(&gate, member, forum, &credentials).await)
             }
-            Account::Unknown => return State::Asks(Ask::Link),
-            Account::Refused(ask) => return State::Asks(ask),
-            Account::Unreadable => return State::Until(self.0.forum.clock().now().after(PAUSE)),
-        };
-        let state = self.sign_in(&gate, change, &credentials, visitor).await;
-        if let State::Asks(ask) = &state
-            && ask.is_of_the_account()
-        {
-            self.0.accounts.refused(member, stamp, *ask).await;
+            Ok((forum, None)) => State::Ready(forum),
+            Err(state) => state,
         }
-        state
+    }
+
+    /// A session at the forum, and with what it was made, if it took a sign-in.
+    async fn signed_in(
+        &self,
+        gate: &Gate,
+        member: UserId,
+        visitor: &Visitor,
+    ) -> Result<(Arc<ForumSession>, Option<Credentials>), State> {
+        loop {
+            let (standing, change) = gate.standing();
+            match standing {
+                Standing::Asks(ask) => return Err(State::Asks(ask)),
+                Standing::Until(then, _) if self.0.forum.clock().now() < then => {
+                    return Err(State::Until(then));
+                }
+                Standing::Until(..) | Standing::Free => {}
+            }
+            let (credentials, stamp) = match self.0.accounts.account(member).await {
+                Account::Linked(credentials, stamp) => (credentials, stamp),
+                Account::Minted(minter, name) => {
+                    let report = self.0.forum.mint(&minter, &name, visitor).await;
+                    let state = self.settle(gate, change, report, visitor);
+                    return state.ready().map(|forum| (forum, None));
+                }
+                Account::Unknown => return Err(State::Asks(Ask::Link)),
+                Account::Refused(ask) => return Err(State::Asks(ask)),
+                Account::Unreadable => return Err(State::Until(self.0.forum.clock().now().after(PAUSE))),
+            };
+            let state = self.sign_in(gate, change, &credentials, visitor).await;
+            match state {
+                // A password that was refused is given up, so this ends.
+                State::Asks(ask)
+                    if ask.is_of_the_account()
+                        && self.0.accounts.refused(member, stamp, ask).await == Left::Another =>
+                {
+                    gate.open();
+                }
+                state => return state.ready().map(|forum| (forum, Some(credentials))),
+            }
+        }
     }
 
     async fn sign_in(&self, gate: &Gate, change: u64, credentials: &Credentials, visitor: &Visitor) -> State {
@@ -296,15 +344,17 @@ impl Bridge {
             _ => {}
         }
         match (report.login, standing) {
-            (Login::SignedIn(jar), _) => {
-                let names = self.0.forum.preset().cookies.session.clone();
-                State::Ready(Arc::new(ForumSession::new(jar, names, visitor.clone(), now)))
-            }
+            (Login::SignedIn(jar), _) => State::Ready(self.session(jar, visitor)),
             (_, Standing::Asks(ask)) => State::Asks(ask),
             (_, Standing::Until(then, _)) => State::Until(then),
             // The account changed while this one was tried: the next request tries the new one.
             (_, Standing::Free) => State::Until(now),
         }
+    }
+
+    fn session(&self, jar: Jar, visitor: &Visitor) -> Arc<ForumSession> {
+        let names = self.0.forum.preset().cookies.session.clone();
+        Arc::new(ForumSession::new(jar, names, visitor.clone(), self.0.forum.clock().now()))
     }
 
     fn gate(&self, member: UserId) -> Arc<Gate> {
@@ -327,6 +377,10 @@ impl Entry {
 }
 
 impl State {
+    fn ready(self) -> Result<Arc<ForumSession>, Self> {
+        if let Self::Ready(forum) = self { Ok(forum) } else { Err(self) }
+    }
+
     fn known(&self) -> Known {
         match self {
             Self::Ready(session) => Known::Cookies(session.clone()),

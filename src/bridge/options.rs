@@ -23,6 +23,8 @@ pub struct ForumOptions {
     pub vault_key: PathBuf,
     /// How sessions are made from its database, where members become known that way.
     pub session: Option<SessionOptions>,
+    /// Whose passwords it has.
+    pub passwords: Passwords,
     /// What becomes of requests for its registration.
     pub register: Register,
     /// Where its session cookies are.
@@ -78,6 +80,15 @@ impl ForumOptions {
     pub fn ways(&self) -> impl Iterator<Item = Kind> {
         self.way.into_iter().chain(self.ways_of_rules.iter().copied())
     }
+}
+
+/// Whose passwords members have at the forum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passwords {
+    /// The gateway's, made after a member's first sign-in there. It takes a preset with a form for that.
+    Generated,
+    /// The members' own.
+    Members,
 }
 
 /// Where the cookies are by which the forum knows a member.

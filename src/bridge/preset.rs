@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use self::change::ChangePreset;
 use super::{AddressPattern, CookieNames, Kind, MemberName, Recipe, Sign};
+
+mod change;
 
 /// The presets in the binary, by name.
 const SHIPPED: [(&str, &str); 11] = [
@@ -39,6 +42,8 @@ pub struct Preset {
     pub form: Option<FormPreset>,
     /// How sessions are made from its database; needed for [`Kind::Session`].
     pub session: Option<SessionPreset>,
+    /// The form in which members change their password; needed where the gateway is to set one.
+    pub change: Option<ChangePreset>,
     /// How its answers are read.
     #[serde(default)]
     pub signs: Signs,
@@ -235,7 +240,6 @@ impl Preset {
                 );
             }
         }
-        let is_address = |address: &str| address.starts_with('/') && !address.starts_with("//");
         let addresses = [
             ("form.page", Some(&form.page)),
             ("form.action", form.action.as_ref()),
@@ -258,11 +262,16 @@ impl Preset {
         if form.check.is_some() && self.signs.signed_in.is_empty() {
             return gap("signs.signed_in", "say how the page of form.check shows a member");
         }
-        (self.cookies.session == CookieNames::default()).then_some(Gap {
-            key: "cookies.session",
-            said: "name the cookies by which the forum knows a member",
-        })
+        if self.cookies.session == CookieNames::default() {
+            return gap("cookies.session", "name the cookies by which the forum knows a member");
+        }
+        self.change.as_ref().and_then(|change| change.gap(form.check.is_some()))
     }
+}
+
+/// Whether it is an address on the forum's own host.
+fn is_address(address: &str) -> bool {
+    address.starts_with('/') && !address.starts_with("//")
 }
 
 impl Signs {

@@ -1,6 +1,8 @@
 //! The bridge before forums that answer as the real ones were seen to: each with its own fields, tokens, cookies and whims. Time is
 //! theirs and the gateway's: a clock that moves when the gateway waits.
 
+mod change_forms;
+mod changing;
 mod forums;
 mod hostile;
 mod leaving;

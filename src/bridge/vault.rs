@@ -5,30 +5,30 @@
 //! alone, has no password.
 //!
 //! ```text
-//! sealed = version 1 | which key, 8 bytes | nonce, 24 bytes | XChaCha20-Poly1305
+//! sealed = version | which key, 8 bytes | nonce, 24 bytes | XChaCha20-Poly1305 of what is [`Held`]
 //! bound to: version, member, forum; an entry moved to another member or forum does not open
 //! sealed = 0, or nothing at all: there is no password, since the forum refused it, or since the member took it back
 //! ```
 
+mod held;
 mod key_file;
+mod unlocked;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use async_trait::async_trait;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use self::held::Held;
+pub(super) use self::held::Source;
 use self::key_file::KeyFile;
-use super::login::Credentials;
-use super::member::{Account, Accounts, Ask};
+pub(super) use self::unlocked::Unlocked;
 use crate::domain::{Purpose, SealedPassword, Secret, Token, UserId, random};
 use crate::store::{Change, Store, StoreError};
 
-/// The version of what is sealed.
-const VERSION: u8 = 1;
 const KEY_ID: usize = 8;
 const NONCE: usize = 24;
 /// In place of a password that the forum refused, and of one that its member took back.
@@ -101,26 +101,27 @@ impl Key {
         XChaCha20Poly1305::new((&*key).into())
     }
 
-    fn seal(&self, user: UserId, forum: &str, password: &Secret<String>) -> Option<SealedPassword> {
+    fn seal(&self, user: UserId, forum: &str, held: &Held) -> Option<SealedPassword> {
         let nonce: [u8; NONCE] = random();
-        let payload = Payload { msg: password.expose().as_bytes(), aad: &bound_to(user, forum) };
+        let bytes = held.to_bytes()?;
+        let payload = Payload { msg: &bytes, aad: &bound_to(Held::VERSION, user, forum) };
         let closed = self.cipher().encrypt(&XNonce::from(nonce), payload).ok()?;
-        let sealed = [&[VERSION][..], &self.id(), &nonce, &closed].concat();
+        let sealed = [&[Held::VERSION][..], &self.id(), &nonce, &closed].concat();
         Some(SealedPassword { user, forum: forum.to_owned(), sealed })
     }
 
-    fn open(&self, entry: &SealedPassword) -> Option<Secret<String>> {
-        let rest = entry.sealed.strip_prefix(&[VERSION])?.strip_prefix(&self.id())?;
-        let (nonce, closed) = rest.split_first_chunk::<NONCE>()?;
-        let payload = Payload { msg: closed, aad: &bound_to(entry.user, &entry.forum) };
+    fn open(&self, entry: &SealedPassword) -> Option<Held> {
+        let (version, rest) = entry.sealed.split_first()?;
+        let (nonce, closed) = rest.strip_prefix(&self.id())?.split_first_chunk::<NONCE>()?;
+        let payload = Payload { msg: closed, aad: &bound_to(*version, entry.user, &entry.forum) };
         let bytes = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
-        std::str::from_utf8(&bytes).ok().map(|text| Secret::new(text.to_owned()))
+        Held::read(*version, &bytes)
     }
 }
 
 /// The forum comes last, so that no two of these are alike.
-fn bound_to(user: UserId, forum: &str) -> Vec<u8> {
-    [b"passgate forum password ".as_slice(), &[VERSION], &user.0, forum.as_bytes()].concat()
+fn bound_to(version: u8, user: UserId, forum: &str) -> Vec<u8> {
+    [b"passgate forum password ".as_slice(), &[version], &user.0, forum.as_bytes()].concat()
 }
 
 /// The passwords of one forum's members.
@@ -154,7 +155,12 @@ impl Vault {
 
     /// Whether there is a password of this member that can be opened.
     pub fn has(&self, user: UserId) -> Result<bool, VaultError> {
-        Ok(self.password(user)?.is_some())
+        Ok(self.held(user)?.is_some())
+    }
+
+    /// Whether the password of this member is one that the gateway has made, so that nobody knows it.
+    pub fn is_generated(&self, user: UserId) -> Result<bool, VaultError> {
+        Ok(self.held(user)?.is_some_and(|held| held.source == Source::Generated))
     }
 
     /// Whether nothing was ever tried for this member, so that the password they have typed may be.
@@ -162,8 +168,8 @@ impl Vault {
         Ok(self.entry(user)?.is_none())
     }
 
-    /// The password of a member. For signing in at the forum, and nothing else.
-    fn password(&self, user: UserId) -> Result<Option<Secret<String>>, VaultError> {
+    /// What is held for a member. For signing in at the forum, and nothing else.
+    fn held(&self, user: UserId) -> Result<Option<Held>, VaultError> {
         Ok(self.entry(user)?.and_then(|entry| self.opened(&entry)))
     }
 
@@ -171,13 +177,29 @@ impl Vault {
         Ok(self.store.forum_password(user)?.filter(|entry| entry.forum == self.forum))
     }
 
-    /// Seals a member's password, in place of the one before.
+    /// Seals a password that a member has given, in place of what was there.
     pub async fn keep(&self, user: UserId, password: &Secret<String>) -> Result<(), VaultError> {
         let _alone = self.writing.lock().await;
         if self.read().is_empty() {
             self.put_first(Key::generate())?;
         }
-        let sealed = self.read().first().and_then(|key| key.seal(user, &self.forum, password));
+        self.write(user, &Held::given(password.clone())).await
+    }
+
+    /// Makes something else of what is held for a member; `how` gives none for leaving it. Whether it was changed.
+    async fn change(
+        &self,
+        user: UserId,
+        how: impl FnOnce(Held) -> Option<Held> + Send,
+    ) -> Result<bool, VaultError> {
+        let _alone = self.writing.lock().await;
+        let Some(held) = self.held(user)?.and_then(how) else { return Ok(false) };
+        self.write(user, &held).await?;
+        Ok(true)
+    }
+
+    async fn write(&self, user: UserId, held: &Held) -> Result<(), VaultError> {
+        let sealed = self.read().first().and_then(|key| key.seal(user, &self.forum, held));
         let sealed = sealed.ok_or_else(|| self.unsealable())?;
         Ok(self.store.apply(vec![Change::PutForumPassword(sealed)]).await?)
     }
@@ -237,11 +259,11 @@ impl Vault {
     }
 
     fn resealed(&self, entry: &SealedPassword) -> Option<SealedPassword> {
-        let password = self.opened(entry)?;
-        self.read().first()?.seal(entry.user, &entry.forum, &password)
+        let held = self.opened(entry)?;
+        self.read().first()?.seal(entry.user, &entry.forum, &held)
     }
 
-    fn opened(&self, entry: &SealedPassword) -> Option<Secret<String>> {
+    fn opened(&self, entry: &SealedPassword) -> Option<Held> {
         self.read().iter().find_map(|key| key.open(entry))
     }
 
@@ -264,47 +286,6 @@ impl Vault {
     fn unsealable(&self) -> VaultError {
         VaultError::KeyFile { path: self.file.path().to_owned(), reason: "it seals nothing".to_owned() }
     }
-}
-
-/// The one way by which passwords come out, for the bridge alone.
-pub(super) struct Unlocked(pub(super) Arc<Vault>);
-
-#[async_trait]
-impl Accounts for Unlocked {
-    async fn account(&self, member: UserId) -> Account {
-        let Self(vault) = self;
-        let (user, entry) = match (vault.store.user(member), vault.entry(member)) {
-            (Ok(Some(user)), Ok(Some(entry))) => (user, entry),
-            (Ok(_), Ok(_)) => return Account::Unknown,
-            (Err(_), _) | (_, Err(_)) => return Account::Unreadable,
-        };
-        match vault.opened(&entry) {
-            Some(password) => {
-                let name = user.profile.name.to_string();
-                Account::Linked(Credentials { name, password }, stamp(&entry))
-            }
-            None if entry.sealed == REFUSED => Account::Refused(Ask::WrongPassword),
-            None => Account::Unknown,
-        }
-    }
-
-    /// A captcha and a second factor say nothing of the password: it stays, and is tried again after a restart.
-    async fn refused(&self, member: UserId, refused: u64, ask: Ask) {
-        let is_same =
-            self.0.entry(member).is_ok_and(|entry| entry.is_some_and(|entry| stamp(&entry) == refused));
-        if !is_same || !matches!(ask, Ask::WrongPassword | Ask::UnknownUser) {
-            return;
-        }
-        if let Err(error) = self.0.refuse(member).await {
-            tracing::error!(target: "passgate::store", %error, "can't note that the forum refused a password");
-        }
-    }
-}
-
-/// Which password this is: its nonce is its own.
-fn stamp(entry: &SealedPassword) -> u64 {
-    let nonce = entry.sealed.get(1 + KEY_ID..).and_then(|rest| rest.first_chunk());
-    nonce.copied().map_or(0, u64::from_le_bytes)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
 
 use super::{Streams, Trouble, password};
-use crate::bridge::options::ForumOptions;
+use crate::bridge::options::{ForumOptions, Passwords};
 use crate::bridge::{
-    Credentials, Forum, Kind, Login, Minter, Question, RealPause, Report, Step, Unminted, Visitor,
+    Credentials, Forum, Kind, Login, Minter, Question, RealPause, Report, Step, Taken, Unminted, Visitor,
 };
 use crate::config::Config;
 use crate::domain::SystemClock;
@@ -45,28 +45,40 @@ impl Doctor {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
+        let visitor = visitor(options);
         let report = match &options.session {
             Some(session) => {
                 let minter = Minter::new(session.clone(), options.preset.cookies.session.clone());
-                runtime.block_on(forum.mint(&minter, &self.name, &visitor(options)))
+                runtime.block_on(forum.mint(&minter, &self.name, &visitor))
             }
             None => {
                 let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
-                runtime.block_on(forum.sign_in(&credentials, &visitor(options)))
+                runtime.block_on(forum.sign_in(&credentials, &visitor))
             }
         };
         let Report { login, steps, name: shown } = report;
-        for taken in steps {
-            streams.data(&format!("{:<6}{}", name(taken.step), taken.said))?;
-        }
+        tell_steps(&steps, streams)?;
         if let Some(shown) = shown {
             streams.data(&format!("name  {shown}"))?;
         }
-        match told(&login) {
-            Ok(words) => streams.data(words),
-            Err(trouble) => Err(trouble),
+        streams.data(told(&login)?)?;
+        match login {
+            Login::SignedIn(jar) if options.passwords == Passwords::Generated => {
+                streams.data("and where a password is changed, of which nothing is sent:")?;
+                let found = runtime.block_on(forum.find_change_form(jar, &visitor));
+                tell_steps(found.as_ref().unwrap_or_else(|steps| steps), streams)?;
+                let words = "fine: the form is there, and a password of the gateway's can be set";
+                found.map_err(|_| Trouble::unavailable(NO_FORM)).and_then(|_| streams.data(words))
+            }
+            _ => Ok(()),
         }
     }
+}
+
+const NO_FORM: &str = "the form that changes a password is not where the preset says; compare its [change] with the forum's page";
+
+fn tell_steps(steps: &[Taken], streams: &mut Streams<'_>) -> Result<(), Trouble> {
+    steps.iter().try_for_each(|taken| streams.data(&format!("{:<6}{}", name(taken.step), taken.said)))
 }
 
 fn visitor(options: &ForumOptions) -> Visitor {

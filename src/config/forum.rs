@@ -10,7 +10,7 @@ use http::header::HOST;
 use super::passkeys::Passwords;
 use super::reader::{Reader, quoted};
 use super::server::placed;
-use super::{access, first_sign_in, preset, raw, session};
+use super::{access, first_sign_in, forum_passwords, preset, raw, session};
 use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin};
 use crate::database::DatabaseAccess;
@@ -51,6 +51,7 @@ pub(super) fn read(
     if raw.preset.is_empty() {
         first_sign_in::read(reader, &raw.first_sign_in, passwords, None, None);
         session::read(reader, raw, None, &[], database, None);
+        forum_passwords::read(reader, &raw.passwords, None, None);
         return without_a_preset(reader, raw, rules, cookies);
     }
     let preset = preset::read(reader, raw)?;
@@ -61,6 +62,7 @@ pub(super) fn read(
     something_to_hand_out(reader, cookies, &ways);
     let form = ways.iter().copied().find(|way| *way == Kind::Form);
     let first_sign_in = first_sign_in::read(reader, &raw.first_sign_in, passwords, form, Some(&preset));
+    let passwords = forum_passwords::read(reader, &raw.passwords, form, Some(&preset));
     let board = server.zip(base.as_deref());
     let board =
         board.and_then(|(server, base)| Some((server.public_url.host_str()?.to_owned(), base.to_owned())));
@@ -72,8 +74,8 @@ pub(super) fn read(
     let (server, upstream, identity) = (server?, upstream?, identity?);
     let origin = Origin::parse(&server.public_url.origin().ascii_serialization()).ok()?;
     let fields = fields(upstream, identity);
-    let (base, register, cookies, first_sign_in) = (base?, register?, cookies?, first_sign_in?);
-    let session = session?;
+    let (base, register, cookies) = (base?, register?, cookies?);
+    let (first_sign_in, passwords, session) = (first_sign_in?, passwords?, session?);
     let options = ForumOptions {
         preset,
         way,
@@ -81,6 +83,7 @@ pub(super) fn read(
         base,
         vault_key,
         session,
+        passwords,
         register,
         cookies,
         first_sign_in,

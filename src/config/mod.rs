@@ -9,6 +9,7 @@ mod access;
 mod database;
 mod first_sign_in;
 mod forum;
+mod forum_passwords;
 mod house;
 mod layers;
 mod limits;

@@ -94,6 +94,9 @@ impl fmt::Display for UserName {
 pub struct Group(String);
 
 impl Group {
+    /// The group of those who run the forum, whatever it is called there. `passkeys.rollout = "admins"` and access rules know it.
+    pub const ADMINS: &'static str = "admins";
+
     /// Reads a group name.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let name = printable(text)?;
@@ -149,6 +152,11 @@ impl Profile {
     /// The e-mail address for comparison; none if there is none, or something else in its place.
     pub fn email_key(&self) -> Option<EmailKey> {
         self.email.as_deref().and_then(EmailKey::parse)
+    }
+
+    /// Whether they are one of those who run the forum.
+    pub fn runs_the_forum(&self) -> bool {
+        self.groups.iter().any(|group| group.as_str() == Group::ADMINS)
     }
 }
 

@@ -63,6 +63,7 @@ struct Watched {
 enum Instead {
     Ask(bridge::Ask),
     Blocked,
+    ChoosePassword,
     SignIn(SignInReason),
     Back,
 }
@@ -121,6 +122,7 @@ impl Gateway {
                 rules.web.ask_for_forum(ask, &rules.web.return_to(&request.headers, &target))
             }
             Instead::Back => rules.web.go_back(&came_from(forum, request, ctx)),
+            Instead::ChoosePassword => rules.web.to_forum_password(),
             Instead::Blocked => {
                 ctx.outcome = Outcome::Failed(Problem::Denied);
                 rules.web.problem(Problem::Denied, ctx.audience, &visit(ctx, known))
@@ -175,6 +177,11 @@ impl Gateway {
         let Some(accounts) = forum.accounts.as_ref().filter(|_| way.keeps_session()) else {
             return (is_login && is_page).then_some(Instead::Back);
         };
+        // Whoever is asked there for the password so far can't tell it; a fault of the store is the forum's page to tell of.
+        let is_change = ForumRules::is_one_of(asked, &addresses.change_password);
+        if is_change && accounts.is_generated(live.user()).unwrap_or_default() {
+            return Some(if is_page { Instead::ChoosePassword } else { Instead::Blocked });
+        }
         let visitor = accounts.visitor(ctx.origin.client, &request.headers);
         match accounts.known(live.id(), live.user(), &visitor).await {
             bridge::Known::Cookies(session) => {

@@ -31,6 +31,8 @@ pub(super) struct AccountPage {
     kept: bool,
     /// Whether the account at the forum is connected; none where it need not be.
     forum: Option<bool>,
+    /// Whose password it has, where the member can choose another.
+    forum_password: Option<ForumPassword>,
     notice: Option<Notice>,
 }
 
@@ -56,6 +58,7 @@ enum Notice {
     ByLink,
     ForumConnected,
     ForumDisconnected,
+    ForumPasswordSet,
     OtherSessionsEnded,
     PasskeyAdded,
     PasskeyRemoved,
@@ -63,6 +66,16 @@ enum Notice {
     PasskeyUseAgain,
     PasskeyUseSaved,
     SessionEnded,
+}
+
+/// Whose password the forum has.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ForumPassword {
+    /// One that nobody knows.
+    Generated,
+    /// The member's own.
+    Own,
 }
 
 impl Page for AccountPage {
@@ -83,6 +96,7 @@ impl Page for AccountPage {
             Notice::ByLink,
             Notice::ForumConnected,
             Notice::ForumDisconnected,
+            Notice::ForumPasswordSet,
             Notice::PasskeyAdded,
             Notice::PasskeyRemoved,
             Notice::PasskeyRenamed,
@@ -93,6 +107,8 @@ impl Page for AccountPage {
         let mut samples = vec![Self::default(), full, Self { waits: true, ..Self::default() }];
         samples
             .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
+        let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
+        samples.extend([ForumPassword::Generated, ForumPassword::Own].map(password));
         samples.extend(notices.map(|notice| Self { notice: Some(notice), ..Self::default() }));
         samples.extend(
             PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
@@ -136,6 +152,7 @@ impl Web {
             csrf: member.proof().to_text(),
             kept: self.has_kept(request.headers(), visit),
             forum: self.is_forum_connected(&member, visit)?,
+            forum_password: self.forum_password(&member, visit)?,
             waits: false,
             notice: notice(request),
         };
@@ -195,6 +212,7 @@ fn notice(request: &Request<Bytes>) -> Option<Notice> {
         "by-link" => Notice::ByLink,
         "forum-connected" => Notice::ForumConnected,
         "forum-disconnected" => Notice::ForumDisconnected,
+        "forum-password-set" => Notice::ForumPasswordSet,
         "other-sessions-ended" => Notice::OtherSessionsEnded,
         "passkey-added" => Notice::PasskeyAdded,
         "passkey-removed" => Notice::PasskeyRemoved,

@@ -18,6 +18,10 @@ pub(super) enum Event {
     ForumConnected,
     /// A member took that back.
     ForumDisconnected,
+    /// A member chose a password for the forum, which has it now.
+    ForumPasswordChosen,
+    /// That came to nothing, or it is not known yet.
+    ForumPasswordNotChosen(&'static str),
     /// The forum did not take a member's password, or something came in between.
     ForumRefused(&'static str),
     /// A member's form of so many bytes came too late and waits for them.
@@ -79,6 +83,8 @@ impl Event {
             Self::Confirmed => "confirmed",
             Self::ForumConnected => "forum-connected",
             Self::ForumDisconnected => "forum-disconnected",
+            Self::ForumPasswordChosen => "forum-password-chosen",
+            Self::ForumPasswordNotChosen(_) => "forum-password-not-chosen",
             Self::ForumRefused(_) => "forum-refused",
             Self::FormDiscarded(_) => "form-discarded",
             Self::FormKept(_) => "form-kept",
@@ -107,9 +113,10 @@ impl Event {
             Self::SignInRefused(RefusedBecause::SharedEmail) => Some("shared-e-mail"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
-            Self::PasskeyRefused { code, .. } | Self::FormNotKept(code) | Self::ForumRefused(code) => {
-                Some(code)
-            }
+            Self::PasskeyRefused { code, .. }
+            | Self::FormNotKept(code)
+            | Self::ForumPasswordNotChosen(code)
+            | Self::ForumRefused(code) => Some(code),
             Self::PasskeyUseChosen(PasskeyFor { signing_in, sensitive_actions }) => {
                 Some(match (signing_in, sensitive_actions) {
                     (false, false) => "nothing",

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
 
+use super::account::ForumPassword;
 use super::audit::{self, Event};
 use super::pages::Page;
 use super::request::in_query;
@@ -28,6 +29,10 @@ pub(super) struct ForumPage {
     csrf: String,
     return_to: String,
     username: String,
+    /// Whether a password that is given is replaced by one that nobody knows.
+    generates: bool,
+    /// Whether the forum has such a one of this member.
+    is_generated: bool,
     trouble: Option<Trouble>,
 }
 
@@ -93,7 +98,10 @@ impl Page for ForumPage {
 
     fn samples() -> Vec<Self> {
         let trouble = |trouble| Self { trouble: Some(trouble), ..Self::default() };
-        std::iter::once(Self::default()).chain(Trouble::ALL.map(trouble)).collect()
+        let plain = [(false, false), (true, false), (true, true)];
+        let plain =
+            plain.map(|(generates, is_generated)| Self { generates, is_generated, ..Self::default() });
+        plain.into_iter().chain(Trouble::ALL.map(trouble)).collect()
     }
 }
 
@@ -120,7 +128,7 @@ impl Web {
         }
         let why = in_query(request, "why");
         let trouble = Trouble::ALL.into_iter().find(|trouble| trouble.code() == why);
-        Ok(self.show_forum(StatusCode::OK, trouble, &member, &return_to, visit))
+        self.show_forum(StatusCode::OK, trouble, &member, &return_to, visit)
     }
 
     pub(super) async fn connect_forum(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
@@ -133,6 +141,10 @@ impl Web {
         }
         if form.text("choice") == "without" {
             forum.go_without(member.session.id());
+            return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+        }
+        if form.text("choice") == "again" {
+            forum.try_again(member.session.id(), member.session.user());
             return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
         }
         let password = form.secret("password");
@@ -151,10 +163,10 @@ impl Web {
                 trouble
             }
         };
-        Ok(match trouble {
-            None => self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()),
+        match trouble {
+            None => Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str())),
             Some(trouble) => self.show_forum(trouble.status(), Some(trouble), &member, &return_to, visit),
-        })
+        }
     }
 
     pub(super) async fn disconnect_forum(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
@@ -163,6 +175,10 @@ impl Web {
         self.member_form(request, &member)?;
         if let Some(first) = self.passkey_first(&member, &self.account()) {
             return Ok(first);
+        }
+        // Nobody could get in there any more but by the forum's mail for lost passwords.
+        if forum.is_generated(member.session.user()).map_err(|error| vault_failed(&error, visit))? {
+            return Ok(self.to_forum_password());
         }
         let done = forum.disconnect(member.session.id(), member.session.user()).await;
         done.map_err(|error| vault_failed(&error, visit))?;
@@ -222,6 +238,22 @@ impl Web {
         forum.is_connected(member.session.user()).map_err(|error| vault_failed(&error, visit))
     }
 
+    /// Whose password the forum has, where the member can choose another.
+    pub(super) fn forum_password(
+        &self,
+        member: &Member<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<Option<ForumPassword>, Problem> {
+        let Some(forum) = self.parts.forum.as_ref().filter(|forum| forum.can_set_passwords()) else {
+            return Ok(None);
+        };
+        let is_generated = forum.is_generated(member.session.user());
+        Ok(match is_generated.map_err(|error| vault_failed(&error, visit))? {
+            true => Some(ForumPassword::Generated),
+            false => forum.replaces_password_of(&member.session.profile()).then_some(ForumPassword::Own),
+        })
+    }
+
     fn forum(&self) -> Result<&Arc<ForumAccounts>, Problem> {
         self.parts.forum.as_ref().filter(|forum| forum.takes_passwords()).ok_or(Problem::NotFound)
     }
@@ -233,18 +265,22 @@ impl Web {
         member: &Member<'_>,
         return_to: &ReturnTo,
         visit: &Visit<'_>,
-    ) -> Response<Bytes> {
+    ) -> Reply {
+        let forum = self.forum()?;
+        let is_generated = forum.is_generated(member.session.user());
         let page = ForumPage {
             csrf: member.proof().to_text(),
             return_to: return_to.to_string(),
             username: member.session.profile().name.to_string(),
+            generates: forum.replaces_password_of(&member.session.profile()),
+            is_generated: is_generated.map_err(|error| vault_failed(&error, visit))?,
             trouble,
         };
-        self.page(status, &page, visit)
+        Ok(self.page(status, &page, visit))
     }
 }
 
-fn vault_failed(error: &VaultError, visit: &Visit<'_>) -> Problem {
+pub(super) fn vault_failed(error: &VaultError, visit: &Visit<'_>) -> Problem {
     tracing::error!(request_id = visit.request_id, %error, "a password for the forum can't be kept or read");
     Problem::StoreFailed
 }

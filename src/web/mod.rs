@@ -9,6 +9,7 @@ mod audience;
 mod audit;
 mod first_sign_in;
 mod forum;
+mod forum_password;
 mod kept;
 mod letters;
 mod link;
@@ -125,6 +126,7 @@ enum Route<'r> {
     EndSession,
     Forum,
     ForumDisconnect,
+    ForumPassword,
     Home,
     Kept,
     KeptDiscard,
@@ -146,6 +148,7 @@ impl<'r> Route<'r> {
             "/account/end-session" => Self::EndSession,
             "/account/forum" => Self::Forum,
             "/account/forum/disconnect" => Self::ForumDisconnect,
+            "/account/forum/password" => Self::ForumPassword,
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
@@ -169,7 +172,9 @@ impl<'r> Route<'r> {
             | Self::ForumDisconnect
             | Self::KeptDiscard
             | Self::KeptSend => "POST",
-            Self::Forum | Self::Link | Self::Login | Self::Logout | Self::Setup => "GET, HEAD, POST",
+            Self::Forum | Self::ForumPassword | Self::Link | Self::Login | Self::Logout | Self::Setup => {
+                "GET, HEAD, POST"
+            }
             Self::Passkeys(route) => route.allow(),
         }
     }
@@ -205,6 +210,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
             (&Method::GET | &Method::HEAD, Route::Forum) => self.forum_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::ForumPassword) => self.forum_password_page(visit),
             (&Method::GET | &Method::HEAD, Route::Home) => {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }
@@ -217,6 +223,7 @@ impl Web {
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
             (&Method::POST, Route::Forum) => self.connect_forum(request, visit).await,
             (&Method::POST, Route::ForumDisconnect) => self.disconnect_forum(request, visit).await,
+            (&Method::POST, Route::ForumPassword) => self.choose_forum_password(request, visit).await,
             (&Method::POST, Route::KeptDiscard) => self.discard_kept(request, visit),
             (&Method::POST, Route::KeptSend) => self.send_kept(request, visit),
             (&Method::POST, Route::Link) => self.sign_in_by_link(request, visit).await,

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::account::AccountPage;
 use super::assets::Assets;
 use super::forum::ForumPage;
+use super::forum_password::ForumPasswordPage;
 use super::kept::KeptPage;
 use super::link::LinkPage;
 use super::login::LoginPage;
@@ -29,9 +30,10 @@ use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
+    ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
     ("kept.html", include_str!("../../assets/templates/kept.html")),
@@ -142,6 +144,7 @@ impl Pages {
         self.try_page::<AddPasskeyPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
         self.try_page::<ForumPage>()?;
+        self.try_page::<ForumPasswordPage>()?;
         self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LinkPage>()?;

@@ -16,9 +16,9 @@ use crate::program::Program;
 use crate::spirit::spirit;
 use crate::support::gateway::{Gateway, Settings};
 
-const RIGHT: &str = "Wonder-land.2049";
+pub(crate) const RIGHT: &str = "Wonder-land.2049";
 
-fn forum(preset: &str, program: &Program) -> Forum {
+pub(crate) fn forum(preset: &str, program: &Program) -> Forum {
     let preset = Preset::shipped(preset).unwrap();
     Forum::new(preset, "/", Arc::new(vec![program.address()]), Arc::new(SystemClock), Arc::new(RealPause))
 }
@@ -28,7 +28,7 @@ fn visitor(origin: &str) -> Visitor {
         .with(USER_AGENT, HeaderValue::from_static("Mozilla/5.0 (X11) Firefox/140.0"))
 }
 
-async fn sign_in(forum: &Forum, origin: &str, name: &str, password: &str) -> Report {
+pub(crate) async fn sign_in(forum: &Forum, origin: &str, name: &str, password: &str) -> Report {
     let credentials = Credentials { name: name.to_owned(), password: Secret::new(password.to_owned()) };
     forum.sign_in(&credentials, &visitor(origin)).await
 }
@@ -152,12 +152,12 @@ async fn a_member_of_a_forum_in_python_whom_nobody_knows_here_signs_in_with_thei
 }
 
 /// `passgate doctor` on a forum, with what it ends with and what it says.
-fn doctor(program: &Program, name: &str, password: &str) -> (Option<i32>, String) {
+pub(crate) fn doctor(program: &Program, name: &str, password: &str, more: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     let upstream = format!("http://{}", program.address());
     let text = format!(
-        "[server]\npublic_url = \"http://localhost:8080\"\ndata_dir = {:?}\n[upstream]\nurl = {upstream:?}\n[forum]\npreset = \"spirit\"\n",
+        "[server]\npublic_url = \"http://localhost:8080\"\ndata_dir = {:?}\n[upstream]\nurl = {upstream:?}\n[forum]\npreset = \"spirit\"\n{more}\n",
         folder.path().join("data")
     );
     fs::write(&file, text).unwrap();
@@ -178,11 +178,11 @@ fn doctor(program: &Program, name: &str, password: &str) -> (Option<i32>, String
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_signs_in_at_a_forum_in_python_and_says_each_step_and_what_went_wrong() {
     let program = spirit().await;
-    let (code, said) = doctor(&program, "alice", RIGHT);
+    let (code, said) = doctor(&program, "alice", RIGHT, "");
     assert_eq!(code, Some(0), "{said}");
     let steps = ["page  200 ", "post  302 ", "check 200 ", "name  alice\n", "fine: "];
     assert!(steps.iter().all(|step| said.contains(step)), "{said}");
-    let (code, said) = doctor(&program, "alice", "wrong");
+    let (code, said) = doctor(&program, "alice", "wrong", "");
     assert_eq!(code, Some(65), "{said}");
     assert!(said.contains("refused the password"), "{said}");
     assert!(!said.contains(RIGHT) && !said.contains("sessionid="), "{said}");

@@ -15,6 +15,7 @@ mod databases;
 mod dokuwiki;
 mod forward_auth;
 mod front;
+mod generated;
 mod program;
 #[expect(dead_code, reason = "shared with tests/process, which uses all of it")]
 #[path = "../process/site.rs"]

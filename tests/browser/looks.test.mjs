@@ -5,11 +5,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { attachDevice, signIn, startBrowser, visit } from "./demo.mjs";
+import { CHANGE, startForum } from "./forum.mjs";
 import { startGateway } from "./gateway.mjs";
 import { looksWell } from "./looks.mjs";
 import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member.mjs";
 
-let gateway, withoutForum, required, passkeysOnly, bridged, browser, alice;
+let gateway, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
   gateway = await startGateway();
@@ -18,13 +19,16 @@ before(async () => {
   passkeysOnly = await startGateway({ more: "[password]\nenabled = false" });
   const newcomers = 'first_sign_in = "create"\n[forum.override]\nform = { name = ["<h1>", "</h1>"] }';
   bridged = await startGateway({ more: `[forum]\npreset = "generic-form"\n${newcomers}` });
+  forum = await startForum();
+  const generated = `[forum]\npreset = "generic-form"\npasswords = "generated"\n[forum.override]\n${CHANGE}`;
+  generating = await startGateway({ upstream: forum.url, more: generated });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
 
 after(async () => {
   await browser?.close();
-  for (const site of [gateway, withoutForum, required, passkeysOnly, bridged]) await site?.stop();
+  for (const site of [gateway, withoutForum, required, passkeysOnly, bridged, generating, forum]) await site?.stop();
 });
 
 /** Our pages by name: where each is, and what to do there. */
@@ -119,6 +123,31 @@ const BRIDGED = {
   "account-with-forum": async (page) => page.goto(ACCOUNT),
 };
 
+/** Before a forum whose password nobody knows, one page after the other. */
+const GENERATED = {
+  "account-with-generated-password": async (page, { name, password }) => {
+    await page.goto(ACCOUNT);
+    await signIn(page, name, password);
+    await page.goto(ACCOUNT);
+    await page.getByText("nobody knows").waitFor();
+  },
+  "forum-link-again": async (page) => page.goto(`${ACCOUNT}/forum`),
+  "forum-password": async (page) => {
+    await page.goto(ACCOUNT);
+    await page.getByRole("link", { name: "Set a forum password of your own" }).click();
+  },
+  "forum-password-unusable": async (page) => {
+    await page.getByLabel("New password for the forum").fill(" a password with a blank before it");
+    await button(page, "Set this password").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "account-with-chosen-password": async (page) => {
+    await page.getByLabel("New password for the forum").fill("a password of my own");
+    await button(page, "Set this password").click();
+    await page.getByText("The forum has your new password").waitFor();
+  },
+};
+
 /** The same for a new member with a passkey, one page after the other. */
 const WITH_PASSKEY = {
   welcome: async (page, { name, password }) => {
@@ -187,11 +216,12 @@ test("a passkey required, no passwords, and a forum to be signed in at", async (
   for (const [site, pages] of [
     [required, REQUIRED],
     [bridged, BRIDGED],
+    [generating, GENERATED],
     [passkeysOnly, PASSKEYS_ONLY],
   ]) {
     const { context, page, troubles } = await visit(browser, site);
     await attachDevice(context, page);
-    const member = await site.addMember("admins");
+    const member = await site.addMember(site === generating ? "members" : "admins");
     for (const [name, open] of Object.entries(pages)) {
       await open(page, member);
       await looksWell(page, name);

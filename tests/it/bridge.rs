@@ -3,6 +3,7 @@
 mod cookies;
 mod first_sign_in;
 mod forum;
+mod generated;
 mod minted;
 mod rules;
 mod tls;

@@ -4,8 +4,6 @@ use super::shapes::{Draft, Rank};
 use crate::auth::passwords::{Columns, Source, read};
 use crate::domain::{EmailKey, Group, UserName, UserState};
 
-/// The group of those who run the forum, whatever it is called there. `passkeys.rollout = "admins"` and access rules know it.
-const ADMINS: &str = "admins";
 const MODERATORS: &str = "moderators";
 
 /// A member to be made an account of.
@@ -95,7 +93,7 @@ fn groups(ranks: Vec<Rank>, notes: &mut Vec<String>) -> (Vec<Group>, Option<&'st
     let mut groups = Vec::new();
     for rank in ranks {
         let name = match rank {
-            Rank::Admins => ADMINS.to_owned(),
+            Rank::Admins => Group::ADMINS.to_owned(),
             Rank::Moderators => MODERATORS.to_owned(),
             Rank::Named(name) => name,
             Rank::Nobody => continue,

@@ -7,7 +7,7 @@ use super::*;
 fn fill(page: &str, fixed: &[(&str, &str)]) -> Result<Post, NoForm> {
     let fixed: BTreeMap<String, String> =
         fixed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let filling = Filling { user: ("u", "me"), password: ("p", "pw"), fixed: &fixed };
+    let filling = Filling { fields: &[("u", "me"), ("p", "pw")], fixed: &fixed };
     Page::read(page.as_bytes(), None).fill(filling)
 }
 
@@ -59,7 +59,7 @@ fn of_several_forms_the_one_with_name_and_password_is_taken() {
         assert_eq!(fill(&page, &[]).unwrap().action, "/login");
     }
     assert_eq!(fill(quick, &[]), Err(NoForm::Missing));
-    assert_eq!(fill(reauth, &[]), Err(NoForm::NoName));
+    assert_eq!(fill(reauth, &[]), Err(NoForm::Other));
     assert_eq!(fill(OWN, &[]), Err(NoForm::Missing), "fields outside a form are nobody's");
 }
 
@@ -76,7 +76,7 @@ fn the_pages_own_letters_are_used() {
                 <input name=p><input type=hidden name=t value=\"";
     let page = [page.as_bytes(), b"\xe9\"></form>"].concat();
     let fixed = BTreeMap::new();
-    let filling = Filling { user: ("u", "é"), password: ("p", "ł"), fixed: &fixed };
+    let filling = Filling { fields: &[("u", "é"), ("p", "ł")], fixed: &fixed };
     let in_page = Page::read(&page, None).fill(filling).unwrap().body;
     assert_eq!(in_page, "t=%E9&u=%E9&p=%26%23322%3B", "a letter it has not goes as browsers write it");
     let in_header = Page::read(&page, Some("utf-8")).fill(filling).unwrap().body;
@@ -88,7 +88,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), charset in "[a-z0-9-]{0,12}") {
         let fixed = BTreeMap::new();
         let page = Page::read(&bytes, Some(&charset));
-        let _ = page.fill(Filling { user: ("u", "é"), password: ("p", "x"), fixed: &fixed });
+        let _ = page.fill(Filling { fields: &[("u", "é"), ("p", "x")], fixed: &fixed });
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Minter;
-use crate::bridge::{Account, Accounts, Ask};
+use crate::bridge::{Account, Accounts, Ask, Left};
 use crate::domain::UserId;
 use crate::store::Store;
 
@@ -33,5 +33,7 @@ impl Accounts for ByName {
     }
 
     /// There is nothing that could be refused.
-    async fn refused(&self, _: UserId, _: u64, _: Ask) {}
+    async fn refused(&self, _: UserId, _: u64, _: Ask) -> Left {
+        Left::Nothing
+    }
 }

@@ -64,7 +64,7 @@ async fn whatever_ends_a_session_here_ends_it_at_the_forum_once() {
         world.server.wait_for(|calls| leaves(calls) == at + 1).await;
     }
     let before = session(world.known(1, 1).await);
-    world.bridge.link(id, UserId([1; 16]), &credentials(NAME, PASSWORD), &visitor(1)).await;
+    world.bridge.link(id, UserId([1; 16]), &credentials(NAME, PASSWORD), &visitor(1)).await.unwrap();
     assert!(before.is_over(), "of two sign-ins of a session the first is over");
     world.server.wait_for(|calls| leaves(calls) == 4).await;
 }

@@ -102,7 +102,9 @@ impl Accounts for Names {
         Account::Minted(Arc::clone(&self.0), "alice".to_owned())
     }
 
-    async fn refused(&self, _: UserId, _: u64, _: Ask) {}
+    async fn refused(&self, _: UserId, _: u64, _: Ask) -> Left {
+        Left::Nothing
+    }
 }
 
 async fn known(bridge: &Bridge, session: u8) -> Known {

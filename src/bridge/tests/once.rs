@@ -19,11 +19,12 @@ impl Accounts for Memory {
         self.0.lock().unwrap().get(&member).cloned().unwrap_or(Account::Unknown)
     }
 
-    async fn refused(&self, member: UserId, stamp: u64, ask: Ask) {
+    async fn refused(&self, member: UserId, stamp: u64, ask: Ask) -> Left {
         let mut accounts = self.0.lock().unwrap();
         if matches!(accounts.get(&member), Some(Account::Linked(_, known)) if *known == stamp) {
             accounts.insert(member, Account::Refused(ask));
         }
+        Left::Nothing
     }
 }
 
@@ -162,9 +163,9 @@ async fn who_has_no_forum_account_linked_is_asked_and_the_forum_is_left_alone() 
     assert_eq!(ask(&world.known(1, 1).await), Some(Ask::Link));
     assert!(world.server.calls().is_empty());
     let (id, member) = (TokenHash([1; 32]), UserId([1; 16]));
-    let wrong = world.bridge.link(id, member, &credentials(NAME, "wrong"), &visitor(1)).await;
+    let wrong = world.bridge.link(id, member, &credentials(NAME, "wrong"), &visitor(1)).await.unwrap();
     assert_eq!(ask(&wrong), Some(Ask::WrongPassword));
-    let linked = world.bridge.link(id, member, &credentials(NAME, PASSWORD), &visitor(1)).await;
+    let linked = world.bridge.link(id, member, &credentials(NAME, PASSWORD), &visitor(1)).await.unwrap();
     let session_of_link = session(linked);
     assert!(Arc::ptr_eq(&session_of_link, &session(world.known(1, 1).await)));
     assert_eq!(world.server.posts(), 2);

@@ -14,4 +14,4 @@ pub(super) use phpbb::phpbb;
 pub(super) use punbb::punbb;
 pub(super) use smf::smf;
 
-const INPUT: &str = "<input type=\"hidden\" name=";
+pub(super) const INPUT: &str = "<input type=\"hidden\" name=";

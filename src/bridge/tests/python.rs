@@ -45,7 +45,7 @@ pub(super) fn flaskbb() -> Fake {
 
 /// django-spirit: Origin is compared with Host and scheme, five tries in five minutes, `Set-Cookie` with two blanks.
 pub(super) fn spirit() -> Fake {
-    let (mut tries, mut is_live) = (0, false);
+    let (mut tries, mut is_live) = (Vec::new(), false);
     Box::new(move |call: &Call| {
         let is_member = is_live && call.cookie("sessionid") == "member";
         let own = format!("{}://{}", call.header("x-forwarded-proto"), call.header("host"));
@@ -83,8 +83,9 @@ pub(super) fn spirit() -> Fake {
         if !is_own || call.field("csrfmiddlewaretoken") != "masked" || call.cookie("csrftoken") != "secret" {
             return Reply::page("CSRF verification failed.").status(403);
         }
-        tries += 1;
-        if tries > 5 {
+        tries.retain(|at| call.seconds() < at + 300);
+        tries.push(call.seconds());
+        if tries.len() > 5 {
             return Reply::to("/user/login/");
         }
         if !is_right(call.field("username"), call.field("password")) {

@@ -68,12 +68,17 @@ impl Call {
 
 /// What it answers.
 #[derive(Debug)]
-pub(super) struct Reply(http::Response<Full<Bytes>>);
+pub(super) struct Reply(http::Response<Full<Bytes>>, String);
 
 impl Reply {
     pub(super) fn page(body: impl Into<String>) -> Self {
-        Self(http::Response::new(Full::new(body.into().into())))
+        let body = body.into();
+        Self(http::Response::new(Full::new(body.clone().into())), body)
             .with("content-type", "text/html; charset=utf-8")
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.1
     }
 
     pub(super) fn to(location: &str) -> Self {

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::*;
+use crate::bridge::member::{Account, Accounts, Ask};
 use crate::domain::{PasskeyFor, Profile, Timestamp, User, UserName, UserState};
 use crate::store::{MemoryStore, SledStore};
 
@@ -48,7 +49,29 @@ fn secret(text: &str) -> Secret<String> {
 }
 
 fn revealed(vault: &Vault, user: UserId) -> Option<String> {
-    vault.password(user).unwrap().map(|password| password.expose().clone())
+    vault.revealed(user).map(|(password, ..)| password)
+}
+
+impl Vault {
+    /// What is held for a member: the password, whose it is, and the one that is to follow.
+    pub(in crate::bridge) fn revealed(&self, user: UserId) -> Option<(String, Source, Option<String>)> {
+        let text = |password: &Secret<String>| password.expose().clone();
+        let held = self.held(user).unwrap();
+        held.map(|held| (text(&held.password), held.source, held.next.map(|(next, _)| text(&next))))
+    }
+
+    /// Puts a password as it was sealed when there was nothing but the password.
+    pub(in crate::bridge) async fn put_first_version(&self, user: UserId, password: &str) {
+        let nonce: [u8; NONCE] = random();
+        let sealed = {
+            let keys = self.read();
+            let payload = Payload { msg: password.as_bytes(), aad: &bound_to(1, user, &self.forum) };
+            let closed = keys[0].cipher().encrypt(&XNonce::from(nonce), payload).unwrap();
+            [&[1][..], &keys[0].id(), &nonce, &closed].concat()
+        };
+        let entry = SealedPassword { user, forum: self.forum.clone(), sealed };
+        self.store.apply(vec![Change::PutForumPassword(entry)]).await.unwrap();
+    }
 }
 
 /// Two members with passwords, and where the key lies.
@@ -212,16 +235,17 @@ async fn a_deleted_member_has_no_password_and_gets_none() {
 #[tokio::test]
 async fn a_refused_password_is_forgotten_unless_it_has_changed_meanwhile() {
     let (_folder, _store, vault) = vault().await;
-    let vault = Unlocked(Arc::new(vault));
-    let Account::Linked(credentials, stamp) = vault.account(ann()).await else { panic!("no account") };
+    let vault = Arc::new(vault);
+    let unlocked = Unlocked::new(Arc::clone(&vault), None);
+    let Account::Linked(credentials, stamp) = unlocked.account(ann()).await else { panic!("no account") };
     assert_eq!((credentials.name.as_str(), credentials.password.expose().as_str()), ("Ann", PASSWORD));
-    vault.0.keep(ann(), &secret("newer")).await.unwrap();
-    vault.refused(ann(), stamp, Ask::WrongPassword).await;
-    assert_eq!(revealed(&vault.0, ann()).as_deref(), Some("newer"));
-    let Account::Linked(_, stamp) = vault.account(ann()).await else { panic!("no account") };
-    vault.refused(ann(), stamp, Ask::Captcha).await;
-    assert_eq!(revealed(&vault.0, ann()).as_deref(), Some("newer"));
-    vault.refused(ann(), stamp, Ask::WrongPassword).await;
-    assert!(matches!(vault.account(ann()).await, Account::Refused(Ask::WrongPassword)));
-    assert_eq!((revealed(&vault.0, ann()), vault.0.is_untried(ann()).unwrap()), (None, false));
+    vault.keep(ann(), &secret("newer")).await.unwrap();
+    unlocked.refused(ann(), stamp, Ask::WrongPassword).await;
+    assert_eq!(revealed(&vault, ann()).as_deref(), Some("newer"));
+    let Account::Linked(_, stamp) = unlocked.account(ann()).await else { panic!("no account") };
+    unlocked.refused(ann(), stamp, Ask::Captcha).await;
+    assert_eq!(revealed(&vault, ann()).as_deref(), Some("newer"));
+    unlocked.refused(ann(), stamp, Ask::WrongPassword).await;
+    assert!(matches!(unlocked.account(ann()).await, Account::Refused(Ask::WrongPassword)));
+    assert_eq!((revealed(&vault, ann()), vault.is_untried(ann()).unwrap()), (None, false));
 }

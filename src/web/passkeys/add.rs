@@ -97,7 +97,11 @@ impl Web {
     }
 
     /// To the sign-in page, and back.
-    pub(super) fn to_login(&self, return_to: &ReturnTo, reason: SignInReason) -> http::Response<Bytes> {
+    pub(in crate::web) fn to_login(
+        &self,
+        return_to: &ReturnTo,
+        reason: SignInReason,
+    ) -> http::Response<Bytes> {
         self.outbound.redirect(StatusCode::SEE_OTHER, &self.login_address(return_to, reason))
     }
 }

@@ -21,6 +21,14 @@ user_field = "user"
 password_field = "pass"
 check = "/"
 name = ["Hello ", " at "]
+[change]
+page = "/password?of={number}"
+number = ["data-id='", "'"]
+old_field = "old"
+new_field = "new"
+confirm_field = "again"
+success = [{ status = 302, location = "/changed" }]
+refused = [{ field = "new" }]
 [signs]
 success = [{ status = 302, cookie = "fsid", not_value = "guest*" }]
 throttled = [{ status = 429 }]
@@ -34,6 +42,7 @@ session = ["fsid"]
 login = ["/login"]
 logout = ["/logout"]
 register = ["/register"]
+change_password = ["/password", "/settings?action=password"]
 admin = ["/adm"]
 "#;
 
@@ -48,6 +57,8 @@ pub(super) struct State {
     /// What the next answer to `/renew` waits for.
     pub(super) hold: Option<Arc<Notify>>,
     pub(super) is_away: bool,
+    /// Whether it takes no other password.
+    pub(super) keeps_passwords: bool,
     made: usize,
 }
 
@@ -133,6 +144,8 @@ impl State {
                 let cookies = format!("Set-Cookie: fsid=old; Path=/\r\nSet-Cookie: fsid={value}; Path=/\r\n");
                 page(200, &cookies, &format!("Hello {name} <a href='/logout?t={name}'>Log out</a>"))
             }
+            ("GET", "/password", Some(name)) => change_form(name),
+            ("POST", "/password", Some(name)) => self.change_password(name.clone(), &heard.body.bytes),
             // A guest's session.
             ("GET", "/visit", None) => {
                 self.made += 1;
@@ -142,7 +155,7 @@ impl State {
             (_, _, Some(name)) => page(
                 200,
                 "Set-Cookie: theme=dark; Path=/\r\n",
-                &format!("Hello {name} at {path}! <a href='/logout?t={name}'>Log out</a>"),
+                &format!("Hello {name} at {path}! <a data-id='7' href='/logout?t={name}'>Log out</a>"),
             ),
             (_, _, None) => page(200, "", "Hello guest! <a href='/login'>Log in</a>"),
         };
@@ -163,6 +176,16 @@ impl State {
         page(200, &format!("Set-Cookie: fsid={guest}; Path=/\r\n"), &form)
     }
 
+    fn change_password(&mut self, name: String, body: &[u8]) -> String {
+        let fields: BTreeMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
+        let is_right = fields["token"] == format!("c-{name}") && self.passwords[&name] == fields["old"];
+        if self.keeps_passwords || !is_right || fields["new"] != fields["again"] {
+            return change_form(&name);
+        }
+        self.passwords.insert(name, fields["new"].clone());
+        page(302, "Location: /changed\r\n", "")
+    }
+
     fn log_in(&mut self, cookie: Option<&str>, body: &[u8]) -> String {
         let fields: BTreeMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
         let expected = format!("t-{}", cookie.unwrap_or_default());
@@ -181,6 +204,16 @@ impl State {
         let cookies = format!("Set-Cookie: fsid={value}; Path=/; HttpOnly\r\nLocation: /\r\n");
         page(302, &cookies, "")
     }
+}
+
+fn change_form(name: &str) -> String {
+    let field = |name| format!("<input type=password name={name}>");
+    let fields = ["old", "new", "again"].map(field).concat();
+    page(
+        200,
+        "",
+        &format!("<form method=post>{fields}<input type=hidden name=token value='c-{name}'></form>"),
+    )
 }
 
 fn folded(name: &str) -> String {
