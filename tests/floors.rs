@@ -91,6 +91,7 @@ const HOMES: [(&str, &[&str]); 47] = [
             "domain/passkey.rs",
             "domain/secret.rs",
             "sample/",
+            "server/audit_log",
             "store/backup.rs",
             "store/sled",
             "web/assets.rs",

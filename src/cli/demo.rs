@@ -53,7 +53,7 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let sockets = Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], admin: None };
     let port = sockets.addresses().first().map_or_else(|| listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
-    let _log = start_log(&config.log).map_err(Trouble::unavailable)?;
+    let _log = start_log(&config.log, &config.server.data_dir).map_err(Trouble::unavailable)?;
     let services = Services::open(&config, Arc::new(SystemClock))?;
     let members = add_members(&services).await?;
     let serving_forum = forum.spawn();
@@ -75,7 +75,7 @@ fn configuration(listen: SocketAddr, port: u16, upstream: SocketAddr) -> Result<
          [identity]\nencoding = \"utf-8\"\n\
          [pages]\nsite_name = \"The Sample Forum\"\n\
          [store]\nbackend = \"memory\"\n\
-         [log]\nlevel = \"warn\"\n"
+         [log]\nlevel = \"warn\"\naudit = false\n"
     );
     Config::from_toml_str(&text).map_err(Trouble::from)
 }

@@ -3,6 +3,7 @@
 //! A command that is about accounts, passkeys or sessions asks the running gateway through its admin socket; if none runs, it opens
 //! the store itself. No command takes or prints a password as an argument.
 
+mod audit;
 mod backup;
 mod check;
 mod demo;
@@ -53,6 +54,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// See what matters to security, and whether the log of it is whole
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Copy everything that is kept but sessions into a file, while the gateway runs or not
     Backup(backup::Backup),
     /// Check the configuration and tell every problem at once
@@ -129,6 +133,7 @@ impl Cli {
         };
         let config = Config::load(self.config.as_deref(), &overrides)?;
         match self.action {
+            Action::Audit(audit) => audit.run(&config, streams),
             Action::Backup(backup) => backup.run(&config, streams),
             Action::Check(check) => check.run(&config, streams),
             Action::Demo { .. } => Ok(()),

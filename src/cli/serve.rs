@@ -16,7 +16,8 @@ use crate::server::{StopSignals, private_folder, runtime, start_log};
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
 pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
-    let _log = start_log(&config.log).map_err(|error| Trouble::new(Exit::Configuration, error))?;
+    let _log = start_log(&config.log, &config.server.data_dir)
+        .map_err(|error| Trouble::new(Exit::Configuration, error))?;
     runtime(config.server.threads).map_err(Trouble::unavailable)?.block_on(serve(config, file))
 }
 
@@ -107,7 +108,9 @@ impl Reload {
     async fn at_each(&self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
             match self.now().await {
-                Ok(notes) => tracing::info!(target: "passgate::server", notes = notes.join("; "), "reloaded"),
+                Ok(notes) => {
+                    tracing::info!(target: "passgate::audit", event = "reloaded", notes = notes.join("; "), "reloaded")
+                }
                 Err(problems) => tracing::error!(
                     target: "passgate::server",
                     problems = problems.join("\n"),

@@ -148,7 +148,7 @@ pub(super) fn log(reader: &mut Reader<'_>, raw: &raw::Log) -> Option<LogOptions>
             "\"info\" writes one line a request",
         ),
     };
-    Some(LogOptions { format: format?, level: level? })
+    Some(LogOptions { format: format?, level: level?, audit: raw.audit })
 }
 
 /// A bare word would be read as the name of a part, with everything of it written down; a misspelt level too.

@@ -371,11 +371,12 @@ impl Default for Pages {
 pub(super) struct Log {
     pub(super) format: String,
     pub(super) level: String,
+    pub(super) audit: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: "auto".into(), level: "info".into() }
+        Self { format: "auto".into(), level: "info".into(), audit: true }
     }
 }
 

@@ -23,9 +23,9 @@ const ACCESS: &str = "passgate::access";
 
 /// Writes out what is gathered when it goes; to be kept until the process ends.
 #[derive(Debug)]
-pub struct LogGuard(Arc<Lines<io::Stderr>>);
+pub(super) struct LinesGuard(Arc<Lines<io::Stderr>>);
 
-impl Drop for LogGuard {
+impl Drop for LinesGuard {
     fn drop(&mut self) {
         self.0.lock().write_out();
     }
@@ -37,11 +37,11 @@ pub(super) struct LogWriter<W>(Arc<Lines<W>>);
 
 impl LogWriter<io::Stderr> {
     /// Lines to standard error, and the thread that writes what was gathered.
-    pub(super) fn start() -> io::Result<(Self, LogGuard)> {
+    pub(super) fn start() -> io::Result<(Self, LinesGuard)> {
         let lines = Arc::new(Lines::to(io::stderr()));
         let gathered = Arc::clone(&lines);
         thread::Builder::new().name("log".to_owned()).spawn(move || gathered.write_each_moment())?;
-        Ok((Self(Arc::clone(&lines)), LogGuard(lines)))
+        Ok((Self(Arc::clone(&lines)), LinesGuard(lines)))
     }
 }
 

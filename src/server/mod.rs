@@ -2,6 +2,7 @@
 //! of its business.
 
 mod admin;
+pub mod audit_log;
 mod backups;
 pub mod control;
 mod listen;
@@ -13,6 +14,5 @@ mod telemetry;
 pub use admin::{Admin, serve_admin};
 pub use backups::{BackupFile, Backups, NoBackup};
 pub use listen::{BindError, Stopping, accept, bind};
-pub use log_writer::LogGuard;
 pub use process::{StopSignals, private_folder, runtime};
-pub use telemetry::{LogError, start_log};
+pub use telemetry::{LogError, LogGuard, start_log};

@@ -30,6 +30,8 @@ pub struct LogOptions {
     pub format: LogFormat,
     /// From which level on, in the syntax of `tracing_subscriber::EnvFilter`.
     pub level: String,
+    /// Whether there is an audit log.
+    pub audit: bool,
 }
 
 /// The form of the log.

@@ -4,10 +4,15 @@
 //! connected: at trace level the engine's lines hold whole requests, cookies included.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
-use super::log_writer::{LogGuard, LogWriter};
+use super::audit_log::{AuditWriter, FOLDER};
+use super::log_writer::{LinesGuard, LogWriter};
 use super::options::{LogFormat, LogOptions};
 
 /// Why no events can be written.
@@ -25,23 +30,34 @@ pub enum LogError {
 /// that a stranger sends; what matters of them is in our own events. `log.level` may still name it.
 const QUIET: &str = "webauthn_rs=off,webauthn_rs_core=off";
 
-/// Starts writing events; to be called once. A second call changes nothing. All is written when the guard has gone.
-pub fn start_log(options: &LogOptions) -> Result<LogGuard, LogError> {
+/// All is written when it has gone; to be kept until the process ends.
+#[derive(Debug)]
+pub struct LogGuard {
+    _audit: Option<AuditWriter>,
+    // Behind it: what the audit log has to say goes into the log.
+    _lines: LinesGuard,
+}
+
+/// Starts writing events; to be called once. A second call changes nothing.
+pub fn start_log(options: &LogOptions, data_dir: &Path) -> Result<LogGuard, LogError> {
     let filter = filter(&options.level)?;
     let is_terminal = std::io::stderr().is_terminal();
-    let (writer, guard) = LogWriter::start()?;
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let (writer, lines) = LogWriter::start()?;
+    let events = fmt::layer().with_writer(writer);
     let json = match options.format {
         LogFormat::Auto => !is_terminal,
         LogFormat::Human => false,
         LogFormat::Json => true,
     };
-    // An error means that a subscriber is there already, as in tests.
-    let _ = match json {
-        true => events.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
-        false => events.with_ansi(is_terminal).try_init(),
+    let events: Box<dyn Layer<Registry> + Send + Sync> = match json {
+        true => Box::new(events.json().flatten_event(true).with_current_span(false).with_span_list(false)),
+        false => Box::new(events.with_ansi(is_terminal)),
     };
-    Ok(guard)
+    let audit = options.audit.then(|| AuditWriter::start(data_dir.join(FOLDER))).transpose()?;
+    let (layer, audit) = audit.unzip();
+    // An error means that a subscriber is there already, as in tests.
+    let _ = tracing_subscriber::registry().with(events.with_filter(filter)).with(layer).try_init();
+    Ok(LogGuard { _audit: audit, _lines: lines })
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {

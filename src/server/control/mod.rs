@@ -65,7 +65,8 @@ pub struct Control {
 impl Control {
     /// Carries out a command. What was refused is in the reply; it is never half done.
     pub async fn execute(&self, command: Command) -> Reply {
-        tracing::info!(command = command.name(), member = command.member(), "operator's command");
+        tracing::info!(target: "passgate::audit", event = "operators-command", command = command.name(),
+            member = command.member(), "operator's command");
         let result = match command {
             Command::Backup => self.copy().await,
             Command::ForumRotateKey => self.rotate_key().await,
