@@ -4,10 +4,11 @@
 
 mod deleted;
 mod emails;
+mod failures;
 mod forum_passwords;
 mod passkeys;
 
-pub(super) use self::{deleted::*, emails::*, forum_passwords::*, passkeys::*};
+pub(super) use self::{deleted::*, emails::*, failures::*, forum_passwords::*, passkeys::*};
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +71,9 @@ macro_rules! contract_of {
             a_forum_password_needs_its_account,
             a_deleted_account_takes_its_forum_password_along,
             a_visit_to_forum_passwords_stops_when_told_to,
+            wrong_tries_are_kept_replaced_and_forgotten,
+            wrong_tries_go_with_their_account,
+            a_device_key_is_kept_and_replaced,
         );
     };
     ($fresh:expr; $($case:ident),* $(,)?) => {

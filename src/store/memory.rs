@@ -10,7 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::{Batch, Change, Commit, Export, Store, StoreError, oldest_first, revised_passkey, revised_user};
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, PasskeyFor, SealedPassword, Session, SessionId, TokenHash, User, UserId,
+    CredentialId, EmailKey, Failures, Passkey, PasskeyFor, SealedPassword, Secret, Session, SessionId,
+    TokenHash, User, UserId,
 };
 
 /// All that a store keeps, in memory.
@@ -26,6 +27,8 @@ struct State {
     passkeys: BTreeMap<CredentialId, Arc<Passkey>>,
     sessions: BTreeMap<SessionId, Arc<Session>>,
     forum_passwords: BTreeMap<UserId, SealedPassword>,
+    failures: BTreeMap<UserId, Failures>,
+    device_key: Option<Secret<[u8; 32]>>,
 }
 
 impl MemoryStore {
@@ -116,6 +119,19 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn each_failures(
+        &self,
+        visit: &mut dyn FnMut(UserId, Failures) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let failures = self.read().failures.clone();
+        let _stopped = failures.into_iter().try_for_each(|(user, failures)| visit(user, failures));
+        Ok(())
+    }
+
+    fn device_key(&self) -> Result<Option<Secret<[u8; 32]>>, StoreError> {
+        Ok(self.read().device_key.clone())
+    }
+
     fn health(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -149,11 +165,20 @@ impl State {
                 }
                 self.passkeys.retain(|_, passkey| passkey.user != id);
                 self.forum_passwords.remove(&id);
+                self.failures.remove(&id);
                 self.sessions.retain(|_, session| session.user != id);
             }
             Change::EndSession(id) => drop(self.sessions.remove(&id)),
             Change::EndSessions(user, but) => {
                 self.sessions.retain(|id, session| session.user != user || Some(*id) == but);
+            }
+            Change::PutDeviceKey(key) => self.device_key = Some(key),
+            Change::PutFailures(user, failures) => {
+                if failures.is_empty() || !self.users.contains_key(&user) {
+                    self.failures.remove(&user);
+                } else {
+                    self.failures.insert(user, failures);
+                }
             }
             Change::PutForumPassword(sealed) => {
                 if !self.users.contains_key(&sealed.user) {

@@ -24,10 +24,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, Timestamp, TokenHash, User, UserId,
+    CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, Timestamp,
+    TokenHash, User, UserId,
 };
 
-/// Accounts, passkeys, sessions and sealed passwords for the forum, durably.
+/// Accounts, passkeys, sessions, sealed passwords for the forum and wrong tries, durably.
 pub trait Store: Send + Sync {
     /// The account with this id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
@@ -66,6 +67,16 @@ pub trait Store: Send + Sync {
         &self,
         visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
+
+    /// Visits the wrong tries of every account that has some, in no particular order, until told to stop; as with accounts,
+    /// changes made meanwhile may or may not be seen.
+    fn each_failures(
+        &self,
+        visit: &mut dyn FnMut(UserId, Failures) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// The key by which devices are known, if one was ever kept.
+    fn device_key(&self) -> Result<Option<Secret<[u8; 32]>>, StoreError>;
 
     /// Visits every account, ordered by name key, until told to stop. No lock is held meanwhile: the visitor may use the
     /// store, and a change made during the visit may or may not be seen.
@@ -115,13 +126,19 @@ pub enum Change {
     },
     /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
-    /// Removes an account, its passkeys, its sealed password for the forum and all its sessions; no error if it is gone already.
+    /// Removes an account, its passkeys, its sealed password for the forum, its wrong tries and all its sessions; no error if it
+    /// is gone already.
     /// That there was one of its name is remembered ([`Store::was_deleted`]).
     DeleteUser(UserId),
     /// Ends a session; no error if it has ended already.
     EndSession(SessionId),
     /// Ends all sessions of an account, but this one if given.
     EndSessions(UserId, Option<SessionId>),
+    /// Keeps the key by which devices are known, in place of the one before.
+    PutDeviceKey(Secret<[u8; 32]>),
+    /// Keeps the wrong tries of an account, in place of those before; none if there are none. No error, and nothing kept, if the
+    /// account is gone.
+    PutFailures(UserId, Failures),
     /// Keeps a sealed password for the forum, in place of the one before. Fails with [`StoreError::NoSuchUser`] if its
     /// account is gone.
     PutForumPassword(SealedPassword),

@@ -37,14 +37,15 @@ use self::export::SledExport;
 use self::files::{Folder, unreadable};
 pub use self::rebuild::{Contents, Rebuild};
 use self::records::{
-    Kind, credential_after, decode_forum_password, decode_passkey, decode_session, decode_user, deleted_key,
-    email_key, email_of_key, trailing,
+    Kind, credential_after, decode_failures, decode_forum_password, decode_passkey, decode_session,
+    decode_user, deleted_key, email_key, email_of_key, trailing,
 };
 use self::table::{Table, Writes};
 use self::writer::{DiskSync, Writer};
 use super::{Batch, Commit, Export, Store, StoreError, oldest_first};
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
+    CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
+    UserId,
 };
 
 /// All that a store keeps, on the disk.
@@ -242,6 +243,24 @@ impl Store for SledStore {
             self.table.sound(decode_forum_password(user, record))
         };
         self.each(Kind::ForumPassword, read, visit)
+    }
+
+    fn each_failures(
+        &self,
+        visit: &mut dyn FnMut(UserId, Failures) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
+            let user = UserId(self.table.sound(trailing(key))?);
+            Ok((user, self.table.sound(decode_failures(record))?))
+        };
+        self.each(Kind::Failures, read, &mut |(user, failures)| visit(user, failures))
+    }
+
+    fn device_key(&self) -> Result<Option<Secret<[u8; 32]>>, StoreError> {
+        self.table.read(|db| {
+            let key = self.table.sound(db.get(Kind::DeviceKey.key(&[])))?;
+            key.map(|key| self.table.sound(trailing(&key)).map(Secret::new)).transpose()
+        })
     }
 
     fn health(&self) -> Result<(), StoreError> {

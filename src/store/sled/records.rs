@@ -16,6 +16,8 @@
 //! | `p` credential id | a [`Passkey`] |
 //! | `k` user id, credential id | nothing; lists the passkeys of an account |
 //! | `f` user id | a [`SealedPassword`] |
+//! | `t` user id | the account's [`Failures`] |
+//! | `y` | the key by which devices are known |
 //!
 //! A record is a version byte and JSON. Its shape is declared here, apart from the domain, so that a new name there
 //! changes nothing on the disk. An unknown version or field is refused rather than lost at the next write. There is no
@@ -28,9 +30,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Backup, CredentialId, EmailKey, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
-    Persistence, Profile, SealedPassword, Session, SessionId, SetupLink, Timestamp, TokenHash, User, UserId,
-    UserName, UserState,
+    Backup, CredentialId, EmailKey, Failures, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
+    Persistence, Place, Profile, SealedPassword, Session, SessionId, SetupLink, Streak, Timestamp, TokenHash,
+    User, UserId, UserName, UserState,
 };
 
 /// The version of the records written.
@@ -42,7 +44,9 @@ const VERSION: u8 = 1;
 pub(super) enum Kind {
     Count = b'c',
     Deleted = b'd',
+    DeviceKey = b'y',
     Email = b'e',
+    Failures = b't',
     ForumPassword = b'f',
     Link = b'l',
     Name = b'n',
@@ -183,6 +187,19 @@ struct ForumPasswordRecord {
     sealed: Text<Vec<u8>>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FailuresRecord {
+    strangers: StreakRecord,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<(Text<[u8; 16]>, StreakRecord)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<(Text<[u8; 16]>, StreakRecord)>,
+}
+
+/// How many, and when the last one was.
+type StreakRecord = (u32, Timestamp);
+
 /// The record of an account; its id is in the key.
 pub(super) fn encode_user(user: &User) -> Vec<u8> {
     let User { profile, state, password, created, last_sign_in, setup, passkey_for, imported } = user.clone();
@@ -269,6 +286,29 @@ pub(super) fn decode_forum_password(user: UserId, bytes: &[u8]) -> Result<Sealed
     Ok(SealedPassword { user, forum, sealed })
 }
 
+/// The record of an account's wrong tries; the account is in the key.
+pub(super) fn encode_failures(failures: &Failures) -> Vec<u8> {
+    let Failures { strangers, places } = failures;
+    let streak = |streak: &Streak| (streak.count, streak.last);
+    let (mut devices, mut networks) = (Vec::new(), Vec::new());
+    for (place, tries) in places {
+        match place {
+            Place::Device(id) => devices.push((Text(*id), streak(tries))),
+            Place::Network(id) => networks.push((Text(*id), streak(tries))),
+        }
+    }
+    encode(&FailuresRecord { strangers: streak(strangers), devices, networks })
+}
+
+/// The wrong tries in a record, or what is wrong with it.
+pub(super) fn decode_failures(bytes: &[u8]) -> Result<Failures, String> {
+    let FailuresRecord { strangers, devices, networks } = decode(bytes)?;
+    let streak = |(count, last)| Streak { count, last };
+    let devices = devices.into_iter().map(|(id, tries)| (Place::Device(id.0), streak(tries)));
+    let networks = networks.into_iter().map(|(id, tries)| (Place::Network(id.0), streak(tries)));
+    Ok(Failures { strangers: streak(strangers), places: devices.chain(networks).collect() })
+}
+
 fn encode(record: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     #[expect(clippy::expect_used, reason = "strings, numbers and lists of them, into memory")]
@@ -334,6 +374,11 @@ mod tests {
         r#""transports":["internal","hybrid"],"backup":"Possible","created":2,"last_used":null}"#,
     );
 
+    const FAILURES: &str = concat!(
+        "\u{1}",
+        r#"{"strangers":[3,9],"devices":[["BAQEBAQEBAQEBAQEBAQEBA",[1,8]]],"#,
+        r#""networks":[["BQUFBQUFBQUFBQUFBQUFBQ",[3,9]]]}"#,
+    );
     const SEALED: &str = concat!("\u{1}", r#"{"forum":"phpbb","sealed":"AgIC"}"#);
 
     /// [`USER`] is from before members could choose what takes a passkey; this one has chosen.
@@ -366,6 +411,12 @@ mod tests {
         let short = SealedPassword { sealed: vec![2; 3], ..sealed(2, 2) };
         assert_eq!(decode_forum_password(id(2), SEALED.as_bytes()), Ok(short.clone()));
         assert_eq!(encode_forum_password(&short), SEALED.as_bytes());
+        let three = Streak { count: 3, last: Timestamp::from_millis(9) };
+        let one = Streak { count: 1, last: Timestamp::from_millis(8) };
+        let places = vec![(Place::Device([4; 16]), one), (Place::Network([5; 16]), three)];
+        let failures = Failures { strangers: three, places };
+        assert_eq!(decode_failures(FAILURES.as_bytes()), Ok(failures.clone()));
+        assert_eq!(encode_failures(&failures), FAILURES.as_bytes());
     }
 
     #[test]

@@ -7,8 +7,8 @@ use sled::IVec;
 
 use super::records::{
     Kind, credential_after, decode_passkey, decode_session, decode_user, deleted_key, email_of_key,
-    encode_forum_password, encode_passkey, encode_session, encode_user, passkey_of_key, session_of_key,
-    trailing,
+    encode_failures, encode_forum_password, encode_passkey, encode_session, encode_user, passkey_of_key,
+    session_of_key, trailing,
 };
 use super::table::{Table, Writes};
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
@@ -54,6 +54,19 @@ impl<'t> Stage<'t> {
             Change::DeleteUser(id) => self.delete_user(id),
             Change::EndSession(id) => self.end_session(id),
             Change::EndSessions(user, but) => self.end_sessions(user, but),
+            Change::PutDeviceKey(key) => {
+                self.set(Kind::DeviceKey.key(&[]), key.expose());
+                Ok(())
+            }
+            Change::PutFailures(user, failures) => {
+                let key = Kind::Failures.key(&user.0);
+                if !failures.is_empty() && self.get(&Kind::User.key(&user.0))?.is_some() {
+                    self.set(key, encode_failures(&failures));
+                } else if self.get(&key)?.is_some() {
+                    self.remove(key);
+                }
+                Ok(())
+            }
             Change::PutForumPassword(sealed) => {
                 if self.get(&Kind::User.key(&sealed.user.0))?.is_none() {
                     return Err(StoreError::NoSuchUser);
@@ -111,6 +124,7 @@ impl<'t> Stage<'t> {
         for passkey in self.passkeys_of(id)? {
             self.forget_passkey(id, &passkey);
         }
+        self.remove(Kind::Failures.key(&id.0));
         self.remove(Kind::ForumPassword.key(&id.0));
         self.remove(Kind::User.key(&id.0));
         Ok(())

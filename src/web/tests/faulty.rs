@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::{
-    CredentialId, EmailKey, Passkey, SealedPassword, Session, SessionId, TokenHash, User, UserId,
+    CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
+    UserId,
 };
 use crate::store::{Batch, Commit, Export, MemoryStore, Store, StoreError};
 
@@ -77,6 +78,17 @@ impl Store for FaultyStore {
         visit: &mut dyn FnMut(SealedPassword) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         self.inner.each_forum_password(visit)
+    }
+
+    fn each_failures(
+        &self,
+        visit: &mut dyn FnMut(UserId, Failures) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.inner.each_failures(visit)
+    }
+
+    fn device_key(&self) -> Result<Option<Secret<[u8; 32]>>, StoreError> {
+        self.inner.device_key()
     }
 
     fn health(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Timestamp;
 use crate::store::MemoryStore;
-use crate::store::contract::{all_sealed, revise, revise_passkey, sealed, set_link};
+use crate::store::contract::{all_failures, all_sealed, failures, revise, revise_passkey, sealed, set_link};
 
 /// A [`Change`] that can be made twice.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ enum Step {
     AddPasskey(u8, u8),
     Delete(u8),
     End(u8),
+    Fail(u8, u8),
     EndAll(u8, Option<u8>),
     Link(u8, Option<u8>),
     Open(u8, u8, u8),
@@ -42,6 +43,7 @@ fn change(step: &Step) -> Change {
         Step::Add(n, name) => Change::AddUser(user(n, NAMES[usize::from(name)])),
         Step::AddPasskey(p, n) => Change::AddPasskey { passkey: passkey(p, n), limit: 2 },
         Step::Delete(n) => Change::DeleteUser(id(n)),
+        Step::Fail(n, count) => Change::PutFailures(id(n), failures(count)),
         Step::End(s) => Change::EndSession(hash(s)),
         Step::EndAll(n, but) => Change::EndSessions(id(n), but.map(hash)),
         // No two accounts ever share a link: its hash is random.
@@ -65,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::AddPasskey(p, n)),
         1 => user.clone().prop_map(Step::Delete),
         1 => session.clone().prop_map(Step::End),
+        2 => (user.clone(), 1..9u8).prop_map(|(n, count)| Step::Fail(n, count)),
         1 => (user.clone(), proptest::option::of(session.clone())).prop_map(|(n, but)| Step::EndAll(n, but)),
         2 => (user.clone(), proptest::option::of(0..3u8)).prop_map(|(n, which)| Step::Link(n, which)),
         3 => (session.clone(), user.clone(), passkey.clone()).prop_map(|(s, n, p)| Step::Open(s, n, p)),
@@ -89,6 +92,7 @@ fn check_equal(store: &dyn Store, model: &dyn Store) {
     assert_eq!(sessions(store), sessions(model));
     assert_eq!(passkeys(store), passkeys(model));
     assert_eq!(all_sealed(store), all_sealed(model));
+    assert_eq!(all_failures(store), all_failures(model));
     for n in 1..7 {
         assert_eq!(store.passkey(&credential(n)), model.passkey(&credential(n)), "{n}");
     }
