@@ -102,7 +102,7 @@ impl Services {
             Arc::clone(&clock),
             config.password,
         ));
-        let throttle = Arc::new(Throttle::new(config.throttle, Arc::clone(&store), Arc::clone(&clock)));
+        let throttle = Arc::new(Throttle::open(config.throttle, Arc::clone(&store), Arc::clone(&clock))?);
         let sign_in = Arc::new(SignIn::new(
             Arc::clone(&store),
             Arc::clone(&sessions),
@@ -345,7 +345,7 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions and kept forms are swept; every few seconds the application's name is looked up again.
+    /// Once a minute sessions and kept forms are swept; each second wrong tries are written down; every few seconds the application's name is looked up again.
     fn spawn_upkeep(&mut self) {
         let services = self.services.clone();
         let (sessions, kept) = (Arc::clone(&services.sessions), Arc::clone(&services.kept));
@@ -359,6 +359,16 @@ impl Running {
                 }
                 if let Err(error) = sessions.sweep().await {
                     tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");
+                }
+            }
+        });
+        let throttle = Arc::clone(&self.services.throttle);
+        self.tasks.spawn(async move {
+            let mut second = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                second.tick().await;
+                if let Err(error) = throttle.flush().await {
+                    tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");
                 }
             }
         });
@@ -401,6 +411,9 @@ impl Running {
         self.stop.send_replace(true);
         let left = self.stopping.drained(self.started_with.server.drain_timeout).await;
         self.tasks.shutdown().await;
+        if let Err(error) = self.services.throttle.flush().await {
+            tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");
+        }
         left
     }
 }

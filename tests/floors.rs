@@ -46,7 +46,7 @@ const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 const HOMES: [(&str, &[&str]); 47] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
-    ("hmac", &["auth/passwords", "bridge/mint"]),
+    ("hmac", &["auth/passwords", "auth/throttle", "bridge/mint"]),
     ("md5", &["auth/passwords", "bridge/mint"]),
     ("pbkdf2", &["auth/passwords"]),
     ("scrypt", &["auth/passwords"]),
@@ -85,6 +85,7 @@ const HOMES: [(&str, &[&str]); 47] = [
         "sha2",
         &[
             "auth/passwords",
+            "auth/throttle",
             "bridge/browsers.rs",
             "bridge/mint",
             "domain/import_mark.rs",

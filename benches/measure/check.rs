@@ -48,7 +48,7 @@ async fn finishing(store: Arc<dyn Store>, rounds: u32) -> Value {
     let passkeys =
         Passkeys::new(options(), pending, Arc::clone(&store), Arc::clone(&sessions), Arc::clone(&clock))
             .unwrap();
-    let throttle = Arc::new(Throttle::new(ThrottleOptions::default(), Arc::clone(&store), clock));
+    let throttle = Arc::new(Throttle::open(ThrottleOptions::default(), Arc::clone(&store), clock).unwrap());
     let from = IpAddr::from([127, 0, 0, 1]);
     let user = member();
     store.apply(vec![Change::AddUser(user.clone())]).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
+use super::throttle::Marks;
 use super::{BrowserToken, SendToken, SessionToken};
 use crate::domain::{Persistence, Purpose, Timestamp, Token};
 
@@ -46,6 +47,9 @@ impl<P> Presented<P> {
 }
 
 impl Cookies {
+    /// Browsers keep no cookie for longer (RFC 6265bis §5.5).
+    const DEVICE_DAYS: i64 = 400;
+
     /// `remember` is how long a "stay signed in" cookie is kept by the browser.
     pub const fn new(transport: Transport, remember: Duration) -> Self {
         Self { transport, remember }
@@ -136,6 +140,30 @@ impl Cookies {
         Some(Timestamp::from_millis(millis))
     }
 
+    /// The name of the cookie that says who has signed in with this browser. Names nobody, and signs nobody in.
+    pub const fn device_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate-device",
+            Transport::PlainLoopback => "passgate-device",
+        }
+    }
+
+    /// A `Set-Cookie` value that marks a browser as known.
+    pub fn set_device(&self, marks: &Marks) -> HeaderValue {
+        let mut cookie = self.cookie(self.device_name(), marks.to_text());
+        cookie.set_max_age(cookie::time::Duration::days(Self::DEVICE_DAYS));
+        value(&cookie)
+    }
+
+    /// Who has signed in with this browser, as it says. Of two such cookies neither counts.
+    pub fn device<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Marks {
+        let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
+        let mut own = pairs.filter(|pair| name_of(pair) == self.device_name().as_bytes());
+        let (Some(pair), None) = (own.next(), own.next()) else { return Marks::default() };
+        let value = pair.iter().position(|byte| *byte == b'=').map(|at| pair[at + 1..].trim_ascii());
+        value.and_then(|value| std::str::from_utf8(value).ok()).map(Marks::parse).unwrap_or_default()
+    }
+
     /// The session token among the request's `Cookie` fields.
     pub fn session<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::SessionPurpose> {
         read(self.session_name(), fields)
@@ -176,6 +204,7 @@ impl Cookies {
             || name.eq_ignore_ascii_case(self.browser_name().as_bytes())
             || name.eq_ignore_ascii_case(self.quiet_name().as_bytes())
             || name.eq_ignore_ascii_case(self.send_name().as_bytes())
+            || name.eq_ignore_ascii_case(self.device_name().as_bytes())
     }
 
     fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
@@ -283,6 +312,7 @@ mod tests {
             ("__Host-passgate-form=t; a=1; __Host-Passgate=u", "a=1"),
             ("__Host-passgate-quiet=1; a=1", "a=1"),
             ("a=1; __Host-passgate-send=t", "a=1"),
+            ("a=1; __Host-passgate-device=t", "a=1"),
         ] {
             assert_eq!(without(field).unwrap(), left.as_bytes(), "{field}");
         }

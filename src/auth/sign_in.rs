@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::identifier::{Identified, identify};
-use super::throttle::{Reserved, Throttle, Throttled, Try, Way, Who};
+use super::throttle::{Marks, Reserved, Throttle, Throttled, Try, Way, Who};
 use super::{LiveSession, Passwords, SessionToken, Sessions};
 use crate::domain::{Clock, Persistence, Profile, Secret, UserId, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
@@ -26,6 +26,8 @@ pub struct Attempt<'a> {
     pub from: IpAddr,
     /// The session the browser has already, if it has one.
     pub session: Option<&'a LiveSession>,
+    /// Who has signed in there before.
+    pub marks: &'a Marks,
 }
 
 /// How an attempt ended.
@@ -82,7 +84,7 @@ impl SignIn {
             Identified::One(user) => Some(user.profile.id),
             Identified::Nobody | Identified::Several => None,
         };
-        let reserved = match self.throttle.reserve(&wanted(&attempt, user))? {
+        let reserved = match self.throttle.reserve(&self.wanted(&attempt, &identified))? {
             Ok(reserved) => reserved,
             Err(throttled) => return Ok(SignInOutcome::Throttled(throttled, user)),
         };
@@ -93,6 +95,17 @@ impl SignIn {
             SignInOutcome::Refused(_) | SignInOutcome::Throttled(..) => {}
         }
         Ok(outcome)
+    }
+
+    /// A session of the member is a device of theirs, too (SECURITY: THR-02); another account's is none.
+    fn wanted<'a>(&self, attempt: &Attempt<'a>, identified: &Identified) -> Try<'a> {
+        let Attempt { way, from, .. } = *attempt;
+        let Identified::One(user) = identified else {
+            return Try { way, who: Who::Name(attempt.name), from, device: None };
+        };
+        let own = attempt.session.filter(|session| session.user() == user.profile.id);
+        let device = own.map(LiveSession::device).or_else(|| self.throttle.device(attempt.marks, user));
+        Try { way, who: Who::Member(user.profile.id), from, device }
     }
 
     async fn verified(
@@ -155,17 +168,6 @@ impl SignIn {
     }
 }
 
-/// A session of the member is a device of theirs (SECURITY: THR-02); another account's is none.
-fn wanted<'a>(attempt: &Attempt<'a>, user: Option<UserId>) -> Try<'a> {
-    let own = attempt.session.filter(|session| Some(session.user()) == user);
-    Try {
-        way: attempt.way,
-        who: user.map_or(Who::Name(attempt.name), Who::Member),
-        from: attempt.from,
-        device: own.map(LiveSession::device),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -182,6 +184,7 @@ mod tests {
 
     struct Site {
         store: Arc<dyn Store>,
+        clock: Arc<ManualClock>,
         sign_in: SignIn,
     }
 
@@ -189,7 +192,8 @@ mod tests {
         /// With the member alice, who has this stored.
         async fn with(stored: String) -> Self {
             let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-            let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+            let manual = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
+            let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
             let day = Duration::from_secs(86_400);
             let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
             let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
@@ -200,20 +204,25 @@ mod tests {
             let name = UserName::parse("alice").unwrap();
             let new = NewUser { name, full_name: None, email: None, groups: vec![] };
             accounts.add(new, Some(stored)).await.unwrap();
-            let throttle = Throttle::new(ThrottleOptions::default(), store.clone(), clock.clone());
-            let sign_in = SignIn::new(store.clone(), sessions, passwords, Arc::new(throttle), clock);
-            Self { sign_in, store }
+            let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
+            let sign_in = SignIn::new(store.clone(), sessions, passwords, Arc::new(throttle.unwrap()), clock);
+            Self { sign_in, store, clock: manual }
         }
 
         async fn attempt(&self, password: &str) -> SignInOutcome {
+            self.attempt_from(password, [127, 0, 0, 1], &Marks::default()).await
+        }
+
+        async fn attempt_from(&self, password: &str, from: [u8; 4], marks: &Marks) -> SignInOutcome {
             let attempt = Attempt {
                 name: "alice",
                 password: Secret::new(password.to_owned()),
                 persistence: Persistence::Browser,
                 user_agent: "",
                 way: Way::Password,
-                from: [127, 0, 0, 1].into(),
+                from: from.into(),
                 session: None,
+                marks,
             };
             self.sign_in.by_password(attempt).await.unwrap()
         }
@@ -235,6 +244,30 @@ mod tests {
         for outcome in [one, other] {
             assert!(matches!(outcome, SignInOutcome::SignedIn(..)), "{outcome:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn thr_01_no_more_than_a_hundred_wrong_passwords_in_a_row_are_ever_verified() {
+        let phc = Passwords::new(cost(8), 1).hash(Secret::new(PASSWORD.to_owned())).await.unwrap();
+        let site = Site::with(phc).await;
+        assert!(matches!(site.attempt(PASSWORD).await, SignInOutcome::SignedIn(..)));
+        let alice = site.store.user_by_name("alice").unwrap().unwrap().profile.id;
+        let throttle = &site.sign_in.throttle;
+        let devices: Vec<_> =
+            (0..9).map(|_| throttle.mark(&Marks::default(), alice).unwrap().unwrap()).collect();
+        let before = site.sign_in.passwords.hashes();
+        for n in 0..600_u16 {
+            let [high, low] = n.to_be_bytes();
+            site.attempt_from("wrong", [10, high, low, 1], &Marks::default()).await;
+            site.attempt_from("wrong", [10, high, low, 2], &devices[usize::from(n % 9)]).await;
+            site.clock.advance(Duration::from_secs(3_600));
+        }
+        assert_eq!(site.sign_in.passwords.hashes() - before, 100);
+        let right = site.attempt_from(PASSWORD, [10, 9, 9, 1], &devices[0]).await;
+        assert!(matches!(right, SignInOutcome::Throttled(..)), "{right:?}");
+        throttle.forgive(alice).unwrap();
+        let right = site.attempt_from(PASSWORD, [10, 9, 9, 1], &Marks::default()).await;
+        assert!(matches!(right, SignInOutcome::SignedIn(..)), "{right:?}");
     }
 
     #[tokio::test]

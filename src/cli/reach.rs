@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use super::Trouble;
 use crate::app::Services;
 use crate::auth::import::{Admission, Mode};
+use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Passwords, Sessions};
 use crate::bridge::VaultError;
 use crate::config::Config;
@@ -115,13 +116,21 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
     let vault = Services::vault(&store, config)?;
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
     let admission = Admission::new(Arc::clone(&store), Arc::clone(&clock));
-    let accounts =
-        Accounts::new(Arc::clone(&store), Arc::clone(&sessions), passwords, clock, config.password);
+    let throttle = Throttle::open(config.throttle, Arc::clone(&store), Arc::clone(&clock))?;
+    let accounts = Accounts::new(
+        Arc::clone(&store),
+        Arc::clone(&sessions),
+        passwords,
+        Arc::clone(&clock),
+        config.password,
+    );
     Ok(Control {
         accounts: Arc::new(accounts),
         admission,
         store,
         sessions,
+        throttle: Arc::new(throttle),
+        clock,
         passkey_counts: None,
         own_pages: config.own_url(""),
         vault: Box::new(move || vault.clone()),

@@ -54,6 +54,8 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         admission: Admission::new(Arc::clone(&running.services.store), Arc::clone(&running.services.clock)),
         store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
+        throttle: Arc::clone(&running.services.throttle),
+        clock: Arc::clone(&running.services.clock),
         passkey_counts: Some(Arc::clone(&running.services.passkey_counts)),
         own_pages: config.own_url(""),
         vault: {

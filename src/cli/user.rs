@@ -1,4 +1,4 @@
-//! `passgate user add | list | show | disable | enable | delete | link`; `import` has a file of its own.
+//! `passgate user add | list | show | disable | enable | delete | link | unlock`; `import` has a file of its own.
 
 use clap::{Args, Subcommand};
 
@@ -12,7 +12,7 @@ use crate::auth::passkeys::PasskeyOptions;
 use crate::config::Config;
 use crate::domain::UserState;
 use crate::server::control::{
-    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserLine, UserView,
+    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SetupUrl, ThrottleView, UserLine, UserView,
 };
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +33,8 @@ pub(super) enum User {
     List(List),
     /// Show one member
     Show(Show),
+    /// Forget the wrong passwords that were tried for a member, so that nobody has to wait
+    Unlock(Named),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +109,7 @@ impl User {
             Self::Link(link) => link.run(config, streams),
             Self::List(list) => list.run(config, streams),
             Self::Show(show) => show.run(config, streams),
+            Self::Unlock(Named { name }) => plain(config, streams, Command::UserUnlock { name }),
         }
     }
 }
@@ -248,6 +251,25 @@ impl Show {
     }
 }
 
+fn throttled(throttle: &ThrottleView) -> String {
+    let ThrottleView { wrong_tries, waiting_places, locked } = throttle;
+    let mut words = format!("{wrong_tries} in a row");
+    match locked.as_deref() {
+        Some("until-lifted") => {
+            words.push_str("; only passkeys and known browsers get in until `user unlock`")
+        }
+        Some(until) => {
+            let until = minute(Some(until));
+            words.push_str(&format!("; only passkeys and known browsers get in before {until} UTC"));
+        }
+        None if *waiting_places > 0 => {
+            words.push_str(&format!("; places that have to wait: {waiting_places}"))
+        }
+        None => {}
+    }
+    words
+}
+
 /// What there is to tell of a member, a line each.
 fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     let user = &member.user;
@@ -264,6 +286,9 @@ fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     ];
     if let Some(expires) = &user.link_expires {
         lines.push(("open link until", moment(Some(expires))));
+    }
+    if member.throttle.wrong_tries > 0 {
+        lines.push(("wrong passwords", throttled(&member.throttle)));
     }
     if member.passkeys.is_empty() {
         lines.push(("passkeys", or_none("")));

@@ -93,6 +93,7 @@ impl Web {
             way: typed.way,
             from: visit.client,
             session: visit.member.map(|member| member.session),
+            marks: &self.marks(headers),
         };
         self.parts.sign_in.by_password(attempt).await.map_err(|error| self.store_failed(&error, visit))
     }

@@ -214,7 +214,8 @@ impl Web {
                         self.after_password(&profile, &return_to, is_ready.into(), headers)
                     }
                 };
-                Ok(self.signed_in(&token, persistence, &next))
+                let response = self.signed_in(&token, persistence, &next);
+                Ok(self.marking(response, profile.id, headers, visit))
             }
         }
     }

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Response};
+use bytes::Bytes;
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Response};
 
 use super::audit::{self, Event};
 use super::{Problem, Visit, Web};
-use crate::auth::throttle::{Reserved, Throttled, Try, Way, Who};
+use crate::auth::throttle::{Marks, Reserved, Throttled, Try, Way, Who};
 use crate::domain::UserId;
 
 impl Web {
@@ -35,6 +36,29 @@ impl Web {
     pub(super) fn reserve(&self, way: Way, who: Who<'_>, visit: &Visit<'_>) -> Result<Reserved, Problem> {
         let reserved = self.try_to_reserve(way, who, visit)?;
         reserved.map_err(|throttled| Problem::Throttled(seconds(throttled.retry_after())))
+    }
+
+    /// What a browser brings of who has signed in there before.
+    pub(super) fn marks(&self, headers: &HeaderMap) -> Marks {
+        self.parts.cookies.device(Self::cookie_fields(headers))
+    }
+
+    /// Marks the browser in which this member has just signed in (SECURITY: THR-02). If something is amiss they go on without.
+    pub(super) fn marking(
+        &self,
+        mut response: Response<Bytes>,
+        user: UserId,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        match self.parts.throttle.mark(&self.marks(headers), user) {
+            Ok(Some(marks)) => {
+                response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_device(&marks));
+            }
+            Ok(None) => {}
+            Err(error) => drop(self.store_failed(&error, visit)),
+        }
+        response
     }
 
     /// An operator's link has let this member in: what others tried on their account is forgotten.

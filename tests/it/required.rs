@@ -178,6 +178,8 @@ fn control(gateway: &Gateway) -> Control {
     Control {
         admission: Admission::new(Arc::clone(&services.store), Arc::clone(&services.clock)),
         accounts: services.accounts,
+        throttle: services.throttle,
+        clock: services.clock,
         store: services.store,
         sessions: services.sessions,
         passkey_counts: Some(services.passkey_counts),

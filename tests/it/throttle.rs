@@ -204,3 +204,32 @@ async fn thr_02_an_operators_link_ends_the_wait_and_no_made_up_link_keeps_it_out
     browser.submit(&page, "token", &[]).await.assert_status(200);
     visitor.sign_in("192.0.2.7", "alice", PASSWORD).await.assert_status(303);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thr_02_a_browser_that_signed_in_before_gets_in_while_two_hundred_addresses_hammer_the_name() {
+    let site = Site::open(TRUSTING).await;
+    let mut member = site.visitor().await;
+    member.sign_in("192.0.2.7", "alice", PASSWORD).await.assert_status(303);
+    let device = member.browser.jar.find("passgate-device").unwrap().value.clone();
+    // The session ends by itself.
+    site.gateway.clock.advance(Duration::from_secs(2 * 3_600));
+    site.hammer("alice").await;
+    // From an address whose budget is used up, too.
+    for n in 0..30 {
+        site.visitor().await.sign_in("192.0.2.7", &format!("name{n}"), "wrong").await;
+    }
+    site.visitor().await.sign_in("192.0.2.7", "alice", PASSWORD).await.assert_status(429);
+    member.sign_in("192.0.2.7", "alice", "mistyped").await.assert_status(422);
+    member.sign_in("192.0.2.7", "alice", PASSWORD).await.assert_status(303);
+    assert_ne!(member.browser.jar.find("passgate-device").unwrap().value, device, "a new one each time");
+
+    // A stolen one is good for a few tries of this member.
+    let mut thief = site.visitor().await;
+    thief.browser.jar.put("passgate-device", &device);
+    thief.sign_in("192.0.2.7", "bobby", "wrong").await.assert_status(429);
+    let mut checked = 0;
+    for _ in 0..50 {
+        checked += u32::from(thief.sign_in("192.0.2.7", "alice", "wrong").await.status == 422);
+    }
+    assert_eq!(checked, 5);
+}

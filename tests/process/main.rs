@@ -21,3 +21,4 @@ mod stop;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the integration tests use all of it; these need a part")]
 mod support;
+mod throttle;

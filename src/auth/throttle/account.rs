@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::Standing;
 use super::options::ThrottleOptions;
 use crate::domain::{Failures, Place, Streak, Timestamp};
 
@@ -77,8 +78,15 @@ pub(super) fn take_back(failures: &mut Failures, place: Place) {
     failures.places.retain(|(_, streak)| streak.count > 0);
 }
 
-pub(super) fn is_empty(failures: &Failures) -> bool {
-    failures.strangers.count == 0 && failures.places.is_empty()
+/// How things stand for places that were not seen yet.
+pub(super) fn standing(failures: &mut Failures, now: Timestamp, options: &ThrottleOptions) -> Standing {
+    let wait = wait(failures, Place::Network([0xff; 16]), now, options);
+    let (mut wrong, mut waiting) = (failures.strangers.count, 0);
+    for (place, streak) in &mut failures.places {
+        wrong += if let Place::Device(_) = place { streak.count } else { 0 };
+        waiting += usize::from(!left(streak, options.account, now, options).is_zero());
+    }
+    Standing { wrong, waiting, wait }
 }
 
 fn add(streak: &mut Streak, now: Timestamp) {

@@ -6,12 +6,14 @@
 //!
 //! What can be guessed counts for the account that was meant, in any spelling, whether or not there is one; for the address,
 //! its network, and the whole process. What can't be, a passkey or the token of a link, has budgets of its own and none for
-//! the account: no wrong password keeps a passkey out. A [known device](account) answers for itself alone.
+//! the account: no wrong password keeps a passkey out. A [known device](devices) answers for itself alone.
 //!
 //! Accounts' counts are their own and bounded by the number of accounts; all else is in maps of bounded size that forget what
-//! has lost its meaning first.
+//! has lost its meaning first. Accounts' counts alone survive a restart (SECURITY: THR-15): [`Throttle::flush`] writes down what
+//! has changed, all of it together, so that a flood costs one write a second. A crash forgets what was counted since.
 
 mod account;
+mod devices;
 mod fading;
 mod lane;
 mod options;
@@ -21,23 +23,26 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 pub use self::account::Wait;
+pub use self::devices::Marks;
 pub use self::lane::Level;
 pub use self::options::ThrottleOptions;
 
+use self::devices::Devices;
 use self::fading::Fading;
 use self::lane::Lane;
 use self::places::Source;
 use self::window::Step;
-use crate::domain::{Clock, EmailKey, Failures, Place, Timestamp, UserId, UserName};
-use crate::store::{Store, StoreError};
+use crate::domain::{Clock, EmailKey, Failures, Place, Secret, Timestamp, User, UserId, UserName, random};
+use crate::store::{Batch, Change, Store, StoreError};
 
 /// The ways in. A new one is a line here, in [`Way::is_guessable`] and in [`Way::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +160,17 @@ impl Reserved {
 /// By source and step, and by account and place.
 type Counted = (Option<(Source, u64)>, Option<(Key, Place)>);
 
+/// How an account stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many wrong tries there were in a row.
+    pub wrong: u32,
+    /// How many places have to wait for their own sake.
+    pub waiting: usize,
+    /// How long a try from a new place has to wait.
+    pub wait: Wait,
+}
+
 /// Whose tries are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
@@ -166,6 +182,7 @@ enum Key {
 /// One for all ways in.
 pub struct Throttle {
     state: Mutex<State>,
+    devices: Devices,
     hasher: RandomState,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -178,20 +195,39 @@ struct State {
     members: HashMap<UserId, Failures>,
     names: Fading<u64, Failures>,
     refused: BTreeMap<(Way, Level), u64>,
+    /// Members whose tries are not written down as they are.
+    changed: BTreeSet<UserId>,
 }
 
 impl Throttle {
-    /// Nothing is counted yet.
-    pub fn new(options: ThrottleOptions, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    /// Reads what was counted of accounts, and the key of the devices' marks; makes one if there is none.
+    pub fn open(
+        options: ThrottleOptions,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let mut members = HashMap::new();
+        store.each_failures(&mut |user, failures| {
+            members.insert(user, failures);
+            ControlFlow::Continue(())
+        })?;
+        let key = store.device_key()?.unwrap_or_else(|| {
+            let key = Secret::new(random());
+            // Nobody waits for it: if it is not kept, browsers are strangers after the next start.
+            drop(store.apply(vec![Change::PutDeviceKey(key.clone())]));
+            key
+        });
         let state = State {
             options,
             guessable: Lane::new(&options),
             unguessable: Lane::new(&options),
-            members: HashMap::new(),
+            members,
             names: Fading::new(options.process as usize),
             refused: BTreeMap::new(),
+            changed: BTreeSet::new(),
         };
-        Self { state: Mutex::new(state), hasher: RandomState::new(), store, clock }
+        let (state, devices) = (Mutex::new(state), Devices::new(key));
+        Ok(Self { state, devices, hasher: RandomState::new(), store, clock })
     }
 
     /// Counts a try and allows it, or says how long to wait.
@@ -215,6 +251,49 @@ impl Throttle {
     pub fn forgive(&self, user: UserId) -> Result<(), StoreError> {
         self.lock()?.forgive(user);
         Ok(())
+    }
+
+    /// How an account stands.
+    pub fn standing(&self, user: UserId) -> Result<Standing, StoreError> {
+        let (now, mut state) = (self.clock.now(), self.lock()?);
+        let options = state.options;
+        let mut failures = state.members.get_mut(&user).map(|failures| failures.clone()).unwrap_or_default();
+        Ok(account::standing(&mut failures, now, &options))
+    }
+
+    /// Which device of this member a browser with these marks is.
+    pub fn device(&self, marks: &Marks, user: &User) -> Option<DeviceId> {
+        self.devices.known(marks, user)
+    }
+
+    /// The marks of a browser in which this member has just signed in; none if the account is gone.
+    pub fn mark(&self, marks: &Marks, user: UserId) -> Result<Option<Marks>, StoreError> {
+        Ok(self.store.user(user)?.map(|user| self.devices.marked(marks, &user)))
+    }
+
+    /// Writes down what has changed of accounts since the last time. To be called about once a second.
+    ///
+    /// # Errors
+    /// If the store can't; a later call tries once more.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        let changed = {
+            let mut state = self.lock()?;
+            let changed = std::mem::take(&mut state.changed);
+            for user in &changed {
+                let failures = state.members.get(user).cloned().unwrap_or_default();
+                batch.push(Change::PutFailures(*user, failures));
+            }
+            changed
+        };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.apply(batch).await;
+        if written.is_err() {
+            self.lock()?.changed.extend(changed);
+        }
+        written
     }
 
     /// Puts other budgets into force; what was counted stays. How much is remembered at most is settled at the start.
@@ -305,7 +384,10 @@ impl State {
 
     fn failures_or_new(&mut self, key: Key) -> &mut Failures {
         match key {
-            Key::Member(user) => self.members.entry(user).or_default(),
+            Key::Member(user) => {
+                self.changed.insert(user);
+                self.members.entry(user).or_default()
+            }
             Key::Name(name) => self.names.get_or_new(name),
         }
     }
@@ -321,14 +403,18 @@ impl State {
             account::take_back(failures, place);
         }
         match key {
-            Key::Member(user) if self.members.get(&user).is_some_and(account::is_empty) => self.forgive(user),
-            Key::Member(_) => {}
-            Key::Name(name) => self.names.remove_if(name, account::is_empty),
+            Key::Member(user) if self.members.get(&user).is_some_and(Failures::is_empty) => {
+                self.forgive(user)
+            }
+            Key::Member(user) => drop(self.changed.insert(user)),
+            Key::Name(name) => self.names.remove_if(name, Failures::is_empty),
         }
     }
 
     fn forgive(&mut self, user: UserId) {
-        self.members.remove(&user);
+        if self.members.remove(&user).is_some() {
+            self.changed.insert(user);
+        }
     }
 }
 
@@ -339,7 +425,7 @@ pub(crate) fn reserved() -> &'static Reserved {
     RESERVED.get_or_init(|| {
         let clock: Arc<dyn Clock> = Arc::new(crate::domain::SystemClock);
         let store = Arc::new(crate::store::MemoryStore::new());
-        let throttle = Arc::new(Throttle::new(ThrottleOptions::default(), store, clock));
+        let throttle = Arc::new(Throttle::open(ThrottleOptions::default(), store, clock).unwrap());
         let from = IpAddr::from([127, 0, 0, 1]);
         throttle.reserve(&Try { way: Way::Passkey, who: Who::Unknown, from, device: None }).unwrap().unwrap()
     })

@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use super::devices::tests::user as member;
 use super::*;
 use crate::domain::ManualClock;
 use crate::store::MemoryStore;
@@ -10,6 +11,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 struct Bench {
     throttle: Arc<Throttle>,
     clock: Arc<ManualClock>,
+    store: Arc<MemoryStore>,
 }
 
 impl Bench {
@@ -19,8 +21,17 @@ impl Bench {
 
     fn with(options: ThrottleOptions) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
-        let throttle = Throttle::new(options, Arc::new(MemoryStore::new()), Arc::clone(&clock) as _);
-        Self { throttle: Arc::new(throttle), clock }
+        let store = Arc::new(MemoryStore::new());
+        let throttle = Throttle::open(options, Arc::clone(&store) as _, Arc::clone(&clock) as _);
+        Self { throttle: Arc::new(throttle.unwrap()), clock, store }
+    }
+
+    /// The same store with another throttle.
+    fn restarted(self) -> Self {
+        let Self { clock, store, .. } = self;
+        let throttle =
+            Throttle::open(ThrottleOptions::default(), Arc::clone(&store) as _, Arc::clone(&clock) as _);
+        Self { throttle: Arc::new(throttle.unwrap()), clock, store }
     }
 
     fn ask(&self, way: Way, who: Who<'_>, from: IpAddr) -> Result<Reserved, Throttled> {
@@ -207,4 +218,30 @@ fn refusals_are_counted_by_way_and_what_ran_out() {
     ] {
         assert!(text.lines().any(|found| found == line), "{text}");
     }
+}
+
+#[tokio::test]
+async fn thr_15_after_a_restart_an_account_has_no_more_tries_than_before() {
+    let mut bench = Bench::new();
+    let alice = member(1, "alice");
+    bench.store.apply(vec![Change::AddUser(alice.clone())]).await.unwrap();
+    for n in 0..100 {
+        bench.fail(Way::Password, ALICE, far(n));
+    }
+    let device = bench.throttle.mark(&Marks::default(), alice.profile.id).unwrap().unwrap();
+    let before = bench.throttle.standing(alice.profile.id).unwrap();
+    assert_eq!(before, Standing { wrong: 20, waiting: 0, wait: Wait::For(MINUTE) });
+    bench.throttle.flush().await.unwrap();
+    bench = bench.restarted();
+    assert_eq!(bench.throttle.standing(alice.profile.id).unwrap(), before);
+    assert!(!bench.fail(Way::Password, ALICE, far(200)));
+    assert!(bench.throttle.device(&device, &alice).is_some(), "devices are known, too");
+    // Set back or forward: no wait ends early, and it ends.
+    bench.clock.set(Timestamp::from_millis(1_000));
+    assert!(!bench.fail(Way::Password, ALICE, far(200)));
+    bench.clock.advance(MINUTE);
+    bench.ask(Way::Password, ALICE, far(200)).unwrap().succeeded(alice.profile.id);
+    bench.throttle.flush().await.unwrap();
+    let after = bench.restarted().throttle.standing(alice.profile.id).unwrap();
+    assert_eq!(after, Standing { wrong: 0, waiting: 0, wait: Wait::NONE });
 }

@@ -1,6 +1,7 @@
 //! The commands that are about accounts.
 
 use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
+use super::throttle::ThrottleView;
 use super::{Control, all_users, read_name};
 use crate::auth::{Accounts, NewUser, WeakPassword};
 use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
@@ -41,7 +42,9 @@ impl Control {
     pub(super) fn show(&self, name: &str) -> Result<Reply, Failure> {
         let user = self.named(name)?;
         let passkeys = self.passkeys_of(&user.profile)?;
-        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys }))
+        let standing = self.throttle.standing(user.profile.id)?;
+        let throttle = ThrottleView::of(&standing, self.clock.now());
+        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys, throttle }))
     }
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {

@@ -14,6 +14,7 @@ mod protocol;
 mod required;
 mod sessions;
 mod socket;
+mod throttle;
 
 pub use copying::Copying;
 pub use protocol::{
@@ -22,14 +23,16 @@ pub use protocol::{
 };
 pub use required::{all_users, without_passkey};
 pub use socket::{CallError, ControlSocket, call, call_for_copy, is_running, room_for_command};
+pub use throttle::ThrottleView;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::auth::import::Admission;
+use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Sessions};
 use crate::bridge::Vault;
-use crate::domain::{User, UserName};
+use crate::domain::{Clock, User, UserName};
 use crate::store::{Store, StoreError};
 use crate::web::PasskeyCounts;
 
@@ -52,6 +55,10 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// All sessions.
     pub sessions: Arc<Sessions>,
+    /// What was tried to get in.
+    pub throttle: Arc<Throttle>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// What became of ceremonies; none without a running gateway.
     pub passkey_counts: Option<Arc<PasskeyCounts>>,
     /// Passwords for the forum; none where it takes none.
@@ -77,6 +84,7 @@ impl Control {
             Command::UserImport { from, members, mode } => self.import(&from, members, mode).await,
             Command::UserList => self.list(),
             Command::UserShow { name } => self.show(&name),
+            Command::UserUnlock { name } => self.unlock(&name).await,
             Command::UserDisable { name } => self.disable(&name).await,
             Command::UserEnable { name } => self.enable(&name).await,
             Command::UserDelete { name } => self.delete(&name).await,

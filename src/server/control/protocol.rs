@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::copying::Copying;
+use super::throttle::ThrottleView;
 use crate::auth::import::{ImportedMember, Mode, Outcome};
 use crate::auth::passkeys::provider;
 use crate::domain::{
@@ -78,6 +79,11 @@ pub enum Command {
     UserList,
     /// One account.
     UserShow {
+        /// The member's name, in any spelling.
+        name: String,
+    },
+    /// Forgets the wrong passwords that were tried for a member.
+    UserUnlock {
         /// The member's name, in any spelling.
         name: String,
     },
@@ -266,6 +272,9 @@ pub struct MemberView {
     pub user: UserView,
     /// Its passkeys, oldest first.
     pub passkeys: Vec<PasskeyView>,
+    /// What the throttle has counted.
+    #[serde(default)]
+    pub throttle: ThrottleView,
 }
 
 /// A passkey as operators see it: nothing of its key, and not what its authenticator calls it.
@@ -353,6 +362,7 @@ impl Command {
             Self::UserLink { to: LinkTo::SignIn, .. } => "user link",
             Self::UserList => "user list",
             Self::UserShow { .. } => "user show",
+            Self::UserUnlock { .. } => "user unlock",
         }
     }
 
@@ -365,6 +375,7 @@ impl Command {
             | Self::UserEnable { name }
             | Self::UserLink { name, .. }
             | Self::UserShow { name }
+            | Self::UserUnlock { name }
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),

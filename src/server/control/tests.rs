@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::auth::throttle::{ThrottleOptions, Try, Way, Who};
 use crate::auth::{HashingCost, PasswordPolicy, Passwords};
 use crate::domain::{
     Backup, Clock, CredentialId, Lifetimes, ManualClock, Passkey, PasskeyName, Persistence, Secret,
@@ -23,12 +24,16 @@ fn control() -> Control {
     let passwords = Arc::new(Passwords::new(cost, 1));
     let policy = PasswordPolicy { min_chars: 15 };
     let admission = Admission::new(store.clone(), clock.clone());
-    let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock, policy));
+    let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
+    let throttle = Arc::new(throttle.unwrap());
+    let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock.clone(), policy));
     Control {
         accounts,
         admission,
         store,
         sessions,
+        throttle,
+        clock,
         passkey_counts: None,
         own_pages: "https://forum.example.org/.passgate".into(),
         vault: Box::new(|| None),
@@ -375,4 +380,39 @@ async fn what_is_no_command_is_answered_without_repeating_it() {
         assert!(lines.next().unwrap().unwrap().contains("users"), "the next one on the same line is served");
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_member_who_is_throttled_is_shown_so_and_let_go() {
+    let control = control();
+    added(&control, new("alice")).await;
+    let alice = control.accounts.identify("alice").unwrap().unwrap().profile.id;
+    let fail = |from: u8| {
+        let from = [10, 0, from, 1].into();
+        let wanted = Try { way: Way::Password, who: Who::Member(alice), from, device: None };
+        control.throttle.reserve(&wanted).unwrap().is_ok()
+    };
+    let shown = async || match control.execute(Command::UserShow { name: named("alice") }).await {
+        Reply::User(member) => member.throttle,
+        other => panic!("{other:?}"),
+    };
+    let unlock = async || match control.execute(Command::UserUnlock { name: named("ALICE") }).await {
+        Reply::Done(words) => words,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown().await, ThrottleView::default());
+    while fail(1) {}
+    assert_eq!(shown().await, ThrottleView { wrong_tries: 5, waiting_places: 1, locked: None });
+    (2..50).for_each(|network| {
+        fail(network);
+    });
+    let locked = Some("2026-11-22T06:01:00.000Z".to_owned());
+    assert_eq!(shown().await, ThrottleView { wrong_tries: 20, waiting_places: 1, locked });
+    assert_eq!(unlock().await, "the 20 wrong passwords that were tried for alice are forgotten");
+    assert_eq!(shown().await, ThrottleView::default());
+    assert!(fail(1));
+    assert_eq!(unlock().await, "the wrong password that was tried for alice is forgotten");
+    assert_eq!(unlock().await, "no wrong password was counted for alice; nothing was changed");
+    let kept = refused(&control, Command::UserUnlock { name: named("nobody") }).await;
+    assert!(kept.contains("no member called"));
 }

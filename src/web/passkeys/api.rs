@@ -170,7 +170,8 @@ impl Web {
                 let return_to = ReturnTo::parse(&return_to, &self.parts.prefix);
                 let platform = PlatformAuthenticator::from(passkey_ready && is_elsewhere(&answer, &passkey));
                 let next = self.after_sign_in(&profile, &return_to, platform, headers);
-                Ok(self.signed_in_by_passkey(passkeys, &token, persistence, &profile, &next))
+                let response = self.signed_in_by_passkey(passkeys, &token, persistence, &profile, &next);
+                Ok(self.marking(response, profile.id, headers, visit))
             }
         }
     }
@@ -208,7 +209,9 @@ impl Web {
                 self.count(passkeys, Purpose::StepUp.word(), "ok", headers);
                 let persistence = member.session.snapshot().persistence;
                 let next = ReturnTo::parse(&return_to, &self.parts.prefix);
-                Ok(self.signed_in_by_passkey(passkeys, &token, persistence, &profile, next.as_str()))
+                let response =
+                    self.signed_in_by_passkey(passkeys, &token, persistence, &profile, next.as_str());
+                Ok(self.marking(response, profile.id, headers, visit))
             }
         }
     }

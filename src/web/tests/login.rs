@@ -36,7 +36,7 @@ async fn ses_01_signing_in_hands_out_a_session_and_leads_to_the_page_asked_for()
     let answer = browser.post(LOGIN, &fields).await;
     assert_eq!((answer.status(), answer.location()), (StatusCode::SEE_OTHER, "/viewtopic.php?t=5&p=7"));
     assert_eq!(answer.header("cache-control"), "no-store");
-    let cookie = answer.header("set-cookie");
+    let cookie = answer.session_cookie();
     assert!(
         cookie.starts_with("__Host-passgate=")
             && cookie.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/")
@@ -56,7 +56,7 @@ async fn stay_signed_in_is_off_until_it_is_ticked() {
     let fields = [("csrf", &*csrf), ("username", "alice"), ("remember", "1"), ("password", "wrong")];
     assert!(browser.post(LOGIN, &fields).await.text().contains("checked"), "kept");
     let fields = [("csrf", &*csrf), ("username", "alice"), ("remember", "1"), ("password", PASSWORD)];
-    assert!(browser.post(LOGIN, &fields).await.header("set-cookie").ends_with("; Max-Age=2592000"));
+    assert!(browser.post(LOGIN, &fields).await.session_cookie().ends_with("; Max-Age=2592000"));
 }
 
 #[tokio::test]
@@ -352,7 +352,7 @@ async fn confirming_who_you_are_keeps_you_signed_in_as_long_as_before() {
     assert!(!page.text().contains("name=\"remember\""), "nothing to choose: it was chosen");
     let csrf = page.text().rsplit_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
     let fields = [("csrf", csrf), ("again", "1"), ("username", "alice"), ("password", PASSWORD)];
-    assert!(browser.post(LOGIN, &fields).await.header("set-cookie").ends_with("; Max-Age=2592000"));
+    assert!(browser.post(LOGIN, &fields).await.session_cookie().ends_with("; Max-Age=2592000"));
 }
 
 #[tokio::test]

@@ -90,8 +90,8 @@ impl Site {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         ));
-        let throttle = Throttle::new(ThrottleOptions::default(), Arc::clone(&store), Arc::clone(&ticking));
-        let throttle = Arc::new(throttle);
+        let throttle = Throttle::open(ThrottleOptions::default(), Arc::clone(&store), Arc::clone(&ticking));
+        let throttle = Arc::new(throttle.unwrap());
         let sign_in = SignIn::new(
             store,
             Arc::clone(&sessions),
@@ -273,6 +273,15 @@ impl Answer {
 
     fn set_cookies(&self) -> Vec<&str> {
         self.headers().get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// The line that hands out a session, which is there once.
+    fn session_cookie(&self) -> &str {
+        let all = self.set_cookies();
+        let mut own = all.iter().filter(|line| line.starts_with("__Host-passgate="));
+        let line = own.next().unwrap_or_else(|| panic!("no session in {all:?}"));
+        assert_eq!(own.next(), None, "one session");
+        line
     }
 
     /// The value of the first field of that name in the page.
