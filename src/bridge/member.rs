@@ -47,6 +47,11 @@ pub trait Accounts: Send + Sync {
     async fn unchanged(&self, _member: UserId) -> Result<(), VaultError> {
         Ok(())
     }
+
+    /// Whether members can do anything about what does not work.
+    fn can_ask(&self) -> bool {
+        true
+    }
 }
 
 /// Whether a refused password leaves another one that the forum may have.
@@ -123,7 +128,7 @@ pub(super) enum Standing {
 pub(super) const PAUSE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// At most, where it is the database or the member's row in it that has to change.
-const LONGEST_OF_MINTS: Duration = Duration::from_secs(10 * 60);
+pub(super) const LONGEST_OF_MINTS: Duration = Duration::from_secs(10 * 60);
 
 impl Gate {
     /// How the member stands, and since which change of the account.

@@ -32,7 +32,11 @@ impl Forum {
             tracing::warn!(%why, "a key for the forum could not be taken out of its database again");
         }
         match checked {
-            Ok(()) => Ok(std::mem::take(&mut walk.jar)),
+            Ok(()) if minter.is_kept(&minted, &walk.jar) => Ok(std::mem::take(&mut walk.jar)),
+            Ok(()) => {
+                let said = "the forum shows the member and takes the cookie back: is its own address set to the public one?";
+                Err(walk.stop(Step::Check, said, Login::NotMinted(Unminted::NotTaken)))
+            }
             Err(Login::Unrecognised { step: Step::Check }) => Err(Login::NotMinted(Unminted::NotTaken)),
             Err(login) => Err(login),
         }

@@ -36,4 +36,8 @@ impl Accounts for ByName {
     async fn refused(&self, _: UserId, _: u64, _: Ask) -> Left {
         Left::Nothing
     }
+
+    fn can_ask(&self) -> bool {
+        false
+    }
 }

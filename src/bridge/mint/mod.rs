@@ -182,6 +182,16 @@ impl Minter {
         minted
     }
 
+    /// Whether the forum, which took the cookies, has left them as they were where it has to. SMF shows the member once and takes a
+    /// cookie back that names another domain or path than its own.
+    pub(super) fn is_kept(&self, minted: &Minted, jar: &Jar) -> bool {
+        self.options.recipe != Recipe::Smf
+            || self.options.cookie_name.iter().all(|name| {
+                let value = |jar: &Jar| jar.clone().take_where(|known| known == name.as_bytes());
+                value(&minted.jar) == value(jar)
+            })
+    }
+
     /// Takes out of the database what the forum needs no more, whether it has taken the cookies or not.
     pub(super) async fn tidy(&self, minted: &Minted, jar: &mut Jar, now: Timestamp) -> Result<(), Unminted> {
         let Some(key) = &minted.key else { return Ok(()) };

@@ -155,7 +155,7 @@ fn mybb(call: &Call, path: &Path) -> Reply {
 
 fn smf(call: &Call, path: &Path) -> Reply {
     let cookie: serde_json::Value = serde_json::from_str(&read(call, "SMFCookie10")).unwrap_or_default();
-    // It puts in place of a cookie for another domain or path one that is nobody's.
+    // It shows the member all the same, and puts in place of a cookie for another domain or path one that is nobody's.
     let is_placed = cookie["3"] == "" && cookie["4"] == "/";
     let id = cookie["0"].as_i64().unwrap_or(0);
     let hash = cookie["1"].as_str().unwrap_or_default().to_owned();
@@ -163,13 +163,17 @@ fn smf(call: &Call, path: &Path) -> Reply {
         "SELECT member_name, passwd, password_salt, is_activated FROM smf_members WHERE id_member = ?";
     let found = row::<4>(path, statement, id).filter(|[_, hashed, salt, activated]| {
         let known = hmac::<Sha512>(128, format!("{SEED}{salt}").as_bytes(), hashed.as_bytes());
-        is_placed && hash.len() == 128 && known == hash && (activated == "1" || activated == "11")
+        hash.len() == 128 && known == hash && (activated == "1" || activated == "11")
     });
     match found {
         Some(_) if call.asks("action=logout") => {
             open(path).execute("UPDATE smf_members SET password_salt = 'other' WHERE id_member = ?", [id]).unwrap();
             Reply::to("/index.php").cookie("SMFCookie10=%7B%220%22%3A0%7D; Max-Age=0; path=/")
         }
+        Some([name, ..]) if !is_placed => Reply::page(format!(
+            "<a href=\"/index.php?action=logout;f0a1=e2f3\">Log out</a>{name}"
+        ))
+        .cookie("SMFCookie10=%7B%220%22%3A2%2C%221%22%3A%22%22%7D; path=/"),
         Some([name, ..]) => Reply::page(format!(
             "<a href=\"/index.php?action=logout;f0a1=e2f3\">Log out</a><div id=\"detailedinfo\"><dl><dd>{name}</dd></dl></div>"
         ))

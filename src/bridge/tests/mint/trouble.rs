@@ -2,7 +2,6 @@
 //! while, and without anything secret.
 
 use super::*;
-use crate::auth::captured_log::Log;
 use crate::database::DatabaseError;
 
 #[tokio::test]
