@@ -1,6 +1,7 @@
 //! Sessions made from the forum's database, through the whole gateway: nobody is asked for a password, nothing is in the browser.
 
 use std::fs;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -113,4 +114,14 @@ async fn whoever_signs_out_here_is_signed_out_at_the_forum() {
     assert!(browser.jar.find("mybbuser").is_none());
     let is_leave = |heard: &Heard| heard.head.start_line().contains("action=logout");
     site.forum.wait_until("a sign-out at the forum", |records| records.requests.iter().any(is_leave)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forums_administration_wants_a_fresh_sign_in_since_no_password_of_the_forum_was_given() {
+    let site = Site::open("").await;
+    let (mut browser, _) = site.sign_in("alice").await;
+    browser.get("/admin/index.php").await.assert_says("Hello alice!");
+    site.gateway.clock.advance(Duration::from_secs(16 * 60));
+    assert_eq!(browser.get("/admin/index.php").await.url.path(), "/.passgate/login");
+    browser.get("/b").await.assert_says("Hello alice!");
 }
