@@ -14,11 +14,13 @@ pub(super) struct Lock {
     pub(super) wrong: usize,
     /// Whether it says no to any new one.
     pub(super) refuses: bool,
+    /// Whether it says yes and keeps the one it has.
+    pub(super) lies: bool,
 }
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { password: PASSWORD.to_owned(), wrong: 0, refuses: false }
+        Self { password: PASSWORD.to_owned(), wrong: 0, refuses: false, lies: false }
     }
 }
 
@@ -64,7 +66,9 @@ fn before(mut forum: Fake, form: Form, (check, field): (&'static str, &'static s
                 if lock.refuses || call.field(old) != lock.password || call.field(again) != new {
                     return refused;
                 }
-                new.clone_into(&mut lock.password);
+                if !lock.lies {
+                    new.clone_into(&mut lock.password);
+                }
                 done
             }
         }

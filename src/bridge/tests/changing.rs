@@ -190,6 +190,27 @@ async fn a_forum_that_says_no_keeps_the_password_it_has_and_is_asked_again_a_day
 }
 
 #[tokio::test]
+async fn a_forum_that_says_yes_and_does_not_do_it_is_found_out_and_its_members_stay_signed_in() {
+    for preset in FORUMS {
+        let site = Site::open(preset).await;
+        site.lock.lock().unwrap().lies = true;
+        let bridge = site.started();
+        for at in 1..=3 {
+            signed_in(&site, &bridge, at).await;
+        }
+        assert_eq!((site.changes(), site.wrong()), (1, 1), "{preset}: the new one is tried once");
+        let (password, source, next) = site.vault.revealed(alice()).unwrap();
+        assert_eq!((password.as_str(), source), (PASSWORD, Source::Given), "{preset}");
+
+        site.lock.lock().unwrap().lies = false;
+        site.server.clock.advance(DAY);
+        signed_in(&site, &bridge, 4).await;
+        assert_eq!(site.held(), (next.unwrap(), Source::Generated), "{preset}: the same one is sent again");
+        assert_eq!((site.password(), site.wrong()), (site.held().0, 1), "{preset}");
+    }
+}
+
+#[tokio::test]
 async fn who_runs_the_forum_keeps_the_password_that_its_administration_asks_for() {
     let site = Site::with("phpbb", &["Fans", "admins"]).await;
     signed_in(&site, &site.started(), 1).await;
