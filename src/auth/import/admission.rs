@@ -80,11 +80,15 @@ impl Admission {
     fn plan(&self, from: &str, members: &[ImportedMember]) -> Result<(Vec<Outcome>, Batch), StoreError> {
         let mut outcomes = Vec::with_capacity(members.len());
         let mut batch = Batch::new();
+        let first = UserId::generate();
         for member in members {
             let existing = self.store.user_by_name(member.name.key())?;
             let outcome = outcome(existing.as_ref(), from, member);
             match (outcome, existing) {
-                (Outcome::Added, _) => batch.push(Change::AddUser(self.account(from, member.clone()))),
+                (Outcome::Added, _) => {
+                    batch.push(Change::AddUser(self.account(first.generate_near(), from, member.clone())));
+                }
+
                 (Outcome::Updated, Some(user)) => {
                     batch.push(update(user.profile.id, from.to_owned(), member.clone()))
                 }
@@ -95,10 +99,10 @@ impl Admission {
         Ok((outcomes, batch))
     }
 
-    fn account(&self, from: &str, member: ImportedMember) -> User {
+    fn account(&self, id: UserId, from: &str, member: ImportedMember) -> User {
         let ImportedMember { name, full_name, email, groups, state, password } = member;
         User {
-            profile: Profile { id: UserId::generate(), name, full_name, email, groups },
+            profile: Profile { id, name, full_name, email, groups },
             state,
             imported: Some(ImportMark::new(from, password.as_deref())),
             password,

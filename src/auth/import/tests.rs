@@ -369,6 +369,15 @@ fn auth_15_a_name_that_another_line_has_in_some_spelling_is_told_with_both_lines
     assert_eq!(found[0].member.name.as_str(), "Alice", "the spelling is the forum's");
 }
 
+#[test]
+fn auth_15_of_many_texts_each_is_remembered_with_its_place() {
+    let mut places = Places::default();
+    let text = |n: u64| format!("member {n}");
+    assert!((1..50_000).all(|n| places.seen(&text(n), n).is_none()));
+    assert!((1..50_000).all(|n| places.seen(&text(n), 77) == Some(n)));
+    assert_eq!((places.seen("zero", 0), places.seen("zero", 5)), (None, Some(1)), "0 is nowhere");
+}
+
 proptest! {
     #[test]
     fn random_bytes_in_a_sample_never_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
