@@ -19,6 +19,6 @@ lint: ## formatting, clippy, licences and sources of the crates
 	@tests/setup.sh build lint
 	@tests/lint.sh
 
-bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; QUICK=1 for a glance
+bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; times of refusals; QUICK=1 for a glance
 	@tests/setup.sh build bench
 	@python3 benches/run.py

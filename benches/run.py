@@ -15,10 +15,16 @@ of them. What counts is CPU time from /proc over requests answered, and its rati
     passkeys           no subject of the table: the price of a passkey's check, and how long readers wait for proxied pages
                        while nobody signs in, while 200 members a second do with passkeys, and while some do with
                        passwords without a pause; each reader's wait counts from when the request was due
+    refusals           no subject either: how long a refused sign-in takes, by what is known of the name. An answer that comes
+                       sooner for one kind than for another tells strangers which names exist. Tries take turns on one
+                       connection, each for an account and from an address of its own, so that no throttle has a say. Beside
+                       the medians stands the chance that a try of this kind takes longer than one for an unknown name:
+                       0.5 where time tells nothing
 
     make bench                    nine rounds of three seconds each
     QUICK=1 make bench            three rounds of one second, for a glance
     SUBJECTS=direct,nginx ...     only these
+    SAMPLES=500 ...               so many refused sign-ins of each kind (default 200, or 40 with QUICK=1)
     LOG=file|pipe|null ...        where passgate's log goes: a file on the disk (default), a reader behind a pipe, /dev/null
     PASSGATE=path/to/passgate ... another binary than the release build
     PASSGATE_LOG__LEVEL=warn ...  without a line in the log for each request, as nginx here has none either
@@ -30,8 +36,11 @@ CPU time leaves out waiting, but not the caches that other programs on the machi
 looks worse, and so does its ratio. Believe a run on an idle one.
 """
 
+import bisect
 import html.parser
+import http.client
 import http.cookiejar
+import itertools
 import json
 import os
 import pathlib
@@ -58,9 +67,21 @@ QUICK = os.environ.get("QUICK") == "1"
 ROUNDS, SECONDS = (3, 1) if QUICK else (9, 3)
 LOG = os.environ.get("LOG", "file")
 SUBJECTS = [
-    "direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet", "pingora", "passkeys"
+    "direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet", "pingora", "passkeys", "refusals"
 ]
 MEMBERS = 40
+SAMPLES = int(os.environ.get("SAMPLES", 40 if QUICK else 200))
+# The hash and phpBB's kind of an account (1 is one that was never activated) by what is measured. Nobody has the
+# passwords.
+ARGON2ID = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2E$" + "A" * 43
+REFUSED = {
+    "argon2id": (ARGON2ID, 0),
+    "disabled": (ARGON2ID, 1),
+    "passkey-only": ("", 0),
+    "bcrypt": ("$2y$10$f9zNsrN9oZUjhp18jmHQz.McDSXrwWM4GqmUOn.m7hXEpr/c/FSyu", 0),
+    "phpass": ("$H$9zNsrN9oZUjhp18jmHQzMcDSXrwWM41", 0),
+    "md5": ("0123456789abcdef" * 2, 0),
+}
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -205,7 +226,7 @@ def start_nginx(name, upstream, access_log):
     return nginx(name, SUBJECT_CORE, port, server, access_log), port
 
 
-def start_passgate(name, binary, upstream, log_level="info", members=(MEMBER,)):
+def start_passgate(name, binary, upstream, log_level="info", members=(MEMBER,), server="", imported=()):
     """passgate with guests let through and members, on a store of its own."""
     port = free_port()
     data = FOLDER / f"{name}-data"
@@ -217,6 +238,7 @@ listen = ["127.0.0.1:{port}"]
 public_url = "http://localhost:{port}"
 data_dir = "{data}"
 admin_listen = ""
+{server}
 [upstream]
 url = "http://127.0.0.1:{upstream}"
 [access]
@@ -229,6 +251,11 @@ level = "{log_level}"
         subprocess.run(
             [binary, "user", "add", member, "--config", file, "--password-stdin"],
             input=PASSWORD + "\n", text=True, check=True, capture_output=True,
+        )
+    if imported:
+        subprocess.run(
+            [binary, "user", "import", "-", "--from", "phpbb", "--config", file],
+            input="\n".join(imported), text=True, check=True, capture_output=True,
         )
     return Program(name, SUBJECT_CORE, port, [binary, "serve", "--config", file], LOG), port
 
@@ -372,6 +399,58 @@ def report_passkeys(measured):
         )
 
 
+def refusals(upstream):
+    """Milliseconds of each refused sign-in, by kind."""
+    names = [f"{kind}-{number}" for number in range(SAMPLES) for kind in REFUSED]
+    rows = ["user_id,user_type,group_id,username,user_password,user_email"]
+    for number, name in enumerate(names, 2):
+        stored, state = REFUSED[name.rpartition("-")[0]]
+        rows.append(f'{number},{state},2,{name},"{stored}",')
+    believed = 'trusted_proxies = ["127.0.0.1"]'
+    _, port = start_passgate("passgate-refusals", passgate_binary(), upstream, members=(), server=believed, imported=rows)
+    connection, path = http.client.HTTPConnection("localhost", port), "/.passgate/login"
+    connection.request("GET", path)
+    page = connection.getresponse()
+    form = HiddenFields()
+    form.feed(page.read().decode())
+    cookie = "; ".join(line.partition(";")[0] for line in page.headers.get_all("Set-Cookie", []))
+    origin = f"http://localhost:{port}"
+    took, kinds, addresses = {}, ["unknown", *REFUSED], itertools.count()
+    for number in range(SAMPLES):
+        # Each round begins with another kind.
+        for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+            fields = {**form.fields, "username": f"{kind}-{number}", "password": secrets.token_hex(8)}
+            address = next(addresses)
+            headers = {
+                "Cookie": cookie, "Origin": origin, "Content-Type": "application/x-www-form-urlencoded",
+                "X-Forwarded-For": f"10.{address // 256 % 256}.{address % 256}.1",
+            }
+            body = urllib.parse.urlencode(fields)
+            begun = time.perf_counter()
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            page = answer.read().decode()
+            took.setdefault(kind, []).append((time.perf_counter() - begun) * 1000)
+            assert "is not right" in page, f"{kind}: {answer.status} {page[:500]}"
+    return took
+
+
+def longer(these, those):
+    """The chance that one of these is longer than one of those (the AUC of Mann and Whitney's test)."""
+    those = sorted(those)
+    below = sum(bisect.bisect_left(those, this) + bisect.bisect_right(those, this) for this in these)
+    return below / 2 / len(these) / len(those)
+
+
+def report_refusals(took):
+    print(f"\nrefused sign-ins, {SAMPLES} of each kind{'median ms':>19}{'p95 ms':>10}{'gap ms':>10}{'longer':>10}")
+    unknown = statistics.median(took["unknown"])
+    for kind, all_ms in took.items():
+        median, p95 = statistics.median(all_ms), sorted(all_ms)[len(all_ms) * 95 // 100]
+        chance = longer(all_ms, took["unknown"])
+        print(f"{kind:<40}{median:>18.2f}{p95:>10.2f}{median - unknown:>10.2f}{chance:>10.3f}")
+
+
 def passgate_binary():
     if "PASSGATE" in os.environ:
         return os.environ["PASSGATE"]
@@ -407,24 +486,27 @@ def compare(measured, base):
                 entry[f"to_{base.name}"] = entry["cpu_us"] / beside["cpu_us"]
 
 
-def report(measured, members):
+def report(measured, members, refused):
     compare(measured, "nginx")
     compare(measured, "pingora")
-    print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians; passgate logs to: {LOG}\n")
-    print(
-        f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'to pingora':>12}{'p99 ms':>10}{'RSS MiB':>10}"
-    )
-    for subject in measured:
-        cpu = "-" if subject.name == "direct" else f"{subject.median('cpu_us'):.1f}"
-        ratios = [
-            f"{subject.median(key):.2f}" if key in subject.rounds[0] else "-" for key in ("to_nginx", "to_pingora")
-        ]
+    if measured:
+        print(f"\n{ROUNDS} rounds of {SECONDS} s, {CONNECTIONS} connections, medians; passgate logs to: {LOG}\n")
         print(
-            f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratios[0]:>12}{ratios[1]:>12}"
-            f"{subject.median('p99_ms'):>10.2f}{subject.program.resident_mib():>10.1f}"
+            f"{'':<18}{'requests/s':>12}{'CPU µs/request':>18}{'to nginx':>12}{'to pingora':>12}{'p99 ms':>10}{'RSS MiB':>10}"
         )
+        for subject in measured:
+            cpu = "-" if subject.name == "direct" else f"{subject.median('cpu_us'):.1f}"
+            ratios = [
+                f"{subject.median(key):.2f}" if key in subject.rounds[0] else "-" for key in ("to_nginx", "to_pingora")
+            ]
+            print(
+                f"{subject.name:<18}{subject.median('requests_per_s'):>12.0f}{cpu:>18}{ratios[0]:>12}{ratios[1]:>12}"
+                f"{subject.median('p99_ms'):>10.2f}{subject.program.resident_mib():>10.1f}"
+            )
     if members:
         report_passkeys(members)
+    if refused:
+        report_refusals(refused)
     passgate = next((subject.program for subject in measured if subject.name.startswith("passgate")), None)
     if passgate:
         print(f"\n{passgate.log.stem}: first answer after {passgate.ready_ms:.0f} ms, {passgate.idle_mib:.1f} MiB then")
@@ -438,6 +520,7 @@ def report(measured, members):
         "idle_mib": passgate and passgate.idle_mib,
         "subjects": {subject.name: subject.rounds for subject in measured},
         "passkeys": members,
+        "refusals_ms": refused,
     }
     (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print("\nevery round: target/bench/result.json")
@@ -458,7 +541,8 @@ def main():
             for subject in measured[index % len(measured) :] + measured[: index % len(measured)]:
                 subject.measure()
                 trim_logs()
-        report(measured, passkeys(upstream_port) if "passkeys" in wanted else None)
+        members = passkeys(upstream_port) if "passkeys" in wanted else None
+        report(measured, members, refusals(upstream_port) if "refusals" in wanted else None)
     finally:
         Program.stop_all()
 
