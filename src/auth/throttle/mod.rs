@@ -197,6 +197,7 @@ struct State {
     refused: BTreeMap<(Way, Level), u64>,
     /// Members whose tries are not written down as they are.
     changed: BTreeSet<UserId>,
+    has_hinted: bool,
 }
 
 impl Throttle {
@@ -225,6 +226,7 @@ impl Throttle {
             names: Fading::new(options.process as usize),
             refused: BTreeMap::new(),
             changed: BTreeSet::new(),
+            has_hinted: false,
         };
         let (state, devices) = (Mutex::new(state), Devices::new(key));
         Ok(Self { state, devices, hasher: RandomState::new(), store, clock })
@@ -364,6 +366,7 @@ impl State {
             && longest.wait != Wait::NONE
         {
             *self.refused.entry((wanted.way, longest.level)).or_default() += 1;
+            self.hint(wanted.from, longest.level);
             return Err(longest);
         }
         if !is_device {
@@ -373,6 +376,22 @@ impl State {
             account::note(self.failures_or_new(key), place, now, &options);
         }
         Ok(((!is_device).then_some((source, step.number())), account.map(|(key, place, _)| (key, place))))
+    }
+
+    /// Says, once, what it probably means if everybody seems to come from one machine next door.
+    fn hint(&mut self, from: IpAddr, level: Level) {
+        let is_near = match from.to_canonical() {
+            IpAddr::V4(address) => address.is_loopback() || address.is_private(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+        };
+        if is_near && level == Level::Address && !std::mem::replace(&mut self.has_hinted, true) {
+            tracing::warn!(
+                target: "passgate::server",
+                client = %from,
+                "so many tries to sign in went wrong from this address that it has to wait; if it is a proxy's, name it in \
+                 server.trusted_proxies, so that visitors are told apart"
+            );
+        }
     }
 
     fn failures(&mut self, key: Key) -> Option<&mut Failures> {

@@ -163,16 +163,18 @@ fn what_was_no_try_is_taken_back_everywhere() {
 fn thr_14_l3_a_million_made_up_names_take_bounded_memory_and_evict_no_members_count() {
     let bench = Bench::new();
     while bench.fail(Way::Password, ALICE, far(0)) {}
+    let mut state = bench.throttle.lock().unwrap();
     let mut taken = 0;
     for n in 1..=1_000_000_u32 {
-        taken += u32::from(bench.fail(Way::Password, Who::Name(&format!("name{n}")), far(n)));
+        let wanted =
+            Try { way: Way::Password, who: Who::Name("the key says which"), from: far(n), device: None };
+        taken += u32::from(state.reserve(&wanted, Some(Key::Name(n.into())), bench.clock.now()).is_ok());
         if n % 20_000 == 0 {
             // As fast as the whole process lets them.
             bench.clock.advance(MINUTE * 20);
         }
     }
     assert!(taken > 999_000, "{taken}");
-    let state = bench.throttle.lock().unwrap();
     assert!(state.names.len() <= 40_000 && state.guessable.len() <= 80_000);
     assert_eq!(state.members[&UserId([1; 16])].strangers.count, 5, "still known");
 }
@@ -244,4 +246,18 @@ async fn thr_15_after_a_restart_an_account_has_no_more_tries_than_before() {
     bench.throttle.flush().await.unwrap();
     let after = bench.restarted().throttle.standing(alice.profile.id).unwrap();
     assert_eq!(after, Standing { wrong: 0, waiting: 0, wait: Wait::NONE });
+}
+
+#[test]
+fn thr_05_a_proxy_that_nobody_named_is_pointed_out_once() {
+    let log = crate::auth::captured_log::Log::start();
+    for from in ["203.0.113.9", "127.0.0.1", "10.0.0.1"] {
+        let bench = Bench::new();
+        for n in 0..40 {
+            bench.fail(Way::Password, Who::Name(&n.to_string()), from.parse().unwrap());
+        }
+    }
+    let text = log.text();
+    assert_eq!(text.matches("server.trusted_proxies").count(), 2, "{text}");
+    assert!(!text.contains("203.0.113.9"), "{text}");
 }
