@@ -78,6 +78,9 @@ pub(super) fn unexpected() -> Trouble {
     Trouble::unavailable("the gateway gave an answer that does not fit; compare its version with this one's")
 }
 
+/// An import seldom comes back to a page, and a page in the cache takes several times what it does on the disk.
+const IMPORT_CACHE_BYTES: u64 = 4 << 20;
+
 /// What carries out this command, and those after it, where no gateway runs.
 fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime), Trouble> {
     let nobody = format!("no gateway runs on {}", config.server.data_dir.display());
@@ -101,7 +104,8 @@ fn on_the_store(config: &Config, command: &Command) -> Result<(Control, Runtime)
         return Err(Trouble::unavailable(format!("there is no store in {} yet; {help}", path.display())));
     }
     owned_by_us(path, &config.server.data_dir)?;
-    let store = SledStore::open(path, *cache_bytes).map_err(explained)?;
+    let most = if matches!(command, Command::UserImport { .. }) { IMPORT_CACHE_BYTES } else { u64::MAX };
+    let store = SledStore::open(path, (*cache_bytes).min(most)).map_err(explained)?;
     Ok((control(config, Arc::new(store)).map_err(refused)?, runtime))
 }
 
