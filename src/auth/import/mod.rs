@@ -56,6 +56,7 @@ pub enum Origin {
     Htpasswd,
     Ipb,
     Json,
+    MediaWiki,
     MyBb,
     Passgate,
     PhpBb,
@@ -69,7 +70,7 @@ pub enum Origin {
 
 impl Origin {
     /// All of them, forums first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PhpBb,
         Self::FluxBb,
         Self::PunBb,
@@ -82,6 +83,7 @@ impl Origin {
         Self::Spirit,
         Self::Django,
         Self::WordPress,
+        Self::MediaWiki,
         Self::Htpasswd,
         Self::Csv,
         Self::Json,
@@ -98,6 +100,7 @@ impl Origin {
             Self::Htpasswd => "htpasswd",
             Self::Ipb => "ipb",
             Self::Json => "json",
+            Self::MediaWiki => "mediawiki",
             Self::MyBb => "mybb",
             Self::Passgate => "passgate",
             Self::PhpBb => "phpbb",

@@ -253,6 +253,21 @@ fn forums_with_their_members_in_several_tables_are_put_together() {
          INSERT INTO wp_users (ID,user_login,user_pass,user_email,display_name) VALUES (1,'root','h','','root'),(2,'ed','h','','Ed W');",
         &["root | - | admins | -", "ed | Ed W | editor | -"],
     );
+    assert_told(
+        Origin::MediaWiki,
+        "INSERT INTO user (user_id,user_name,user_real_name,user_password,user_email,user_token) VALUES (1,'Root','','h','','t'),(2,'MediaWiki default','','','','*** INVALID ***'),(3,'Zoë W','Zoë','h','','t'),(4,'Out','','h','','t'),(5,'Back','','h','','t'),(6,'Part','','h','','t'),(7,'New','','h','','t');\n\
+         INSERT INTO user_groups (ug_user,ug_group,ug_expiry) VALUES (1,'bureaucrat',NULL),(1,'sysop',NULL),(3,'reviewer','20991231000000'),(3,'sysop','20200101000000');\n\
+         INSERT INTO ipblocks (ipb_user,ipb_expiry,ipb_sitewide) VALUES (0,'infinity',1),(4,'infinity',1),(5,'20200101000000',1),(6,'infinity',0);\n\
+         INSERT INTO block_target (bt_user,bt_count) VALUES (7,1),(3,0),(NULL,1);",
+        &[
+            "Root | - | admins | -",
+            "Zoë W | Zoë | reviewer | -",
+            "Out | - |  | banned",
+            "Back | - |  | -",
+            "Part | - |  | -",
+            "New | - |  | banned",
+        ],
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod django;
 mod flaskbb;
 mod flat;
 mod ipb;
+mod mediawiki;
 mod mybb;
 mod phpbb;
 mod punbb;
@@ -110,6 +111,7 @@ pub(super) fn shape(origin: Origin) -> &'static Shape {
         Origin::FluxBb => &punbb::FLUXBB,
         Origin::Htpasswd => &flat::HTPASSWD,
         Origin::Ipb => &ipb::SHAPE,
+        Origin::MediaWiki => &mediawiki::SHAPE,
         Origin::MyBb => &mybb::SHAPE,
         Origin::Passgate => &flat::PASSGATE,
         Origin::PhpBb => &phpbb::SHAPE,

@@ -1,5 +1,7 @@
 //! Which hashes each forum's table holds, and what they were made of.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::Unreadable::{self, Malformed, Unknown, Unsupported};
@@ -44,6 +46,7 @@ pub(super) fn recognise(source: Source, columns: Columns<'_>) -> Result<Legacy, 
         Source::FlaskBb => (Preparation::AsTyped, texts::werkzeug(hash)),
         Source::Django => (Preparation::AsTyped, django(hash)),
         Source::WordPress => wordpress(hash),
+        Source::MediaWiki => (Preparation::AsTyped, mediawiki(hash)),
         Source::Htpasswd => (Preparation::AsTyped, self_describing(hash)),
         Source::Plain => (Preparation::AsTyped, self_describing(hash).or_else(|first| python(hash, first))),
     };
@@ -255,6 +258,51 @@ fn wordpress(hash: &str) -> (Preparation, Recognised) {
     }
     let found = if hash.starts_with('$') { crypt(hash) } else { bare("WordPress MD5", Digest::Md5, hash) };
     (Preparation::WordPress, found)
+}
+
+/// `:kind:…`. Of the kinds in layers, `pbkdf2-legacyB`, the parts of one layer stand between those of the other.
+fn mediawiki(hash: &str) -> Recognised {
+    let malformed = Malformed("lacks a part of a MediaWiki hash");
+    let (kind, rest) = hash.strip_prefix(':').and_then(|rest| rest.split_once(':')).ok_or(Unknown)?;
+    let pbkdf2 = |parameters: &str, salt: &str, hash: &str| {
+        let (digest, rest) = parameters.split_once(':').ok_or(malformed)?;
+        let digest = Digest::named(digest).ok_or(Unknown)?;
+        let rounds = rest.split_once(':').ok_or(malformed)?.0;
+        let salt = STANDARD.decode(salt).map_err(|_| malformed)?;
+        texts::pbkdf2("MediaWiki PBKDF2", digest, rounds, &salt, STANDARD.decode(hash).ok())
+    };
+    match kind {
+        "A" | "B" => match rest.split_once(':') {
+            Some((salt, hash)) => {
+                Ok(("MediaWiki MD5", mediawiki_md5(salt), hex_of(Digest::Md5, hash).ok_or(malformed)?))
+            }
+            None => bare("MediaWiki MD5", Digest::Md5, rest).map_err(|_| malformed),
+        },
+        "pbkdf2" => {
+            let (rest, hash) = rest.rsplit_once(':').ok_or(malformed)?;
+            let (parameters, salt) = rest.rsplit_once(':').ok_or(malformed)?;
+            pbkdf2(parameters, salt, hash)
+        }
+        "pbkdf2-legacyA" | "pbkdf2-legacyB" => {
+            let parts: Vec<_> = rest.split('!').collect();
+            let &["", parameters, inner, salt, hash] = parts.as_slice() else { return Err(malformed) };
+            let (kind, steps, expected) = pbkdf2(parameters, salt, hash)?;
+            Ok((kind, mediawiki_md5(inner).into_iter().chain(steps).collect(), expected))
+        }
+        "bcrypt" => {
+            let (cost, rest) = rest.split_once('$').ok_or(malformed)?;
+            let (salt, hash) = rest.split_once('$').ok_or(malformed)?;
+            crypt(&format!("$2y${cost:0>2}${salt}{hash}"))
+        }
+        "argon2" => crypt(rest),
+        _ => Err(Unknown),
+    }
+}
+
+/// `md5(salt . '-' . md5(password))`, or `md5(password)` without a salt.
+fn mediawiki_md5(salt: &str) -> Vec<Step> {
+    let salted = (!salt.is_empty()).then(|| Digest::Md5.salted_before(format!("{salt}-").as_bytes()));
+    [Digest::Md5.step()].into_iter().chain(salted).collect()
 }
 
 fn self_describing(hash: &str) -> Recognised {

@@ -55,6 +55,8 @@ pub enum Source {
     Django,
     /// WordPress, bbPress.
     WordPress,
+    /// MediaWiki.
+    MediaWiki,
     /// A file of `htpasswd`, or of an LDAP directory's passwords.
     Htpasswd,
     /// Anything else: hashes that say themselves what they are.
@@ -63,7 +65,7 @@ pub enum Source {
 
 impl Source {
     /// Under which name it is stored.
-    const NAMES: [(Self, &'static str); 14] = [
+    const NAMES: [(Self, &'static str); 15] = [
         (Self::PhpBb, "phpbb"),
         (Self::FluxBb, "fluxbb"),
         (Self::PunBb, "punbb"),
@@ -76,6 +78,7 @@ impl Source {
         (Self::FlaskBb, "flaskbb"),
         (Self::Django, "django"),
         (Self::WordPress, "wordpress"),
+        (Self::MediaWiki, "mediawiki"),
         (Self::Htpasswd, "htpasswd"),
         (Self::Plain, "plain"),
     ];

@@ -196,10 +196,10 @@ pub(super) fn django(text: &str) -> Recognised {
     let parts: Vec<_> = rest.split('$').collect();
     match (algorithm, parts.as_slice()) {
         ("pbkdf2_sha256", [rounds, salt, hash]) => {
-            pbkdf2("Django PBKDF2", Digest::Sha256, rounds, salt, STANDARD.decode(hash).ok())
+            pbkdf2("Django PBKDF2", Digest::Sha256, rounds, salt.as_bytes(), STANDARD.decode(hash).ok())
         }
         ("pbkdf2_sha1", [rounds, salt, hash]) => {
-            pbkdf2("Django PBKDF2", Digest::Sha1, rounds, salt, STANDARD.decode(hash).ok())
+            pbkdf2("Django PBKDF2", Digest::Sha1, rounds, salt.as_bytes(), STANDARD.decode(hash).ok())
         }
         ("scrypt", [n, salt, r, p, hash]) => {
             scrypt("Django scrypt", [n, r, p], salt, STANDARD.decode(hash).ok())
@@ -234,7 +234,7 @@ pub(super) fn werkzeug(text: &str) -> Recognised {
         ["scrypt", n, r, p] => scrypt("Werkzeug scrypt", [n, r, p], salt, hex(hash)),
         ["pbkdf2", name, rounds] => {
             let digest = Digest::named(name).ok_or(Unknown)?;
-            pbkdf2("Werkzeug PBKDF2", digest, rounds, salt, hex(hash))
+            pbkdf2("Werkzeug PBKDF2", digest, rounds, salt.as_bytes(), hex(hash))
         }
         [name] => {
             let digest = Digest::named(name).ok_or(Unknown)?;
@@ -254,7 +254,14 @@ fn derived(hash: Option<Vec<u8>>) -> Result<Vec<u8>, Unreadable> {
         .ok_or(Malformed("has a part that is no derived key"))
 }
 
-fn pbkdf2(kind: &'static str, digest: Digest, rounds: &str, salt: &str, hash: Option<Vec<u8>>) -> Recognised {
+/// PBKDF2 with this many rounds, in digits.
+pub(super) fn pbkdf2(
+    kind: &'static str,
+    digest: Digest,
+    rounds: &str,
+    salt: &[u8],
+    hash: Option<Vec<u8>>,
+) -> Recognised {
     let expected = derived(hash)?;
     let rounds = number::<u32>(rounds).filter(|&rounds| rounds > 0).ok_or(Malformed("lacks its rounds"))?;
     // Each block of the result takes all the rounds.
