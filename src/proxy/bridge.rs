@@ -30,6 +30,8 @@ const ADMIN_FRESH: Duration = Duration::from_secs(15 * 60);
 /// How much of a page is looked at for signs, as it came and unpacked.
 const WATCHED: usize = 256 * 1024;
 const UNPACKED: u64 = 1024 * 1024;
+/// A longer form is not one that signs out.
+const LONGEST_FORM: usize = 8 * 1024;
 
 /// The forum behind the gateway.
 pub struct ForumRules {
@@ -49,8 +51,17 @@ pub(super) struct AtForum {
     path: String,
     /// The session of a member who is signing out at the forum.
     leaving: Option<SessionId>,
+    /// A form on its way that may turn out to sign out.
+    form: Option<Form>,
     /// The page, as far as it has to be looked at.
     watched: Option<Watched>,
+}
+
+/// A member's form, as far as it has come.
+struct Form {
+    target: String,
+    of: SessionId,
+    bytes: Vec<u8>,
 }
 
 struct Watched {
@@ -80,10 +91,16 @@ impl ForumRules {
 
     fn is_way_in_or_out(&self, target: &str) -> bool {
         let addresses = &self.options.preset.addresses;
+        self.leads_to(&addresses.login, target, b"") || self.signs_out(target, b"")
+    }
+
+    fn signs_out(&self, target: &str, form: &[u8]) -> bool {
+        self.leads_to(&self.options.preset.addresses.logout, target, form)
+    }
+
+    fn leads_to(&self, patterns: &[AddressPattern], target: &str, form: &[u8]) -> bool {
         RequestPath::parse(target).is_ok_and(|path| {
-            Asked::of(&path, &self.options.base, b"").is_some_and(|asked| {
-                Self::is_one_of(asked, &addresses.login) || Self::is_one_of(asked, &addresses.logout)
-            })
+            Asked::of(&path, &self.options.base, form).is_some_and(|asked| Self::is_one_of(asked, patterns))
         })
     }
 
@@ -174,6 +191,10 @@ impl Gateway {
         }
         let at_forum = ctx.forum.as_mut()?;
         at_forum.leaving = leaves.then(|| live.id());
+        if !leaves && is_form(request) {
+            let target = parsed.path.target().into_owned();
+            at_forum.form = Some(Form { target, of: live.id(), bytes: Vec::new() });
+        }
         let Some(accounts) = forum.accounts.as_ref().filter(|_| way.keeps_session()) else {
             return (is_login && is_page).then_some(Instead::Back);
         };
@@ -272,6 +293,28 @@ pub(super) fn introduce(
         Some(cookies) => upstream.insert_header(COOKIE, cookies),
         None => Ok(()),
     }
+}
+
+/// Looks at a form that passes, for the word that signs out: it may be in there and not in the address.
+pub(super) fn read_form(ctx: &mut RequestContext, body: Option<&Bytes>, end: bool) {
+    let rules = Arc::clone(&ctx.rules);
+    let (Some(forum), Some(at_forum)) = (&rules.forum, &mut ctx.forum) else { return };
+    let Some(mut form) = at_forum.form.take() else { return };
+    form.bytes.extend_from_slice(body.map_or(&[], |body| body));
+    if form.bytes.len() > LONGEST_FORM {
+        return;
+    }
+    if !end {
+        at_forum.form = Some(form);
+    } else if forum.signs_out(&form.target, &form.bytes) {
+        at_forum.leaving = Some(form.of);
+    }
+}
+
+/// Whether it brings a form whose fields can be read.
+fn is_form(request: &RequestHeader) -> bool {
+    let kind = request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    request.method == Method::POST && kind.starts_with("application/x-www-form-urlencoded")
 }
 
 /// Looks at a page that passes, for the sign that the forum took the member for a guest.

@@ -372,6 +372,7 @@ impl ProxyHttp for Engine {
         if let Some(replay) = &mut ctx.replay {
             *body = Some(if end_of_stream { replay.take_body() } else { Bytes::new() });
         }
+        bridge::read_form(ctx, body.as_ref(), end_of_stream);
         Ok(())
     }
 

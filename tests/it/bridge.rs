@@ -277,6 +277,20 @@ async fn signing_out_at_the_forum_signs_out_at_both_and_only_with_the_forums_own
     assert_eq!(browser.get("/b").await.url.path(), "/.passgate/login");
 }
 
+/// MediaWiki's script does that, for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_at_the_forum_counts_when_the_word_for_it_is_in_the_form_alone() {
+    let site = Site::open("").await;
+    let mut browser = site.browser();
+    site.sign_in(&mut browser, "alice").await;
+    for stays in ["act=stay", "note=act%3Dleave", &format!("act=leave&note={}", "x".repeat(9_000))] {
+        browser.ask(Method::POST, "/do", &[], stays).await.assert_says("Hello alice");
+    }
+    browser.ask(Method::POST, "/do", &[], "act=leave").await.assert_status(200);
+    assert_eq!(browser.get("/.passgate/account").await.url.path(), "/.passgate/login");
+    assert_eq!(site.forum.tries(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_signed_out_here_in_whatever_way_is_signed_out_at_the_forum() {
     let site = Site::open("").await;

@@ -40,7 +40,7 @@ signed_out = [{ removed = "fsid" }, { location = "/login" }, { text = "/login", 
 session = ["fsid"]
 [addresses]
 login = ["/login"]
-logout = ["/logout"]
+logout = ["/logout", "/do?act=leave"]
 register = ["/register"]
 change_password = ["/password", "/settings?action=password"]
 admin = ["/adm"]
@@ -134,6 +134,11 @@ impl State {
             ("GET", "/logout", Some(name)) if target.ends_with(&format!("t={name}")) => {
                 self.sessions.remove(&cookie.unwrap());
                 page(302, "Location: /\r\nSet-Cookie: fsid=; Path=/; Max-Age=0\r\n", "")
+            }
+            // Scripts say in the body what they want.
+            ("POST", "/do", Some(_)) if heard.body.bytes == b"act=leave" => {
+                self.sessions.remove(&cookie.unwrap());
+                page(200, "Set-Cookie: fsid=; Path=/; Max-Age=0\r\n", "")
             }
             // Another cookie for the same member, and two lines of one name of which the last counts.
             ("GET", "/renew", Some(name)) => {
