@@ -2,8 +2,8 @@
 # Installs what a make target needs, and nothing that is there already: on a second run it only looks.
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
-#   tests/setup.sh apps      django-spirit, DokuWiki, nginx, Caddy, Traefik, MariaDB, PostgreSQL and a mail server: the real
-#                            programs the tests run against
+#   tests/setup.sh apps      django-spirit, DokuWiki, MediaWiki, WordPress, nginx, Caddy, Traefik, MariaDB, PostgreSQL and a mail
+#                            server: the real programs the tests run against
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk and nginx
@@ -97,13 +97,26 @@ python_packages() {
     cp "$list" "$venv/installed.txt"
 }
 
+# PHP has the extension $1, or the package $2 is missing.
+php_has() {
+    { have php && php -m | grep -qx "$1"; } || lack "$2" "$3"
+}
+
 apps() {
     have nginx || [ -x /usr/sbin/nginx ] || lack nginx "one of the proxies that ask passgate (Debian also starts it as a service)"
-    have php || lack php-cli "runs DokuWiki"
+    have php || lack php-cli "runs DokuWiki, MediaWiki and WordPress"
+    php_has mbstring php-mbstring "MediaWiki's letters"
+    php_has intl php-intl "MediaWiki's languages"
+    php_has pdo_sqlite php-sqlite3 "MediaWiki's database"
+    php_has mysqli php-mysql "WordPress's way to its database"
+    have sqlite3 || lack sqlite3 "dumps of databases"
     have openssl || lack openssl "makes the certificates of the mail server"
     have mariadbd || [ -x /usr/sbin/mariadbd ] || lack mariadb-server "a forum's database (Debian also starts it as a service)"
     [ -n "$(compgen -G '/usr/lib/postgresql/*/bin/postgres')" ] || lack postgresql "another one (Debian also starts it as a service)"
     [ -d /usr/share/dokuwiki ] || lack dokuwiki "an application with a sign-in form of its own"
+    [ -d /usr/share/mediawiki ] || lack mediawiki "an application that keeps its members in a database"
+    [ -d /usr/share/wordpress ] || lack wordpress "another one"
+    [ -d /usr/share/wordpress/wp-content/themes/twentytwentythree ] || lack wordpress-theme-twentytwentythree "what its pages look like"
     python_venv "runs django-spirit"
     at_least "$(python3 -c 'import platform; print(platform.python_version())')" 3.10 ||
         stop "python3 is older than 3.10, which Django 5.2 needs; put a newer one first in PATH"

@@ -15,7 +15,8 @@ use crate::domain::RequestPath;
 /// A path and the parameters it must come with: `/ucp.php?mode=login`.
 ///
 /// The path is meant with all that lies below it, `*` is any path, and `index.php` may be left out, as web servers
-/// allow. A condition without a value, `?email`, holds for any.
+/// allow. A condition without a value, `?email`, holds for any; one with `!=` holds where no such parameter is, and somebody who
+/// adds one gets round it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AddressPattern {
@@ -67,7 +68,10 @@ impl AddressPattern {
     pub fn matches(&self, asked: Asked<'_>) -> bool {
         let Some(info) = self.below(asked.path) else { return false };
         self.conditions.iter().all(|(name, wanted)| {
-            parameters(asked, info).any(|(key, value)| is_met(name, wanted.as_deref(), &key, &value))
+            let is_there = |name| {
+                parameters(asked, info).any(|(key, value)| is_met(name, wanted.as_deref(), &key, &value))
+            };
+            name.strip_suffix('!').map_or_else(|| is_there(name), |name| !is_there(name))
         })
     }
 
@@ -180,6 +184,8 @@ mod tests {
             ("/register.php", "/x/../register.php", ""),
             ("/register.php", "/register%2ephp", ""),
             ("/misc.php?email", "/misc.php?email=3", ""),
+            ("/wp-login.php?action!=postpass", "/wp-login.php", ""),
+            ("/wp-login.php?action!=postpass", "/wp-login.php?action=login&x=postpass", ""),
             ("/user/register/", "/user/register", ""),
             ("/user/register/", "/user/register/", ""),
             ("/auth/reset-password", "/auth/reset-password/TOKEN", ""),
@@ -204,6 +210,9 @@ mod tests {
             ("/index.php?action=signup", "/index.php?topic=2.0", "message=action%3Dsignup"),
             ("/index.php?action=signup", "/x/?action=signup", ""),
             ("/misc.php?email", "/misc.php?emails=1", ""),
+            ("/wp-login.php?action!=postpass", "/wp-login.php?action=postpass", ""),
+            ("/wp-login.php?action!=postpass", "/wp-login.php", "action=postpass"),
+            ("/wp-login.php?action!=postpass&x=1", "/wp-login.php", ""),
         ] {
             assert!(!matches(pattern, target, form), "{pattern} {target} {form}");
         }

@@ -1,4 +1,4 @@
-//! Programs that nobody here wrote: two web applications behind the gateway, three proxies that ask it, and
+//! Programs that nobody here wrote: four web applications behind the gateway, three proxies that ask it, and
 //! two databases it reads members from.
 //!
 //! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
@@ -17,6 +17,7 @@ mod forward_auth;
 mod front;
 mod generated;
 mod program;
+mod promises;
 #[expect(dead_code, reason = "shared with tests/process, which uses all of it")]
 #[path = "../process/site.rs"]
 mod site;

@@ -61,6 +61,16 @@ impl Program {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
+    /// Where its data of this run lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(log_of(&self.folder)).unwrap_or_default()
+    }
+
     async fn wait_until_ready(&mut self, name: &str, path: &str) {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", self.port);
@@ -75,8 +85,7 @@ impl Program {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        let said = fs::read_to_string(log_of(&self.folder)).unwrap_or_default();
-        panic!("{name} is not ready (is it installed? run tests/setup.sh apps); it said:\n{said}");
+        panic!("{name} is not ready (is it installed? run tests/setup.sh apps); it said:\n{}", self.said());
     }
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # django-spirit on 127.0.0.1:PORT, with a fresh copy of a forum made once: `spirit.sh PORT RUN_FOLDER`.
 #
-# Members alice and bob, one category, one topic. The forum itself is as it comes; its settings only learn where this
-# run keeps its files, and that X-Forwarded-Proto says whether the visitor came over TLS, as any proxied Django needs.
+# Members alice and bob, and a crowd, member00 to member49; one category, one topic. The forum itself is as it comes; its settings
+# only learn where this run keeps its files, and of its proxy: that X-Forwarded-Proto says whether the visitor came over TLS, as
+# any proxied Django needs, and X-Forwarded-For from where. It says whom it refuses.
 set -euo pipefail
 self=$(realpath "$0")
 cd "$(dirname "$self")/../.."
@@ -17,15 +18,43 @@ make_project() {
     cd "$project.new"
     PATH="$bin:$PATH" spirit startproject forum
     cat >forum/forum/settings/run.py <<'PYTHON'
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
 from .dev import *
+
+
+class Hasher(PBKDF2PasswordHasher):
+    """A tenth of the rounds, so that a crowd is no minute's work."""
+
+    iterations = 100_000
+
 
 ALLOWED_HOSTS = ["*"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+MIDDLEWARE = ["forum.proxied.Proxied", *MIDDLEWARE]
+PASSWORD_HASHERS = ["forum.settings.run.Hasher"]
 RUN = os.environ["SPIRIT_RUN"]
 DATABASES["default"]["NAME"] = os.path.join(RUN, "db.sqlite3")
 MEDIA_ROOT = os.path.join(RUN, "media")
 HAYSTACK_CONNECTIONS["default"]["PATH"] = os.path.join(RUN, "search")
+PYTHON
+    cat >forum/forum/proxied.py <<'PYTHON'
+from django.contrib.auth.signals import user_login_failed
+from django.dispatch import receiver
+from spirit.core.middleware import XForwardedForMiddleware
+
+
+@receiver(user_login_failed)
+def tell(credentials, **_):
+    print("refused", credentials["username"], flush=True)
+
+
+class Proxied(XForwardedForMiddleware):
+    """Spirit's own fails where no proxy is, as in some tests."""
+
+    def process_request(self, request):
+        if "x-forwarded-for" in request.headers:
+            super().process_request(request)
 PYTHON
     export SPIRIT_RUN=$PWD/fresh
     mkdir -p "$SPIRIT_RUN/media"
@@ -37,7 +66,9 @@ from spirit.comment.models import Comment
 from spirit.topic.models import Topic
 
 User = get_user_model()
-for name, password in (("alice", "Wonder-land.2049"), ("bob", "b&b \"q\" <9> it's")):
+members = {"alice": "Wonder-land.2049", "bob": "b&b \"q\" <9> it's"}
+members |= {f"member{i:02}": f"Wonder-land.M{i:02}" for i in range(50)}
+for name, password in members.items():
     user = User.objects.create_user(name, name + "@forum.test", password)
     user.st.is_verified = True
     user.st.save()

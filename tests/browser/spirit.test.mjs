@@ -2,46 +2,31 @@
 // with their passwords and are signed in there by passgate. Needs `tests/setup.sh apps`.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
-import { PATIENCE, here, startBrowser, submit } from "./demo.mjs";
-import { freePort, run, startGateway } from "./gateway.mjs";
+import { startApplication } from "./application.mjs";
+import { here, startBrowser, submit } from "./demo.mjs";
+import { startGateway } from "./gateway.mjs";
 import { ACCOUNT, LOGIN, addPasskey, button, path, signInByPassword, trouble, visitWith } from "./member.mjs";
 
-const python = here("target/venv/bin/python");
-const isInstalled = existsSync(python);
+const isInstalled = existsSync(here("target/venv/bin/python"));
 
 let folder, forum, gateway, bridged, browser;
 
 /** Starts the forum; its alice may administer it. */
 async function startSpirit() {
-  const port = await freePort();
-  folder = mkdtempSync(join(tmpdir(), "passgate-spirit-"));
-  const child = spawn(here("tests/apps/spirit.sh"), [String(port), join(folder, "run")], { stdio: "ignore" });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const url = `http://127.0.0.1:${port}`;
-  const isUp = () => fetch(url).then(() => true, () => false);
-  for (const end = Date.now() + 4 * PATIENCE; !(await isUp()); await pause(100)) {
-    assert.ok(child.exitCode === null && Date.now() < end, "the forum starts");
-  }
-  const sql = "update spirit_user_userprofile set is_moderator=1, is_administrator=1 where user_id=(select id from auth_user where username='alice')";
-  const script = `import sqlite3; c = sqlite3.connect(${JSON.stringify(join(folder, "run/db.sqlite3"))}); c.execute(${JSON.stringify(sql)}); c.commit()`;
-  await run(python, ["-c", script]);
-  const dump = `import sqlite3; print("\\n".join(sqlite3.connect(${JSON.stringify(join(folder, "run/db.sqlite3"))}).iterdump()))`;
-  writeFileSync(join(folder, "spirit.sql"), await run(python, ["-c", dump]));
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-  };
-  return { url, stop };
+  const forum = await startApplication("spirit", "/");
+  const admin = "update spirit_user_userprofile set is_moderator=1, is_administrator=1 where user_id=(select id from auth_user where username='alice')";
+  await forum.sh(`sqlite3 db.sqlite3 "${admin}"`);
+  writeFileSync(join(folder, "spirit.sql"), await forum.sh("sqlite3 db.sqlite3 .dump"));
+  return forum;
 }
 
 before(async () => {
   if (!isInstalled) return;
+  folder = mkdtempSync(join(tmpdir(), "passgate-spirit-"));
   forum = await startSpirit();
   const more = '[access]\ndefault = "guest"\n[[access.rule]]\npath = "/st/admin/**"\nstep_up = "5s"';
   gateway = await startGateway({ upstream: forum.url, more });

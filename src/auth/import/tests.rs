@@ -253,6 +253,10 @@ fn forums_with_their_members_in_several_tables_are_put_together() {
          INSERT INTO wp_users (ID,user_login,user_pass,user_email,display_name) VALUES (1,'root','h','','root'),(2,'ed','h','','Ed W');",
         &["root | - | admins | -", "ed | Ed W | editor | -"],
     );
+}
+
+#[test]
+fn a_wiki_knows_who_runs_it_who_is_blocked_and_in_whose_name_it_writes_itself() {
     assert_told(
         Origin::MediaWiki,
         "INSERT INTO user (user_id,user_name,user_real_name,user_password,user_email,user_token) VALUES (1,'Root','','h','','t'),(2,'MediaWiki default','','','','*** INVALID ***'),(3,'Zoë W','Zoë','h','','t'),(4,'Out','','h','','t'),(5,'Back','','h','','t'),(6,'Part','','h','','t'),(7,'New','','h','','t');\n\

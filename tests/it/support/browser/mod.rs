@@ -14,7 +14,7 @@ pub(crate) use jar::Jar;
 pub(crate) use page::Page;
 pub(crate) use request::Fetch;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -22,7 +22,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use url::Url;
 
 use super::soon;
@@ -38,13 +38,15 @@ pub(crate) struct Browser {
     /// The cookies, to look at or to change.
     pub(crate) jar: Jar,
     connection: Option<SendRequest<Full<Bytes>>>,
+    /// Where it is, if that matters: one of the many addresses of this machine.
+    pub(crate) place: Option<Ipv4Addr>,
 }
 
 impl Browser {
     /// A new browser. `base` is scheme, host and port as the person would type them.
     pub(crate) fn new(address: SocketAddr, base: &str) -> Self {
         let base = Url::parse(base).expect("the base is a URL");
-        Self { address, jar: Jar::new(&base), base, connection: None }
+        Self { address, jar: Jar::new(&base), base, connection: None, place: None }
     }
 
     /// A new browser that calls the address by its number.
@@ -190,8 +192,12 @@ impl Browser {
         {
             return Ok(kept);
         }
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if let Some(place) = self.place {
+            socket.bind(SocketAddr::from((place, 0))).expect("an address of this machine");
+        }
         let stream =
-            soon("a connection", TcpStream::connect(self.address)).await.expect("somebody listens there");
+            soon("a connection", socket.connect(self.address)).await.expect("somebody listens there");
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(sender)
