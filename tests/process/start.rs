@@ -214,8 +214,9 @@ async fn starting_is_quick_and_waiting_is_cheap() {
     let gateway = site.serve();
     assert_eq!(get(gateway.address, "/.passgate/login").await.status(), 200);
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.id())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    // Without what is mapped of the program's file, which has ten times the size where nothing is optimised.
+    let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     let kib: u64 = resident.trim().trim_end_matches(" kB").trim().parse().unwrap();
     println!("ready after {:?}; {} KiB resident after one page", gateway.ready_after, kib);
-    assert!(kib < 64 * 1024, "{kib} KiB");
+    assert!(kib < 40 * 1024, "{kib} KiB");
 }
