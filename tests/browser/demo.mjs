@@ -142,7 +142,8 @@ export async function signIn(page, name, password) {
 /** Sends a form by its button and waits for the page that comes of it. */
 export async function submit(page, form) {
   const button = page.locator(`${form} button[type=submit], ${form} button:not([type]), ${form} input[type=submit]`);
-  await Promise.all([page.waitForEvent("load"), button.first().click()]);
+  // Not the event "load": that of the page before may still come.
+  await Promise.all([page.waitForNavigation(), button.first().click()]);
 }
 
 /** Signs out at the gateway: the sign-out form is on every page of ours. */

@@ -38,6 +38,15 @@ const PAGES = {
     await page.goto("/index.php");
     await signIn(page, alice.name, "not the password");
   },
+  "too-many-tries": async (page) => {
+    await page.goto("/index.php");
+    // Once is enough after the first time.
+    for (let tries = 0; tries < 6; tries++) {
+      await signIn(page, "nobody-here", "not the password");
+      if (await page.getByText("Too many wrong passwords").isVisible()) return;
+    }
+    throw new Error("six tries, and none was too many");
+  },
   "first-sign-in-refused": async (page) => {
     await page.goto(`${bridged.url}/index.php`);
     await signIn(page, "nobody", "not the password");
