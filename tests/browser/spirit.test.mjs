@@ -88,10 +88,13 @@ test("a member of the forum signs in with the password they always had, adds a p
   await isKnown();
   await visit.present(true);
   await addPasskey(page, "Phone");
+  // Or it would answer the sign-in page's quiet question for a passkey by itself.
+  await visit.present(false);
   await page.goto("/user/logout/");
   await submit(page, "form:has(input[name=post])");
   await page.goto(ACCOUNT);
   assert.equal(path(page), LOGIN, "signing out at the forum is signing out here");
+  await visit.present(true);
 
   await page.goto(`${LOGIN}?return_to=%2Fuser%2F`);
   await page.waitForURL((url) => !url.pathname.startsWith("/.passgate/"));
