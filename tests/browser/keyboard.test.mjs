@@ -44,7 +44,8 @@ async function tabTo(page, name) {
 }
 
 const isAt = async (page, name) => assert.equal((await focused(page)).name, name);
-const loads = (page, key) => Promise.all([page.waitForEvent("load"), page.keyboard.press(key)]);
+// Not the event "load": that of the page before may still come.
+const loads = (page, key) => Promise.all([page.waitForNavigation(), page.keyboard.press(key)]);
 
 test("the keyboard is enough: sign in both ways, take the offer, add, rename, remove", async () => {
   const { context, page, present } = await visitWith(browser, gateway);

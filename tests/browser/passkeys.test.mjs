@@ -80,7 +80,7 @@ describe("the two steps", () => {
     await button(page, "Use password").click();
     assert.equal(await page.evaluate(() => document.activeElement.name), "password");
     await page.keyboard.type(member("bob").password);
-    await Promise.all([page.waitForEvent("load"), button(page, "Sign in").click()]);
+    await Promise.all([page.waitForNavigation(), button(page, "Sign in").click()]);
     assert.equal((await whoami(context)).member, "bob");
     assert.deepEqual(troubles, []);
     await context.close();
@@ -108,11 +108,11 @@ describe("the two steps", () => {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.name), "password");
     await page.keyboard.type("wrong");
-    await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
     assert.equal(await page.getByLabel("Name").inputValue(), "bob");
     assert.ok(await button(page, "Sign in with a passkey").isVisible(), "both ways on after a mistake");
     await page.evaluate((password) => (document.querySelector("[name=password]").value = password), member("bob").password);
-    await Promise.all([page.waitForEvent("load"), button(page, "Sign in").click()]);
+    await Promise.all([page.waitForNavigation(), button(page, "Sign in").click()]);
     assert.equal((await whoami(context)).member, "bob");
     await context.close();
   });
@@ -190,7 +190,7 @@ describe("what goes wrong", () => {
     await button(trouble(page), "Use password").click();
     await page.getByLabel("Name").fill("alice");
     await page.getByLabel("Password", { exact: true }).fill(member("alice").password);
-    await Promise.all([page.waitForEvent("load"), button(page, "Sign in").click()]);
+    await Promise.all([page.waitForNavigation(), button(page, "Sign in").click()]);
     await verified(true);
     await removeAll(page);
     await context.close();
