@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use super::audit_log::{AuditWriter, FOLDER};
+use super::audit_log::{AuditLayer, AuditWriter, FOLDER};
 use super::log_writer::{LinesGuard, LogWriter};
 use super::options::{LogFormat, LogOptions};
 
@@ -56,7 +56,10 @@ pub fn start_log(options: &LogOptions, data_dir: &Path) -> Result<LogGuard, LogE
     let audit = options.audit.then(|| AuditWriter::start(data_dir.join(FOLDER))).transpose()?;
     let (layer, audit) = audit.unzip();
     // An error means that a subscriber is there already, as in tests.
-    let _ = tracing_subscriber::registry().with(events.with_filter(filter)).with(layer).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(events.with_filter(filter))
+        .with(layer.map(AuditLayer::filtered))
+        .try_init();
     Ok(LogGuard { _audit: audit, _lines: lines })
 }
 

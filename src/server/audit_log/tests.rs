@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::chain::{files, head};
@@ -12,13 +13,21 @@ use super::*;
 /// Writes so many events as a gateway would, from its start to its end.
 fn write(folder: &Path, events: std::ops::Range<u64>) {
     let (layer, writer) = AuditWriter::start(folder.to_owned()).unwrap();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer.filtered()), || {
         for number in events {
             tracing::info!(target: "passgate::audit", event = "signed-in", number, member = %"a\u{1b}[31m\n\"b\"", none = None::<u64>);
             tracing::info!(target: "passgate::access", "not of this log");
         }
     });
     drop(writer);
+}
+
+#[test]
+fn no_event_is_made_for_this_log_that_it_does_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let (layer, _writer) = AuditWriter::start(folder.path().to_owned()).unwrap();
+    let subscriber = tracing_subscriber::registry().with(layer.filtered());
+    assert_eq!(subscriber.max_level_hint(), Some(tracing::level_filters::LevelFilter::INFO));
 }
 
 fn lines(folder: &Path) -> Result<(Vec<AuditLine>, Chain), String> {
@@ -102,7 +111,7 @@ fn ops_11_a_folder_that_can_not_be_written_stops_nobody_and_what_is_lost_is_coun
     fs::write(&folder, "in the way").unwrap();
     let (layer, writer) = AuditWriter::start(folder.clone()).unwrap();
     let lost = std::sync::Arc::clone(&layer.lost);
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer.filtered()), || {
         let event = || tracing::info!(target: "passgate::audit", event = "signed-in");
         (0..3).for_each(|_| event());
         while lost.load(std::sync::atomic::Ordering::Relaxed) < 3 {
