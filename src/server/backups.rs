@@ -5,6 +5,7 @@ use std::io::{self, BufWriter};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::options::BackupOptions;
@@ -70,6 +71,16 @@ pub struct Backups {
     options: BackupOptions,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    is_over: AtomicBool,
+}
+
+/// Whoever stops the gateway does not wait for a backup.
+struct GiveUp(Arc<Backups>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Why there is no new backup.
@@ -98,12 +109,13 @@ impl Backups {
 
     /// Backups of this store.
     pub fn new(options: BackupOptions, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { options, store, clock }
+        Self { options, store, clock, is_over: AtomicBool::new(false) }
     }
 
-    /// Makes one whenever it is time, for ever.
+    /// Makes one whenever it is time, for ever. When this is dropped, one that is being made is given up.
     pub async fn keep(self) {
         let this = Arc::new(self);
+        let _given_up = GiveUp(Arc::clone(&this));
         loop {
             let next = Arc::clone(&this);
             let made = tokio::task::spawn_blocking(move || next.make_if_due()).await;
@@ -148,6 +160,9 @@ impl Backups {
         let mut file = BackupFile::create(path, now).map_err(|error| failed(error.into()))?;
         let mut export = self.store.export()?;
         while let Some(lines) = export.next_lines()? {
+            if self.is_over.load(Ordering::Relaxed) {
+                return Err(failed(io::Error::from(io::ErrorKind::Interrupted).into()));
+            }
             lines.iter().try_for_each(|line| file.line(line)).map_err(|error| failed(error.into()))?;
         }
         file.finish().map(drop).map_err(failed)
@@ -184,8 +199,8 @@ fn name(made: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ManualClock;
-    use crate::store::{MemoryStore, SledStore};
+    use crate::domain::{ManualClock, PasskeyFor, Profile, User, UserId, UserName, UserState};
+    use crate::store::{Change, MemoryStore, SledStore};
 
     /// 2026-11-27T17:34:05Z.
     const START: Timestamp = Timestamp::from_millis(1_795_800_845_000);
@@ -195,6 +210,20 @@ mod tests {
         let clock = Arc::new(ManualClock::at(START));
         let options = BackupOptions { folder: folder.join("backups"), every: DAY, keep: 3 };
         (Backups::new(options, store, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    }
+
+    fn alice() -> User {
+        let (id, name) = (UserId([1; 16]), UserName::parse("alice").unwrap());
+        User {
+            profile: Profile { id, name, full_name: None, email: None, groups: Vec::new() },
+            state: UserState::Active,
+            password: None,
+            created: START,
+            last_sign_in: None,
+            setup: None,
+            passkey_for: PasskeyFor::default(),
+            imported: None,
+        }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -244,6 +273,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (backups, _) = backups(folder.path(), Arc::new(MemoryStore::new()));
         assert!(matches!(backups.make_if_due(), Err(NoBackup::Store(StoreError::KeepsNothing))));
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_is_being_made_when_the_gateway_stops_is_given_up_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&folder.path().join("store"), 1 << 20).unwrap());
+        store.apply(vec![Change::AddUser(alice())]).await.unwrap();
+        let (backups, _) = backups(folder.path(), store);
+        let backups = Arc::new(backups);
+        drop(GiveUp(Arc::clone(&backups)));
+        assert!(matches!(backups.make_if_due(), Err(NoBackup::File { .. })));
         assert_eq!(names(folder.path()), Vec::<String>::new());
     }
 
