@@ -15,7 +15,7 @@ pub(crate) mod wire;
 use std::time::Duration;
 
 /// How long anything may take before a test gives up on it. Generous: it is only reached when something is broken.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Waits for something that must happen.
 ///
