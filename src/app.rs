@@ -345,7 +345,8 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions and kept forms are swept; each second wrong tries are written down; every few seconds the application's name is looked up again.
+    /// Once a minute sessions and kept forms are swept; each second wrong tries are written down; every few seconds the
+    /// application's name is looked up again.
     fn spawn_upkeep(&mut self) {
         let services = self.services.clone();
         let (sessions, kept) = (Arc::clone(&services.sessions), Arc::clone(&services.kept));

@@ -257,9 +257,9 @@ impl Throttle {
 
     /// How an account stands.
     pub fn standing(&self, user: UserId) -> Result<Standing, StoreError> {
-        let (now, mut state) = (self.clock.now(), self.lock()?);
+        let (now, state) = (self.clock.now(), self.lock()?);
         let options = state.options;
-        let mut failures = state.members.get_mut(&user).map(|failures| failures.clone()).unwrap_or_default();
+        let mut failures = state.members.get(&user).cloned().unwrap_or_default();
         Ok(account::standing(&mut failures, now, &options))
     }
 
