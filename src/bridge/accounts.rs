@@ -96,7 +96,8 @@ impl ForumAccounts {
         }
     }
 
-    /// Tries a password that the member has given for the forum, once, and keeps it if it works.
+    /// Tries a password that the member has given for the forum, once, and keeps it if it works. Where the forum is away or wants
+    /// a pause and nothing is kept yet, it is kept untried, and judged at the member's next request after that.
     pub async fn connect(
         &self,
         session: SessionId,
@@ -116,6 +117,9 @@ impl ForumAccounts {
                 self.bridge.account_changed(member.id);
             }
             Known::AsksMember(Ask::WrongPassword | Ask::UnknownUser) => vault.refuse(member.id).await?,
+            Known::Anonymous if !vault.has(member.id)? => {
+                vault.keep(member.id, &credentials.password).await?
+            }
             Known::AsksMember(_) | Known::Anonymous => {}
         }
         Ok(known)

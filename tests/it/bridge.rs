@@ -218,6 +218,30 @@ async fn a_forum_that_wants_a_pause_is_left_alone_and_the_password_was_not_wrong
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_typed_while_the_forum_is_away_is_tried_when_it_is_back_and_nobody_asked_for_it_again() {
+    for is_right in [true, false] {
+        let site = Site::open("").await;
+        if !is_right {
+            site.forum.state().passwords.insert("alice".to_owned(), "another one".to_owned());
+        }
+        site.forum.state().is_away = true;
+        let mut browser = site.browser();
+        site.sign_in(&mut browser, "alice").await.assert_status(502);
+        site.forum.state().is_away = false;
+        browser.get("/b").await.assert_says("Hello guest!");
+        assert_eq!(site.forum.tries(), 0, "it is left alone for a while");
+        site.gateway.clock.advance(Duration::from_secs(60));
+        let page = browser.get("/b").await;
+        match is_right {
+            true => page.assert_says("Hello alice at /b!"),
+            false => page.assert_says("has another password"),
+        };
+        browser.get("/c").await;
+        assert_eq!(site.forum.tries(), 1, "once, and then it is known");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forum_session_that_somebody_planted_in_the_browser_does_not_reach_the_forum() {
     let site = Site::open("").await;
     site.forum.state().sessions.insert("planted".to_owned(), "mallory".to_owned());
