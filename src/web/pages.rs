@@ -30,7 +30,11 @@ use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: &[(&str, &str)] = &[
+    ("account-forum.html", include_str!("../../assets/templates/account-forum.html")),
+    ("account-notice.html", include_str!("../../assets/templates/account-notice.html")),
+    ("account-passkeys.html", include_str!("../../assets/templates/account-passkeys.html")),
+    ("account-sessions.html", include_str!("../../assets/templates/account-sessions.html")),
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
@@ -128,7 +132,7 @@ impl Pages {
         let site =
             Site { name: &options.site_name, logo: &logo, prefix, style, script, passkeys, icon, recovery };
         environment.add_global("site", Value::from(Serde(site)));
-        for (name, source) in TEMPLATES {
+        for &(name, source) in TEMPLATES {
             environment.add_template(name, source).map_err(|error| mistake(&error, name, None))?;
         }
         if let Some(folder) = &options.templates {
@@ -155,7 +159,8 @@ impl Pages {
         self.try_page::<RemovePasskeyPage>()?;
         self.try_page::<RenamePasskeyPage>()?;
         self.try_page::<SetupPage>()?;
-        self.try_page::<WelcomePage>()
+        self.try_page::<WelcomePage>()?;
+        Ok(())
     }
 
     fn try_page<P: Page>(&self) -> Result<(), (minijinja::Error, &'static str)> {

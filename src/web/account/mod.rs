@@ -1,0 +1,138 @@
+//! A member's own page: who they are here, and all they can change. One file a section; what has just been done is told by
+//! `notice`.
+
+mod notice;
+mod sessions;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Serialize;
+
+use self::notice::Notice;
+use self::sessions::SessionLine;
+use super::pages::Page;
+use super::passkeys::PasskeyList;
+use super::response::Reply;
+use super::wording::date;
+use super::{Visit, Web};
+use crate::domain::{Group, ReturnTo, Timestamp};
+use crate::policy::SignInReason;
+
+/// What the account page shows.
+#[derive(Default, Serialize)]
+pub(super) struct AccountPage {
+    username: String,
+    full_name: Option<String>,
+    email: Option<String>,
+    groups: Vec<String>,
+    since: Moment,
+    passkeys: Option<PasskeyList>,
+    sessions: Vec<SessionLine>,
+    csrf: String,
+    /// A passkey has to come first, so nothing but the name is told.
+    waits: bool,
+    /// Whether a form that came too late waits to be sent.
+    kept: bool,
+    /// Whether the account at the forum is connected; none where it need not be.
+    forum: Option<bool>,
+    /// Whose password it has, where the member can choose another.
+    forum_password: Option<ForumPassword>,
+    notice: Option<Notice>,
+}
+
+/// A moment for people, and for a script that writes it in their own time zone.
+#[derive(Default, Serialize)]
+pub(super) struct Moment {
+    text: String,
+    rfc3339: String,
+}
+
+/// Whose password the forum has.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ForumPassword {
+    /// One that nobody knows.
+    Generated,
+    /// The member's own.
+    Own,
+}
+
+impl Page for AccountPage {
+    const TEMPLATE: &'static str = "account.html";
+
+    fn samples() -> Vec<Self> {
+        let full = Self {
+            full_name: Some("N".to_owned()),
+            email: Some("n@forum.example".to_owned()),
+            groups: vec!["A".to_owned(), "B".to_owned()],
+            sessions: SessionLine::samples(),
+            kept: true,
+            notice: Some(Notice::OtherSessionsEnded),
+            ..Self::default()
+        };
+        let mut samples = vec![Self::default(), full, Self { waits: true, ..Self::default() }];
+        samples
+            .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
+        let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
+        samples.extend([ForumPassword::Generated, ForumPassword::Own].map(password));
+        samples.extend(Notice::ALL.iter().map(|notice| Self { notice: Some(*notice), ..Self::default() }));
+        samples.extend(
+            PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
+        );
+        samples
+    }
+}
+
+impl Web {
+    pub(super) fn account_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+        let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
+        let profile = member.session.profile();
+        if self.awaits_passkey(member.session) {
+            let page = AccountPage {
+                username: profile.name.to_string(),
+                csrf: member.proof().to_text(),
+                waits: true,
+                notice: Notice::of(request),
+                ..AccountPage::default()
+            };
+            return Ok(self.page(StatusCode::OK, &page, visit));
+        }
+        let page = AccountPage {
+            username: profile.name.to_string(),
+            full_name: profile.full_name.clone(),
+            email: profile.email.clone(),
+            groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
+            since: Moment::from(member.session.signed_in_at()),
+            passkeys: self.passkey_list(&member, visit)?,
+            sessions: self.session_lines(&member),
+            csrf: member.proof().to_text(),
+            kept: self.has_kept(request.headers(), visit),
+            forum: self.is_forum_connected(&member, visit)?,
+            forum_password: self.forum_password(&member, visit)?,
+            waits: false,
+            notice: Notice::of(request),
+        };
+        Ok(self.page(StatusCode::OK, &page, visit))
+    }
+
+    pub(super) fn back_to_account(&self, notice: &str) -> http::Response<Bytes> {
+        let address = format!("{}?notice={notice}", self.ours("/account"));
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+
+    pub(super) fn to_sign_in(&self) -> http::Response<Bytes> {
+        let address = self.login_address(&self.account(), SignInReason::NoSession);
+        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+    }
+
+    /// The account page, as a return target.
+    pub(super) fn account(&self) -> ReturnTo {
+        ReturnTo::parse(&self.ours("/account"), &self.parts.prefix)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(moment: Timestamp) -> Self {
+        Self { text: date(moment), rfc3339: moment.to_string() }
+    }
+}
