@@ -3,12 +3,13 @@
 //! A case sees the trait alone. What an adapter promises beyond it (surviving a restart, say) is tested where it lives.
 
 mod deleted;
+mod drawers;
 mod emails;
 mod failures;
 mod forum_passwords;
 mod passkeys;
 
-pub(super) use self::{deleted::*, emails::*, failures::*, forum_passwords::*, passkeys::*};
+pub(super) use self::{deleted::*, drawers::*, emails::*, failures::*, forum_passwords::*, passkeys::*};
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +75,12 @@ macro_rules! contract_of {
             wrong_tries_are_kept_replaced_and_forgotten,
             wrong_tries_go_with_their_account,
             a_device_key_is_kept_and_replaced,
+            a_record_is_kept_replaced_and_dropped,
+            records_are_told_by_owner_and_in_the_order_of_their_keys,
+            a_record_needs_its_owner_and_goes_with_it,
+            a_whole_drawer_is_emptied_and_no_other,
+            a_record_changes_as_it_is_then_or_not_at_all,
+            a_record_that_is_not_understood_is_an_error_and_stays,
         );
     };
     ($fresh:expr; $($case:ident),* $(,)?) => {

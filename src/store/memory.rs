@@ -8,7 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Batch, Change, Commit, Export, Store, StoreError, oldest_first, revised_passkey, revised_user};
+use super::drawer::revised_record;
+use super::{
+    Batch, Change, Commit, Drawer, Entry, Export, Owner, RecordRevision, Store, StoreError, oldest_first,
+    revised_passkey, revised_user,
+};
 use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, PasskeyFor, SealedPassword, Secret, Session, SessionId,
     TokenHash, User, UserId,
@@ -29,6 +33,7 @@ struct State {
     forum_passwords: BTreeMap<UserId, SealedPassword>,
     failures: BTreeMap<UserId, Failures>,
     device_key: Option<Secret<[u8; 32]>>,
+    records: BTreeMap<(Drawer, Owner, Vec<u8>), Vec<u8>>,
 }
 
 impl MemoryStore {
@@ -132,6 +137,27 @@ impl Store for MemoryStore {
         Ok(self.read().device_key.clone())
     }
 
+    fn record(&self, drawer: Drawer, owner: Owner, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.read().records.get(&(drawer, owner, key.to_vec())).cloned())
+    }
+
+    fn records(&self, drawer: Drawer, owner: Owner) -> Result<Vec<Entry>, StoreError> {
+        let state = self.read();
+        let own = state.records.iter().filter(|((of, by, _), _)| (*of, *by) == (drawer, owner));
+        Ok(own.map(|((_, _, key), bytes)| (key.clone(), bytes.clone())).collect())
+    }
+
+    fn each_record(
+        &self,
+        drawer: Drawer,
+        visit: &mut dyn FnMut(Owner, Vec<u8>, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut records = self.read().records.clone();
+        records.retain(|(of, _, _), _| *of == drawer);
+        let _stopped = records.into_iter().try_for_each(|((_, owner, key), bytes)| visit(owner, key, bytes));
+        Ok(())
+    }
+
     fn health(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -150,6 +176,13 @@ impl State {
         self.users.values().find(|user| found(user)).map(|user| User::clone(user))
     }
 
+    fn has(&self, owner: Owner) -> bool {
+        match owner {
+            Owner::Member(id) => self.users.contains_key(&id),
+            Owner::Site => true,
+        }
+    }
+
     fn make(&mut self, change: Change) -> Result<(), StoreError> {
         match change {
             Change::AddPasskey { passkey, limit } => self.add_passkey(passkey, limit)?,
@@ -159,14 +192,9 @@ impl State {
                 }
                 self.put_user(user)?;
             }
-            Change::DeleteUser(id) => {
-                if let Some(user) = self.users.remove(&id) {
-                    self.deleted.insert(user.profile.name.key().to_owned());
-                }
-                self.passkeys.retain(|_, passkey| passkey.user != id);
-                self.forum_passwords.remove(&id);
-                self.failures.remove(&id);
-                self.sessions.retain(|_, session| session.user != id);
+            Change::DeleteUser(id) => self.delete_user(id),
+            Change::DropRecords(drawer, owner) => {
+                self.records.retain(|(of, by, _), _| (*of, *by) != (drawer, owner));
             }
             Change::EndSession(id) => drop(self.sessions.remove(&id)),
             Change::EndSessions(user, but) => {
@@ -198,6 +226,9 @@ impl State {
                 let passkey = own.ok_or(StoreError::NoSuchPasskey)?;
                 *passkey = Arc::new(revised_passkey(passkey, revision)?);
             }
+            Change::ReviseRecord { drawer, owner, key, revision } => {
+                self.revise_record((drawer, owner, key), revision)?;
+            }
             Change::ReviseUser(id, revision) => {
                 let user = self.users.get(&id).ok_or(StoreError::NoSuchUser)?;
                 self.put_user(revised_user(user, revision)?)?;
@@ -207,6 +238,30 @@ impl State {
                     Arc::make_mut(session).last_seen = at;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn delete_user(&mut self, id: UserId) {
+        if let Some(user) = self.users.remove(&id) {
+            self.deleted.insert(user.profile.name.key().to_owned());
+        }
+        self.passkeys.retain(|_, passkey| passkey.user != id);
+        self.forum_passwords.remove(&id);
+        self.failures.remove(&id);
+        self.records.retain(|(_, owner, _), _| *owner != Owner::Member(id));
+        self.sessions.retain(|_, session| session.user != id);
+    }
+
+    fn revise_record(
+        &mut self,
+        place: (Drawer, Owner, Vec<u8>),
+        revision: RecordRevision,
+    ) -> Result<(), StoreError> {
+        match revised_record(self.records.get(&place).cloned(), revision)? {
+            Some(_) if !self.has(place.1) => return Err(StoreError::NoSuchUser),
+            Some(record) => drop(self.records.insert(place, record)),
+            None => drop(self.records.remove(&place)),
         }
         Ok(())
     }

@@ -8,12 +8,15 @@
 //! Reads are synchronous and quick (memory, or a page cache); nothing on the path of a proxied request reads the store.
 
 pub mod backup;
+mod drawer;
 mod memory;
+mod record;
 mod sled;
 
 #[cfg(test)]
 mod contract;
 
+pub use self::drawer::{Drawer, Entry, Kept, Owner, RecordRevision};
 pub use self::memory::MemoryStore;
 pub use self::sled::{Contents, Rebuild, SledStore};
 
@@ -86,6 +89,20 @@ pub trait Store: Send + Sync {
     /// or may not be seen.
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError>;
 
+    /// What lies below this key in a drawer, as bytes; [`Self::kept`] tells what they mean.
+    fn record(&self, drawer: Drawer, owner: Owner, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// All that an owner has in a drawer, in the order of the keys.
+    fn records(&self, drawer: Drawer, owner: Owner) -> Result<Vec<Entry>, StoreError>;
+
+    /// Visits all that lies in a drawer, owner, key and bytes, until told to stop; as with accounts, changes made meanwhile may
+    /// or may not be seen.
+    fn each_record(
+        &self,
+        drawer: Drawer,
+        visit: &mut dyn FnMut(Owner, Vec<u8>, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
     /// Whether writes are still taken; the reason if not.
     fn health(&self) -> Result<(), StoreError>;
 
@@ -126,10 +143,12 @@ pub enum Change {
     },
     /// Adds an account. Fails with [`StoreError::NameTaken`] if its name's key, or its id, is in use.
     AddUser(User),
-    /// Removes an account, its passkeys, its sealed password for the forum, its wrong tries and all its sessions; no error if it
-    /// is gone already.
+    /// Removes an account, its passkeys, its sealed password for the forum, its wrong tries, all its sessions and all that it has in
+    /// drawers; no error if it is gone already.
     /// That there was one of its name is remembered ([`Store::was_deleted`]).
     DeleteUser(UserId),
+    /// Takes all out of a drawer that an owner has there.
+    DropRecords(Drawer, Owner),
     /// Ends a session; no error if it has ended already.
     EndSession(SessionId),
     /// Ends all sessions of an account, but this one if given.
@@ -151,6 +170,18 @@ pub enum Change {
     /// Otherwise like [`Change::ReviseUser`]. Fails with [`StoreError::NoSuchPasskey`] if the account has no such passkey,
     /// so whoever opens a session with one revises it in the same batch.
     RevisePasskey(UserId, CredentialId, PasskeyRevision),
+    /// Changes what lies below a key in a drawer; see [`Change::revise_kept`]. Fails with [`StoreError::NoSuchUser`] if
+    /// something is to lie there and the owner is gone.
+    ReviseRecord {
+        /// Which drawer.
+        drawer: Drawer,
+        /// Whose record.
+        owner: Owner,
+        /// Below which key.
+        key: Vec<u8>,
+        /// How.
+        revision: RecordRevision,
+    },
     /// Changes an account as it is at that moment; no other write comes between reading and writing. Returning
     /// [`Verdict::Abandon`], or panicking, makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
     /// [`StoreError::NoSuchUser`], or [`StoreError::NameTaken`] after a change of name. The id can't be changed.
@@ -222,6 +253,9 @@ pub enum StoreError {
     /// The account is gone.
     #[error("there is no such account")]
     NoSuchUser,
+    /// What lies in a drawer is not what was put there, or from a newer version.
+    #[error("the store holds what can't be read: {0}")]
+    NotUnderstood(String),
 }
 
 /// The account as `revision` leaves it.

@@ -16,21 +16,29 @@ use serde::Deserialize;
 
 use super::records::Kind;
 use super::table::{Table, Watch};
-use crate::store::{Export, StoreError};
+use crate::store::{Drawer, Export, StoreError};
 
 /// What is copied, and what it is called in a line.
-const EXPORTED: [(Kind, &str); 4] = [
+const EXPORTED: [(Kind, &str); 5] = [
     (Kind::User, "user"),
     (Kind::Passkey, "passkey"),
     (Kind::ForumPassword, "forum_password"),
     (Kind::Deleted, "deleted_name"),
+    (Kind::Drawer, "record"),
 ];
 
 impl Kind {
     /// What a copy calls the entry of this key, if there is a place for it in one.
     pub(super) fn exported(key: &[u8]) -> Option<&'static str> {
-        EXPORTED.iter().find(|(kind, _)| kind.is_of(key)).map(|(_, name)| *name)
+        let is_kept = !Self::Drawer.is_of(key) || exported_drawer(key).is_some();
+        EXPORTED.iter().find(|(kind, _)| is_kept && kind.is_of(key)).map(|(_, name)| *name)
     }
+}
+
+/// The drawer in which the entry of this key lies, if what lies there is copied.
+pub(super) fn exported_drawer(key: &[u8]) -> Option<Drawer> {
+    let letter = key.get(1);
+    Drawer::ALL.into_iter().find(|drawer| drawer.is_in_backups() && Some(&drawer.letter()) == letter)
 }
 
 /// What a line says: that this is to lie below this key of the database, or nothing.

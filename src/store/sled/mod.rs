@@ -38,11 +38,11 @@ use self::files::{Folder, unreadable};
 pub use self::rebuild::{Contents, Rebuild};
 use self::records::{
     Kind, credential_after, decode_failures, decode_forum_password, decode_passkey, decode_session,
-    decode_user, deleted_key, email_key, email_of_key, trailing,
+    decode_user, deleted_key, drawer_key, email_key, email_of_key, in_drawer, trailing,
 };
 use self::table::{Table, Writes};
 use self::writer::{DiskSync, Writer};
-use super::{Batch, Commit, Export, Store, StoreError, oldest_first};
+use super::{Batch, Commit, Drawer, Entry, Export, Owner, Store, StoreError, oldest_first};
 use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
     UserId,
@@ -123,7 +123,18 @@ impl SledStore {
         read: impl Fn(&sled::Db, &[u8], &[u8]) -> Result<T, StoreError>,
         visit: &mut dyn FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let mut after = Bound::Included(kind.key(&[]));
+        self.each_from(kind, kind.key(&[]), read, visit)
+    }
+
+    /// The same, from a key on.
+    fn each_from<T>(
+        &self,
+        kind: Kind,
+        from: Vec<u8>,
+        read: impl Fn(&sled::Db, &[u8], &[u8]) -> Result<T, StoreError>,
+        visit: &mut dyn FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut after = Bound::Included(from);
         loop {
             let (page, last) = self.table.read(|db| self.table.page(db, kind, after, &read))?;
             if page.into_iter().try_for_each(&mut *visit).is_break() {
@@ -260,6 +271,41 @@ impl Store for SledStore {
         self.table.read(|db| {
             let key = self.table.sound(db.get(Kind::DeviceKey.key(&[])))?;
             key.map(|key| self.table.sound(trailing(&key)).map(Secret::new)).transpose()
+        })
+    }
+
+    fn record(&self, drawer: Drawer, owner: Owner, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = [&drawer_key(drawer, owner), key].concat();
+        self.table.read(|db| Ok(self.table.sound(db.get(key))?.map(|record| record.to_vec())))
+    }
+
+    fn records(&self, drawer: Drawer, owner: Owner) -> Result<Vec<Entry>, StoreError> {
+        let prefix = drawer_key(drawer, owner);
+        self.table.read(|db| {
+            let entries = db.scan_prefix(&prefix).map(|entry| self.table.sound(entry));
+            entries
+                .map(|entry| entry.map(|(key, bytes)| (key[prefix.len()..].to_vec(), bytes.to_vec())))
+                .collect()
+        })
+    }
+
+    fn each_record(
+        &self,
+        drawer: Drawer,
+        visit: &mut dyn FnMut(Owner, Vec<u8>, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let prefix = Kind::Drawer.key(&[drawer.letter()]);
+        let read = |_: &sled::Db, key: &[u8], bytes: &[u8]| {
+            if !key.starts_with(&prefix) {
+                return Ok(None);
+            }
+            let (owner, key) = self.table.sound(in_drawer(key))?;
+            Ok(Some((owner, key.to_vec(), bytes.to_vec())))
+        };
+        self.each_from(Kind::Drawer, prefix.clone(), read, &mut |record| match record {
+            Some((owner, key, bytes)) => visit(owner, key, bytes),
+            // The next drawer begins.
+            None => ControlFlow::Break(()),
         })
     }
 

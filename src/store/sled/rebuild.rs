@@ -9,15 +9,16 @@ use std::path::Path;
 
 use sled::IVec;
 
-use super::export::{Line, Said};
+use super::export::{Line, Said, exported_drawer};
 use super::files::{Barrier, Folder, unreadable};
 use super::records::{
     Kind, credential_after, decode_forum_password, decode_passkey, decode_user, email_of_key,
-    encode_forum_password, encode_passkey, encode_user, passkey_of_key, trailing,
+    encode_forum_password, encode_passkey, encode_user, in_drawer, passkey_of_key, trailing,
 };
 use super::table::{Table, Writes};
 use crate::domain::{User, UserId};
-use crate::store::StoreError;
+use crate::store::record::{decode, encode};
+use crate::store::{Owner, StoreError};
 
 /// A store that is being made of a copy.
 pub struct Rebuild {
@@ -81,6 +82,10 @@ impl Rebuild {
         let passkeys = self.each(Kind::Passkey, Self::list_passkey)?;
         let forum_passwords = self.each(Kind::ForumPassword, |rebuild, key, _| {
             rebuild.table.sound(trailing(key).map(UserId)).and_then(|user| rebuild.needs(user))
+        })?;
+        self.each(Kind::Drawer, |rebuild, key, _| match rebuild.table.sound(in_drawer(key))? {
+            (Owner::Member(user), _) => rebuild.needs(user),
+            (Owner::Site, _) => Ok(()),
         })?;
         self.waiting.insert(Kind::Email.key(&[]), Some(IVec::default()));
         self.write()?;
@@ -151,6 +156,8 @@ fn canonical(kind: Kind, key: &[u8], record: &[u8]) -> Result<Vec<u8>, String> {
     let fits = match kind {
         Kind::Passkey => length > 0,
         Kind::Deleted => length == 32,
+        // A letter and an owner.
+        Kind::Drawer => length >= 17,
         _ => length == 16,
     };
     if !fits {
@@ -167,6 +174,10 @@ fn canonical(kind: Kind, key: &[u8], record: &[u8]) -> Result<Vec<u8>, String> {
         Kind::ForumPassword => {
             Ok(encode_forum_password(&decode_forum_password(UserId(trailing(key)?), record)?))
         }
+        Kind::Drawer if exported_drawer(key).is_none() => {
+            Err("it lies in a drawer that this version does not have; use a newer passgate".to_owned())
+        }
+        Kind::Drawer => Ok(encode(&decode::<serde_json::Value>(record)?)),
         _ if record.is_empty() => Ok(Vec::new()),
         _ => Err("it has a record where none belongs".to_owned()),
     }

@@ -17,15 +17,15 @@
 //! | `k` user id, credential id | nothing; lists the passkeys of an account |
 //! | `f` user id | a [`SealedPassword`] |
 //! | `t` user id | the account's [`Failures`] |
+//! | `w` drawer, user id or zeros, key | what lies in a drawer: a record of its owner's making |
 //! | `y` | the key by which devices are known |
 //!
 //! A record is a version byte and JSON. Its shape is declared here, apart from the domain, so that a new name there
-//! changes nothing on the disk. An unknown version or field is refused rather than lost at the next write. There is no
-//! checksum: sled keeps one for each message of its log, and verifies it whenever it reads one.
+//! changes nothing on the disk. There is no checksum: sled keeps one for each message of its log, and verifies it whenever it reads one.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -34,9 +34,8 @@ use crate::domain::{
     Persistence, Place, Profile, SealedPassword, Session, SessionId, SetupLink, Streak, Timestamp, TokenHash,
     User, UserId, UserName, UserState,
 };
-
-/// The version of the records written.
-const VERSION: u8 = 1;
+use crate::store::drawer::{Drawer, Owner};
+use crate::store::record::{decode, encode};
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +44,7 @@ pub(super) enum Kind {
     Count = b'c',
     Deleted = b'd',
     DeviceKey = b'y',
+    Drawer = b'w',
     Email = b'e',
     Failures = b't',
     ForumPassword = b'f',
@@ -104,6 +104,23 @@ pub(super) fn passkey_of_key(user: UserId, passkey: &CredentialId) -> Vec<u8> {
     let mut key = Kind::PasskeyOf.key(&user.0);
     key.extend_from_slice(passkey.as_bytes());
     key
+}
+
+/// What the keys of all that an owner has in a drawer begin with. Ids are random, so no member's is all zeros.
+pub(super) fn drawer_key(drawer: Drawer, owner: Owner) -> Vec<u8> {
+    let mut key = Kind::Drawer.key(&[drawer.letter()]);
+    match owner {
+        Owner::Member(user) => key.extend_from_slice(&user.0),
+        Owner::Site => key.extend_from_slice(&[0; 16]),
+    }
+    key
+}
+
+/// Whose a record is and what its key is, of the key in the database.
+pub(super) fn in_drawer(key: &[u8]) -> Result<(Owner, &[u8]), String> {
+    let rest = key.get(2..).and_then(<[u8]>::split_first_chunk);
+    let (owner, key) = rest.ok_or_else(|| format!("a key of {} bytes names no owner", key.len()))?;
+    Ok((if *owner == [0; 16] { Owner::Site } else { Owner::Member(UserId(*owner)) }, key))
 }
 
 /// The credential id in a key, after what goes `before` it.
@@ -307,21 +324,6 @@ pub(super) fn decode_failures(bytes: &[u8]) -> Result<Failures, String> {
     let devices = devices.into_iter().map(|(id, tries)| (Place::Device(id.0), streak(tries)));
     let networks = networks.into_iter().map(|(id, tries)| (Place::Network(id.0), streak(tries)));
     Ok(Failures { strangers: streak(strangers), places: devices.chain(networks).collect() })
-}
-
-fn encode(record: &impl Serialize) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    #[expect(clippy::expect_used, reason = "strings, numbers and lists of them, into memory")]
-    serde_json::to_writer(&mut bytes, record).expect("a record is JSON");
-    bytes
-}
-
-fn decode<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, String> {
-    match bytes.split_first() {
-        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|error| format!("a record: {error}")),
-        Some((version, _)) => Err(format!("a record is of version {version}, only {VERSION} is known")),
-        None => Err("a record is empty".to_owned()),
-    }
 }
 
 /// What was meant before there was a choice is left out.

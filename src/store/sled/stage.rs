@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use sled::IVec;
 
 use super::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, deleted_key, email_of_key,
-    encode_failures, encode_forum_password, encode_passkey, encode_session, encode_user, passkey_of_key,
-    session_of_key, trailing,
+    Kind, credential_after, decode_passkey, decode_session, decode_user, deleted_key, drawer_key,
+    email_of_key, encode_failures, encode_forum_password, encode_passkey, encode_session, encode_user,
+    passkey_of_key, session_of_key, trailing,
 };
 use super::table::{Table, Writes};
 use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
-use crate::store::{Batch, Change, PasskeyRevision, StoreError, revised_passkey, revised_user};
+use crate::store::drawer::revised_record;
+use crate::store::{
+    Batch, Change, Drawer, Owner, PasskeyRevision, RecordRevision, StoreError, revised_passkey, revised_user,
+};
 
 /// Batches that are to be written together, over what is written already. Only the writer may make one: nothing else may
 /// write meanwhile.
@@ -52,6 +55,7 @@ impl<'t> Stage<'t> {
                 None => self.put_user(None, &user),
             },
             Change::DeleteUser(id) => self.delete_user(id),
+            Change::DropRecords(drawer, owner) => self.drop_records(drawer, owner),
             Change::EndSession(id) => self.end_session(id),
             Change::EndSessions(user, but) => self.end_sessions(user, but),
             Change::PutDeviceKey(key) => {
@@ -77,6 +81,9 @@ impl<'t> Stage<'t> {
             Change::PutSession(session) => self.put_session(&session),
             Change::RemovePasskey(user, id) => self.remove_passkey(user, &id),
             Change::RevisePasskey(user, id, revision) => self.revise_passkey(user, &id, revision),
+            Change::ReviseRecord { drawer, owner, key, revision } => {
+                self.revise_record([drawer_key(drawer, owner), key].concat(), owner, revision)
+            }
             Change::ReviseUser(id, revision) => {
                 let before = self.user(id)?.ok_or(StoreError::NoSuchUser)?;
                 let after = revised_user(&before, revision)?;
@@ -125,8 +132,39 @@ impl<'t> Stage<'t> {
             self.forget_passkey(id, &passkey);
         }
         self.remove(Kind::Failures.key(&id.0));
+        Drawer::ALL.into_iter().try_for_each(|drawer| self.drop_records(drawer, Owner::Member(id)))?;
         self.remove(Kind::ForumPassword.key(&id.0));
         self.remove(Kind::User.key(&id.0));
+        Ok(())
+    }
+
+    fn drop_records(&mut self, drawer: Drawer, owner: Owner) -> Result<(), StoreError> {
+        for key in self.keys(&drawer_key(drawer, owner))? {
+            self.remove(key);
+        }
+        Ok(())
+    }
+
+    fn revise_record(
+        &mut self,
+        key: Vec<u8>,
+        owner: Owner,
+        revision: RecordRevision,
+    ) -> Result<(), StoreError> {
+        let before = self.get(&key)?.map(|record| record.to_vec());
+        let was_there = before.is_some();
+        match revised_record(before, revision)? {
+            Some(record) => {
+                if let Owner::Member(user) = owner
+                    && self.get(&Kind::User.key(&user.0))?.is_none()
+                {
+                    return Err(StoreError::NoSuchUser);
+                }
+                self.set(key, record);
+            }
+            None if was_there => self.remove(key),
+            None => {}
+        }
         Ok(())
     }
 

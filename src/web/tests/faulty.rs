@@ -7,7 +7,7 @@ use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
     UserId,
 };
-use crate::store::{Batch, Commit, Export, MemoryStore, Store, StoreError};
+use crate::store::{Batch, Commit, Drawer, Entry, Export, MemoryStore, Owner, Store, StoreError};
 
 #[derive(Default)]
 pub(super) struct FaultyStore {
@@ -89,6 +89,22 @@ impl Store for FaultyStore {
 
     fn device_key(&self) -> Result<Option<Secret<[u8; 32]>>, StoreError> {
         self.inner.device_key()
+    }
+
+    fn record(&self, drawer: Drawer, owner: Owner, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.record(drawer, owner, key)
+    }
+
+    fn records(&self, drawer: Drawer, owner: Owner) -> Result<Vec<Entry>, StoreError> {
+        self.inner.records(drawer, owner)
+    }
+
+    fn each_record(
+        &self,
+        drawer: Drawer,
+        visit: &mut dyn FnMut(Owner, Vec<u8>, Vec<u8>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.inner.each_record(drawer, visit)
     }
 
     fn health(&self) -> Result<(), StoreError> {

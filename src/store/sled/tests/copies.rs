@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::{Group, ImportMark, PasskeyFor, UserName, UserState};
-use crate::store::contract::{all_sealed, revise, sealed};
+use crate::store::Owner;
+use crate::store::contract::{all_records, all_sealed, member, passing, put, revise, sealed};
 
 /// All lines of a copy. `meanwhile` happens after each part of it.
 fn copied(store: &SledStore, mut meanwhile: impl FnMut(usize)) -> Vec<String> {
@@ -59,6 +60,10 @@ fn sto_09_a_store_made_of_a_copy_has_all_but_sessions_and_links() {
         add(passkey(1, 1)),
         add(passkey(2, 2)),
         Change::PutForumPassword(sealed(2, 9)),
+        put(member(1), b"k", "Zoë's"),
+        put(member(3), b"k", "gone"),
+        put(Owner::Site, b"", "ours"),
+        passing(member(1), 1),
         Change::PutSession(session(5, 1)),
         Change::DeleteUser(id(3)),
     ];
@@ -67,6 +72,10 @@ fn sto_09_a_store_made_of_a_copy_has_all_but_sessions_and_links() {
     assert_eq!(contents, Contents { accounts: 2, passkeys: 2, forum_passwords: 1 });
     let restored = opened_again(&folder);
     assert_eq!(kept(&restored), kept(&store));
+    let in_drawers = all_records(&*store);
+    assert_eq!(in_drawers.len(), 3);
+    let copied: Vec<_> = in_drawers.into_iter().filter(|(drawer, ..)| drawer.is_in_backups()).collect();
+    assert_eq!(all_records(&restored), copied);
     zoe.setup = None;
     assert_eq!(restored.user_by_name("zoë"), Ok(Some(zoe.clone())));
     let email = EmailKey::parse("ZOË@forum.example").unwrap();

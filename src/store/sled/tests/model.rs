@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::Timestamp;
 use crate::store::MemoryStore;
-use crate::store::contract::{all_failures, all_sealed, failures, revise, revise_passkey, sealed, set_link};
+use crate::store::contract::{
+    Note, all_failures, all_records, all_sealed, failures, member, passing, put, revise, revise_passkey,
+    sealed, set_link,
+};
 
 /// A [`Change`] that can be made twice.
 #[derive(Clone, Debug)]
@@ -14,10 +17,14 @@ enum Step {
     Add(u8, u8),
     AddPasskey(u8, u8),
     Delete(u8),
+    Drop(u8, u8),
+    Empty(u8),
     End(u8),
     Fail(u8, u8),
     EndAll(u8, Option<u8>),
+    Keep(u8, u8, u8),
     Link(u8, Option<u8>),
+    Mail(u8),
     Open(u8, u8, u8),
     Put(u8, u8),
     Refuse(u8),
@@ -43,6 +50,10 @@ fn change(step: &Step) -> Change {
         Step::Add(n, name) => Change::AddUser(user(n, NAMES[usize::from(name)])),
         Step::AddPasskey(p, n) => Change::AddPasskey { passkey: passkey(p, n), limit: 2 },
         Step::Delete(n) => Change::DeleteUser(id(n)),
+        Step::Drop(n, key) => Change::drop_kept::<Note>(member(n), vec![key]),
+        Step::Empty(n) => Change::drop_all_kept::<Note>(member(n)),
+        Step::Keep(n, key, what) => put(member(n), &[key], &what.to_string()),
+        Step::Mail(n) => passing(member(n), n),
         Step::Fail(n, count) => Change::PutFailures(id(n), failures(count)),
         Step::End(s) => Change::EndSession(hash(s)),
         Step::EndAll(n, but) => Change::EndSessions(id(n), but.map(hash)),
@@ -66,6 +77,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (user.clone(), name.clone()).prop_map(|(n, name)| Step::Add(n, name)),
         4 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::AddPasskey(p, n)),
         1 => user.clone().prop_map(Step::Delete),
+        1 => (user.clone(), 0..3u8).prop_map(|(n, key)| Step::Drop(n, key)),
+        1 => user.clone().prop_map(Step::Empty),
+        3 => (user.clone(), 0..3u8, 0..9u8).prop_map(|(n, key, what)| Step::Keep(n, key, what)),
+        1 => user.clone().prop_map(Step::Mail),
         1 => session.clone().prop_map(Step::End),
         2 => (user.clone(), 1..9u8).prop_map(|(n, count)| Step::Fail(n, count)),
         1 => (user.clone(), proptest::option::of(session.clone())).prop_map(|(n, but)| Step::EndAll(n, but)),
@@ -92,6 +107,7 @@ fn check_equal(store: &dyn Store, model: &dyn Store) {
     assert_eq!(sessions(store), sessions(model));
     assert_eq!(passkeys(store), passkeys(model));
     assert_eq!(all_sealed(store), all_sealed(model));
+    assert_eq!(all_records(store), all_records(model));
     assert_eq!(all_failures(store), all_failures(model));
     for n in 1..7 {
         assert_eq!(store.passkey(&credential(n)), model.passkey(&credential(n)), "{n}");
