@@ -3,7 +3,7 @@
 //! | floor | modules | may import |
 //! | --- | --- | --- |
 //! | 0 | [`domain`], [`sample`] | nothing of ours |
-//! | 1 | [`policy`], [`store`] (traits), [`database`] | floor 0 |
+//! | 1 | [`policy`], [`store`] (traits), [`database`], [`seal`] | floor 0 |
 //! | 2 | [`auth`], [`bridge`], store adapters | floors 0 and 1; they see only the store's traits |
 //! | 3 | [`web`], [`proxy`] | floors 0 to 2; `proxy` may call `web`, never the reverse |
 //! | 4 | [`config`] | option types of all floors below |
@@ -21,6 +21,7 @@ pub mod domain;
 pub mod policy;
 pub mod proxy;
 pub mod sample;
+pub mod seal;
 pub mod server;
 pub mod store;
 pub mod web;

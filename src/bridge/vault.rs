@@ -5,32 +5,25 @@
 //! alone, has no password.
 //!
 //! ```text
-//! sealed = version | which key, 8 bytes | nonce, 24 bytes | XChaCha20-Poly1305 of what is [`Held`]
+//! sealed = what is [`Held`], by [`KeyRing`]
 //! bound to: version, member, forum; an entry moved to another member or forum does not open
 //! sealed = 0, or nothing at all: there is no password, since the forum refused it, or since the member took it back
 //! ```
 
 mod held;
-mod key_file;
 mod unlocked;
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use zeroize::Zeroizing;
+use std::path::Path;
+use std::sync::Arc;
 
 use self::held::Held;
 pub(super) use self::held::Source;
-use self::key_file::KeyFile;
 pub(super) use self::unlocked::Unlocked;
-use crate::domain::{Purpose, SealedPassword, Secret, Token, UserId, random};
+use crate::domain::{SealedPassword, Secret, UserId};
+use crate::seal::{KeyFileError, KeyRing};
 use crate::store::{Change, Store, StoreError};
 
-const KEY_ID: usize = 8;
-const NONCE: usize = 24;
 /// In place of a password that the forum refused, and of one that its member took back.
 const REFUSED: &[u8] = &[0];
 const TAKEN_BACK: &[u8] = &[];
@@ -38,22 +31,9 @@ const TAKEN_BACK: &[u8] = &[];
 /// Why the vault can't work.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// Others may read the key.
-    #[error("others may read the key of the forum passwords in {path} (mode {mode:o}); run: chmod 600 {path}", path = path.display())]
-    Exposed {
-        /// Where it lies.
-        path: PathBuf,
-        /// What is allowed.
-        mode: u32,
-    },
-    /// The key can't be read or written.
-    #[error("the key of the forum passwords in {path}: {reason}", path = path.display())]
-    KeyFile {
-        /// Where it lies.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    /// The keys can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The store can't.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,57 +48,6 @@ pub struct Rotated {
     pub lost: usize,
 }
 
-struct VaultKey;
-
-impl Purpose for VaultKey {
-    const LABEL: &'static [u8] = b"passgate vault key id";
-}
-
-/// What seals and opens. The file has a token; the cipher's key and the name of the key are made of it.
-struct Key(Token<VaultKey>);
-
-impl Key {
-    fn generate() -> Self {
-        Self(Token::generate())
-    }
-
-    fn parse(line: &str) -> Option<Self> {
-        Token::parse(line).map(Self)
-    }
-
-    fn to_text(&self) -> Zeroizing<String> {
-        self.0.to_text()
-    }
-
-    fn id(&self) -> [u8; KEY_ID] {
-        let mut id = [0; KEY_ID];
-        id.copy_from_slice(&self.0.hash().0[..KEY_ID]);
-        id
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        let key = Zeroizing::new(self.0.derive(b"passgate vault key").0);
-        XChaCha20Poly1305::new((&*key).into())
-    }
-
-    fn seal(&self, user: UserId, forum: &str, held: &Held) -> Option<SealedPassword> {
-        let nonce: [u8; NONCE] = random();
-        let bytes = held.to_bytes()?;
-        let payload = Payload { msg: &bytes, aad: &bound_to(Held::VERSION, user, forum) };
-        let closed = self.cipher().encrypt(&XNonce::from(nonce), payload).ok()?;
-        let sealed = [&[Held::VERSION][..], &self.id(), &nonce, &closed].concat();
-        Some(SealedPassword { user, forum: forum.to_owned(), sealed })
-    }
-
-    fn open(&self, entry: &SealedPassword) -> Option<Held> {
-        let (version, rest) = entry.sealed.split_first()?;
-        let (nonce, closed) = rest.strip_prefix(&self.id())?.split_first_chunk::<NONCE>()?;
-        let payload = Payload { msg: closed, aad: &bound_to(*version, entry.user, &entry.forum) };
-        let bytes = Zeroizing::new(self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()?);
-        Held::read(*version, &bytes)
-    }
-}
-
 /// The forum comes last, so that no two of these are alike.
 fn bound_to(version: u8, user: UserId, forum: &str) -> Vec<u8> {
     [b"passgate forum password ".as_slice(), &[version], &user.0, forum.as_bytes()].concat()
@@ -128,9 +57,8 @@ fn bound_to(version: u8, user: UserId, forum: &str) -> Vec<u8> {
 pub struct Vault {
     store: Arc<dyn Store>,
     forum: String,
-    file: KeyFile,
-    /// The newest first; empty until the first password is sealed.
-    keys: RwLock<Vec<Key>>,
+    /// There is none until the first password is sealed.
+    keys: KeyRing,
     /// Held while something is written, so that no entry slips past a change of keys.
     writing: tokio::sync::Mutex<()>,
 }
@@ -138,14 +66,13 @@ pub struct Vault {
 impl Vault {
     /// The vault whose key lies in `key_file`; it is made with the first password.
     pub fn open(store: Arc<dyn Store>, key_file: &Path, forum: &str) -> Result<Self, VaultError> {
-        let file = KeyFile::new(key_file.to_owned());
-        let keys = RwLock::new(file.read()?);
-        Ok(Self { store, forum: forum.to_owned(), file, keys, writing: tokio::sync::Mutex::default() })
+        let keys = KeyRing::open(key_file, "the forum passwords")?;
+        Ok(Self { store, forum: forum.to_owned(), keys, writing: tokio::sync::Mutex::default() })
     }
 
     /// Where the key lies.
     pub fn key_file(&self) -> &Path {
-        self.file.path()
+        self.keys.path().unwrap_or_else(|| Path::new(""))
     }
 
     /// How many passwords no key opens: the key file is gone, or is not the one they were sealed with.
@@ -180,9 +107,7 @@ impl Vault {
     /// Seals a password that a member has given, in place of what was there.
     pub async fn keep(&self, user: UserId, password: &Secret<String>) -> Result<(), VaultError> {
         let _alone = self.writing.lock().await;
-        if self.read().is_empty() {
-            self.put_first(Key::generate())?;
-        }
+        self.keys.prepare()?;
         self.write(user, &Held::given(password.clone())).await
     }
 
@@ -199,8 +124,7 @@ impl Vault {
     }
 
     async fn write(&self, user: UserId, held: &Held) -> Result<(), VaultError> {
-        let sealed = self.read().first().and_then(|key| key.seal(user, &self.forum, held));
-        let sealed = sealed.ok_or_else(|| self.unsealable())?;
+        let sealed = self.seal(user, &self.forum, held).ok_or_else(|| self.unsealable())?;
         Ok(self.store.apply(vec![Change::PutForumPassword(sealed)]).await?)
     }
 
@@ -225,7 +149,7 @@ impl Vault {
     /// nothing is.
     pub async fn rotate(&self) -> Result<Rotated, VaultError> {
         let _alone = self.writing.lock().await;
-        self.put_first(Key::generate())?;
+        self.keys.renew()?;
         let entries = self.entries()?;
         let changed: Vec<_> = entries.iter().filter_map(|entry| self.resealed(entry)).collect();
         let rotated = Rotated { sealed: changed.len(), lost: entries.len() - changed.len() };
@@ -240,31 +164,25 @@ impl Vault {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.drop_old_keys()?;
+        self.keys.drop_old()?;
         Ok(rotated)
-    }
-
-    fn put_first(&self, key: Key) -> Result<(), VaultError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        self.file.write(std::iter::once(&key).chain(keys.iter()))?;
-        keys.insert(0, key);
-        Ok(())
-    }
-
-    fn drop_old_keys(&self) -> Result<(), VaultError> {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        self.file.write(keys.iter().take(1))?;
-        keys.truncate(1);
-        Ok(())
     }
 
     fn resealed(&self, entry: &SealedPassword) -> Option<SealedPassword> {
         let held = self.opened(entry)?;
-        self.read().first()?.seal(entry.user, &entry.forum, &held)
+        self.seal(entry.user, &entry.forum, &held)
+    }
+
+    fn seal(&self, user: UserId, forum: &str, held: &Held) -> Option<SealedPassword> {
+        let bound_to = bound_to(Held::VERSION, user, forum);
+        let sealed = self.keys.seal(Held::VERSION, &held.to_bytes()?, &bound_to)?;
+        Some(SealedPassword { user, forum: forum.to_owned(), sealed })
     }
 
     fn opened(&self, entry: &SealedPassword) -> Option<Held> {
-        self.read().iter().find_map(|key| key.open(entry))
+        let bound_to = |version| bound_to(version, entry.user, &entry.forum);
+        let (version, bytes) = self.keys.unseal(&entry.sealed, bound_to)?;
+        Held::read(version, &bytes)
     }
 
     fn entries(&self) -> Result<Vec<SealedPassword>, VaultError> {
@@ -278,13 +196,9 @@ impl Vault {
         Ok(entries)
     }
 
-    /// A panic can't leave half a change here, so a poisoned lock is as good as any.
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Vec<Key>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn unsealable(&self) -> VaultError {
-        VaultError::KeyFile { path: self.file.path().to_owned(), reason: "it seals nothing".to_owned() }
+        let (of, path) = ("the forum passwords", self.key_file().to_owned());
+        KeyFileError::Unusable { of, path, reason: "it seals nothing".to_owned() }.into()
     }
 }
 

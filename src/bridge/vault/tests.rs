@@ -62,13 +62,7 @@ impl Vault {
 
     /// Puts a password as it was sealed when there was nothing but the password.
     pub(in crate::bridge) async fn put_first_version(&self, user: UserId, password: &str) {
-        let nonce: [u8; NONCE] = random();
-        let sealed = {
-            let keys = self.read();
-            let payload = Payload { msg: password.as_bytes(), aad: &bound_to(1, user, &self.forum) };
-            let closed = keys[0].cipher().encrypt(&XNonce::from(nonce), payload).unwrap();
-            [&[1][..], &keys[0].id(), &nonce, &closed].concat()
-        };
+        let sealed = self.keys.seal(1, password.as_bytes(), &bound_to(1, user, &self.forum)).unwrap();
         let entry = SealedPassword { user, forum: self.forum.clone(), sealed };
         self.store.apply(vec![Change::PutForumPassword(entry)]).await.unwrap();
     }
@@ -180,7 +174,7 @@ async fn a_change_of_keys_that_breaks_off_leaves_everything_readable() {
         assert_eq!(revealed(&vault, ann()).as_deref(), Some(PASSWORD));
         assert_eq!(revealed(&vault, ben()).as_deref(), Some("other"));
     };
-    vault.put_first(Key::generate()).unwrap();
+    vault.keys.renew().unwrap();
     is_whole();
     let entry = store.forum_password(ann()).unwrap().unwrap();
     let sealed = vault.resealed(&entry).unwrap();

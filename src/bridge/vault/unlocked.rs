@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Held, KEY_ID, REFUSED, Source, Vault, VaultError};
+use super::{Held, REFUSED, Source, Vault, VaultError};
 use crate::bridge::login::Credentials;
 use crate::bridge::member::{Account, Accounts, Ask, Left};
 use crate::bridge::preset::ChangePreset;
 use crate::domain::{SealedPassword, Secret, UserId};
+use crate::seal::BEFORE_NONCE;
 
 /// The vault, open.
 pub(in crate::bridge) struct Unlocked {
@@ -122,6 +123,6 @@ impl Accounts for Unlocked {
 
 /// Which password this is: its nonce is its own.
 fn stamp(entry: &SealedPassword) -> u64 {
-    let nonce = entry.sealed.get(1 + KEY_ID..).and_then(|rest| rest.first_chunk());
+    let nonce = entry.sealed.get(BEFORE_NONCE..).and_then(|rest| rest.first_chunk());
     nonce.copied().map_or(0, u64::from_le_bytes)
 }
