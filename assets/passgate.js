@@ -31,6 +31,12 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
+// Who stays signed in has a computer of their own.
+const remember = document.querySelector("input[name=remember]");
+document.querySelector("input[name=shared]")?.addEventListener("change", ({ target }) => {
+  if (target.checked && remember) remember.checked = false;
+});
+
 // One click sends a form once. Coming back to the page with the back button makes it ready again.
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {

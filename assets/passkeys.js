@@ -276,6 +276,7 @@
     });
     const more = () => ({
       remember: field("remember").checked,
+      shared: field("shared")?.checked ?? false,
       return_to: field("return_to").value,
       passkey_ready: ready.value,
     });

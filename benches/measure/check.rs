@@ -42,7 +42,7 @@ fn of(store: Arc<dyn Store>, rounds: u32) -> Value {
 async fn finishing(store: Arc<dyn Store>, rounds: u32) -> Value {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let day = Duration::from_secs(86_400);
-    let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
+    let lifetimes = Lifetimes { idle: day, absolute: day, remember: day, shared: day };
     let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), lifetimes).unwrap());
     let pending = Arc::new(Pending::new(&clock));
     let passkeys =

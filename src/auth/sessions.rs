@@ -75,6 +75,11 @@ impl LiveSession {
         self.session.proof()
     }
 
+    /// How long the browser keeps it.
+    pub fn persistence(&self) -> Persistence {
+        self.session.persistence
+    }
+
     /// For what the member wants a passkey to be asked.
     pub fn passkey_for(&self) -> PasskeyFor {
         **self.passkey_for.load()

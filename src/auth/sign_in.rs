@@ -195,7 +195,7 @@ mod tests {
             let manual = Arc::new(ManualClock::at(Timestamp::from_millis(1_000)));
             let clock: Arc<dyn Clock> = Arc::clone(&manual) as _;
             let day = Duration::from_secs(86_400);
-            let lifetimes = Lifetimes { idle: day, absolute: day, remember: day };
+            let lifetimes = Lifetimes { idle: day, absolute: day, remember: day, shared: day };
             let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
             let passwords = Arc::new(Passwords::new(cost(16), 1));
             let policy = PasswordPolicy { min_chars: 8 };

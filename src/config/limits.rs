@@ -59,7 +59,9 @@ pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<(Li
     let idle = reader.duration("session.idle", &raw.idle, bounds.clone());
     let absolute = reader.duration("session.absolute", &raw.absolute, bounds.clone());
     let remember = reader.duration("session.remember", &raw.remember, bounds);
-    let lifetimes = Lifetimes { idle: idle?, absolute: absolute?, remember: remember? };
+    let bounds = Duration::from_secs(1)..=Lifetimes::SHARED_ABSOLUTE;
+    let shared = reader.duration("session.shared", &raw.shared, bounds);
+    let lifetimes = Lifetimes { idle: idle?, absolute: absolute?, remember: remember?, shared: shared? };
     if lifetimes.absolute < lifetimes.idle {
         let expected = format!("at least session.idle, which is {:?}", raw.idle);
         let help = "a session can't lie unused for longer than it lasts: raise absolute or lower idle";

@@ -259,12 +259,19 @@ pub(super) struct Session {
     pub(super) idle: String,
     pub(super) absolute: String,
     pub(super) remember: String,
+    pub(super) shared: String,
     pub(super) keep_forms: String,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle: "1h".into(), absolute: "24h".into(), remember: "30d".into(), keep_forms: "8MiB".into() }
+        Self {
+            idle: "1h".into(),
+            absolute: "24h".into(),
+            remember: "30d".into(),
+            shared: "15m".into(),
+            keep_forms: "8MiB".into(),
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub enum Persistence {
     Browser,
     /// "Stay signed in": until [`Lifetimes::remember`] has passed.
     Remembered,
+    /// "This is a shared computer": until the browser is closed, and not for long. Nothing that outlives the session is
+    /// left in that browser, and nothing is suggested that would be.
+    Shared,
 }
 
 /// How the member of a session last proved who they are.
@@ -61,6 +64,14 @@ pub struct Lifetimes {
     pub absolute: Duration,
     /// A "stay signed in" session ends this long after sign-in, used or not.
     pub remember: Duration,
+    /// One on a shared computer ends when unused for this long, or sooner with `idle`; and in any case
+    /// [`Lifetimes::SHARED_ABSOLUTE`] after sign-in, or sooner with `absolute`.
+    pub shared: Duration,
+}
+
+impl Lifetimes {
+    /// No session on a shared computer lasts longer.
+    pub const SHARED_ABSOLUTE: Duration = Duration::from_secs(2 * 3_600);
 }
 
 impl Session {
@@ -88,6 +99,11 @@ impl Session {
                 self.created.after(lifetimes.absolute).min(last_seen.after(lifetimes.idle))
             }
             Persistence::Remembered => self.created.after(lifetimes.remember),
+            Persistence::Shared => {
+                let absolute = lifetimes.absolute.min(Lifetimes::SHARED_ABSOLUTE);
+                let idle = lifetimes.idle.min(lifetimes.shared);
+                self.created.after(absolute).min(last_seen.after(idle))
+            }
         }
     }
 
@@ -105,6 +121,7 @@ mod tests {
         idle: Duration::from_secs(60),
         absolute: Duration::from_secs(600),
         remember: Duration::from_secs(6_000),
+        shared: Duration::from_secs(30),
     };
 
     fn session(persistence: Persistence) -> Session {
@@ -134,5 +151,18 @@ mod tests {
         let remembered = session(Persistence::Remembered);
         assert!(live(&remembered, 0, 5_999_999));
         assert!(!live(&remembered, 5_999_999, 6_000_000));
+    }
+
+    #[test]
+    fn sib_17_a_session_on_a_shared_computer_is_short_and_never_longer_than_an_ordinary_one() {
+        let shared = session(Persistence::Shared);
+        assert!(live(&shared, 0, 29_999));
+        assert!(!live(&shared, 0, 30_000), "idle");
+        assert!(!live(&shared, 590_000, 600_000), "an ordinary one ends then");
+        let (day, two_hours) = (Duration::from_secs(86_400), 2 * 3_600_000);
+        let ends = |lifetimes: &Lifetimes, seen| shared.ends(Timestamp::from_millis(seen), lifetimes);
+        let long = Lifetimes { idle: day, absolute: day, remember: day, shared: day };
+        assert_eq!(ends(&long, 7_000_000), Timestamp::from_millis(two_hours));
+        assert_eq!(ends(&Lifetimes { shared: day, ..LIFETIMES }, 0), Timestamp::from_millis(60_000));
     }
 }

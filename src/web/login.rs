@@ -12,6 +12,7 @@ use super::first_sign_in::Typed;
 use super::pages::Page;
 use super::request::{Form, Provenance, in_query, sign_in_proof};
 use super::response::Reply;
+use super::stay::Stay;
 use super::throttled::with_retry_after;
 use super::wording::wait_in_words;
 use super::{Problem, Visit, Web};
@@ -37,8 +38,8 @@ pub(super) struct LoginPage {
     passkeys_only: bool,
     /// Whether adding a passkey is offered for after the password (MX-14).
     offers_adding: bool,
-    /// Whether "stay signed in" is ticked.
-    remember: bool,
+    #[serde(flatten)]
+    stay: Stay,
     /// Whether members of the forum who are new here sign in with their password there.
     takes_newcomers: bool,
     notice: Option<Notice>,
@@ -74,10 +75,7 @@ impl LoginPage {
             again: confirms.is_some(),
             username: form.text("username").to_owned(),
             // Whoever only confirms who they are chose that when they signed in.
-            remember: confirms.map_or_else(
-                || form.is_ticked("remember"),
-                |member| member.session.snapshot().persistence == Persistence::Remembered,
-            ),
+            stay: confirms.map_or_else(|| Stay::posted(form), |member| member.session.persistence().into()),
             ..Self::default()
         }
     }
@@ -93,7 +91,7 @@ impl Page for LoginPage {
             Self::default(),
             Self { again: true, return_to: "/".to_owned(), ..Self::default() },
             Self { again: true, passkeys: true, ..Self::default() },
-            Self { passkeys: true, remember: true, ..Self::default() },
+            Self { passkeys: true, stay: Stay::TICKED, ..Self::default() },
             Self { passkeys: true, passkeys_only: true, ..Self::default() },
             Self { again: true, offers_adding: true, ..Self::default() },
             Self { takes_newcomers: true, ..Self::default() },
@@ -180,7 +178,7 @@ impl Web {
         if password.expose().chars().count() > Accounts::MAX_PASSWORD_CHARS {
             return Err(Problem::PayloadTooLarge);
         }
-        let persistence = if page.remember { Persistence::Remembered } else { Persistence::Browser };
+        let persistence = Persistence::from(page.stay);
         let way = if page.again { Way::Confirm } else { Way::Password };
         let typed = Typed { name: &page.username, password, persistence, way };
         let (outcome, at_forum) = self.sign_in(&typed, headers, visit).await?;
@@ -210,12 +208,14 @@ impl Web {
                     Some(passkey) => passkey,
                     None if form.is_ticked("then_add") => self.add_address(&return_to),
                     None => {
-                        let is_ready = form.is_ticked("passkey_ready") && !page.again;
+                        let is_ready = form.is_ticked("passkey_ready")
+                            && !page.again
+                            && persistence != Persistence::Shared;
                         self.after_password(&profile, &return_to, is_ready.into(), headers)
                     }
                 };
                 let response = self.signed_in(&token, persistence, &next);
-                Ok(self.marking(response, profile.id, headers, visit))
+                Ok(self.marking(response, profile.id, persistence, headers, visit))
             }
         }
     }

@@ -24,6 +24,7 @@ mod request;
 mod response;
 mod security_headers;
 mod setup;
+mod stay;
 mod throttled;
 mod well_known;
 mod wording;

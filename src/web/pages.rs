@@ -43,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
     ("link.html", include_str!("../../assets/templates/link.html")),
+    ("login-stay.html", include_str!("../../assets/templates/login-stay.html")),
     ("login.html", include_str!("../../assets/templates/login.html")),
     ("logout.html", include_str!("../../assets/templates/logout.html")),
     ("passkey-add.html", include_str!("../../assets/templates/passkey-add.html")),

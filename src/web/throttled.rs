@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use super::audit::{self, Event};
 use super::{Problem, Visit, Web};
 use crate::auth::throttle::{Marks, Reserved, Throttled, Try, Way, Who};
-use crate::domain::UserId;
+use crate::domain::{Persistence, UserId};
 
 impl Web {
     /// The right to one try; refused tries are in the log.
@@ -43,14 +43,19 @@ impl Web {
         self.parts.cookies.device(Self::cookie_fields(headers))
     }
 
-    /// Marks the browser in which this member has just signed in (SECURITY: THR-02). If something is amiss they go on without.
+    /// Marks the browser in which this member has just signed in (SECURITY: THR-02), unless others use it, too. If something is
+    /// amiss they go on without.
     pub(super) fn marking(
         &self,
         mut response: Response<Bytes>,
         user: UserId,
+        persistence: Persistence,
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
+        if persistence == Persistence::Shared {
+            return response;
+        }
         match self.parts.throttle.mark(&self.marks(headers), user) {
             Ok(Some(marks)) => {
                 response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_device(&marks));

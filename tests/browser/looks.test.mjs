@@ -34,6 +34,10 @@ after(async () => {
 /** Our pages by name: where each is, and what to do there. */
 const PAGES = {
   "sign-in": async (page) => page.goto("/index.php"),
+  "sign-in-shared": async (page) => {
+    await page.goto("/index.php");
+    await page.getByLabel("This is a shared computer").check();
+  },
   "wrong-password": async (page) => {
     await page.goto("/index.php");
     await signIn(page, alice.name, "not the password");

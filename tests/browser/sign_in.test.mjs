@@ -53,6 +53,21 @@ for (const javaScriptEnabled of [true, false]) {
       await context.close();
     });
 
+    test("says that others use the computer, and then nothing stays", async () => {
+      const { context, page, troubles } = await visit(browser, demo, { javaScriptEnabled });
+      await page.goto("/index.php");
+      const [stay, shared] = [page.getByLabel("Stay signed in"), page.getByLabel("This is a shared computer")];
+      await stay.check();
+      await shared.check();
+      assert.equal(await stay.isVisible(), false, "one of the two");
+      await signIn(page, alice.name, alice.password);
+      const ours = (await context.cookies()).filter(({ name }) => /passgate/.test(name));
+      assert.ok(ours.some(({ name }) => /^(__Host-)?passgate$/.test(name)));
+      for (const { name, expires } of ours) assert.equal(expires, -1, `${name} goes with the browser`);
+      assert.deepEqual(troubles, []);
+      await context.close();
+    });
+
     test("posts at the forum and sees the member's name", async () => {
       const { context, page } = await visit(browser, demo, { javaScriptEnabled });
       await page.goto("/viewtopic.php?t=1");

@@ -41,7 +41,7 @@ impl Passkeys {
             return Ok(PasskeySignIn::Failed(self.no_ceremony("step-up")));
         };
         let opening = Opening {
-            persistence: session.snapshot().persistence,
+            persistence: session.persistence(),
             user_agent,
             with: vec![Change::EndSession(session.id())],
         };

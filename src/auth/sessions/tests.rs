@@ -8,6 +8,7 @@ const LIFETIMES: Lifetimes = Lifetimes {
     idle: Duration::from_secs(3_600),
     absolute: Duration::from_secs(86_400),
     remember: Duration::from_secs(30 * 86_400),
+    shared: Duration::from_secs(900),
 };
 
 struct Bench {

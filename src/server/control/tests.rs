@@ -18,7 +18,7 @@ fn control() -> Control {
     let store = Arc::new(MemoryStore::new());
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
     let hour = Duration::from_secs(3_600);
-    let lifetimes = Lifetimes { idle: hour, absolute: hour * 24, remember: hour * 720 };
+    let lifetimes = Lifetimes { idle: hour, absolute: hour * 24, remember: hour * 720, shared: hour };
     let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
     let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
     let passwords = Arc::new(Passwords::new(cost, 1));

@@ -436,7 +436,10 @@ mod tests {
     #[test]
     fn l9_what_a_link_is_for_and_that_it_opened_a_session_is_kept() {
         let by_link = Session { by_link: true, ..session(2, 3) };
-        assert_eq!(decode_session(hash(2), &encode_session(&by_link)), Ok(by_link));
+        let shared = Session { persistence: Persistence::Shared, ..session(2, 3) };
+        for session in [by_link, shared] {
+            assert_eq!(decode_session(hash(2), &encode_session(&session)), Ok(session));
+        }
         let mut zoe = zoe();
         for kind in [LinkKind::Grant, LinkKind::Reset, LinkKind::SignIn] {
             zoe.setup = Some(SetupLink { kind, ..link(2) });

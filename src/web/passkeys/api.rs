@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::super::audit::{self, Event};
 use super::super::request::{proven_json, sign_in_proof};
 use super::super::response::Reply;
+use super::super::stay::Stay;
 use super::super::throttled::with_retry_after;
 use super::super::{Member, Problem, Visit, Web};
 use super::Purpose;
@@ -60,8 +61,8 @@ struct Finish {
     ceremony: String,
     /// The authenticator's answer, as the browser's `toJSON()` writes it.
     answer: Value,
-    #[serde(default)]
-    remember: bool,
+    #[serde(flatten)]
+    stay: Stay,
     #[serde(default)]
     return_to: String,
     #[serde(default)]
@@ -148,8 +149,8 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Reply {
-        let Finish { ceremony, answer, remember, return_to, passkey_ready } = finish;
-        let persistence = if remember { Persistence::Remembered } else { Persistence::Browser };
+        let Finish { ceremony, answer, stay, return_to, passkey_ready } = finish;
+        let persistence = Persistence::from(stay);
         let reserved = match self.try_to_reserve(Way::Passkey, Who::Unknown, visit)? {
             Ok(reserved) => reserved,
             Err(throttled) => return Ok(self.wait(passkeys, &throttled, Purpose::SignIn, headers, visit)),
@@ -168,10 +169,11 @@ impl Web {
                 self.count(passkeys, Purpose::SignIn.word(), "ok", headers);
                 self.end_replaced(visit).await;
                 let return_to = ReturnTo::parse(&return_to, &self.parts.prefix);
-                let platform = PlatformAuthenticator::from(passkey_ready && is_elsewhere(&answer, &passkey));
+                let is_offered = passkey_ready && persistence != Persistence::Shared;
+                let platform = PlatformAuthenticator::from(is_offered && is_elsewhere(&answer, &passkey));
                 let next = self.after_sign_in(&profile, &return_to, platform, headers);
                 let response = self.signed_in_by_passkey(passkeys, &token, persistence, &profile, &next);
-                Ok(self.marking(response, profile.id, headers, visit))
+                Ok(self.marking(response, profile.id, persistence, headers, visit))
             }
         }
     }
@@ -207,11 +209,11 @@ impl Web {
                 reserved.succeeded(profile.id);
                 audit::record(Event::Confirmed, Some(profile.id), visit);
                 self.count(passkeys, Purpose::StepUp.word(), "ok", headers);
-                let persistence = member.session.snapshot().persistence;
+                let persistence = member.session.persistence();
                 let next = ReturnTo::parse(&return_to, &self.parts.prefix);
                 let response =
                     self.signed_in_by_passkey(passkeys, &token, persistence, &profile, next.as_str());
-                Ok(self.marking(response, profile.id, headers, visit))
+                Ok(self.marking(response, profile.id, persistence, headers, visit))
             }
         }
     }

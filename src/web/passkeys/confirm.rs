@@ -14,7 +14,7 @@ use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use crate::auth::LiveSession;
 use crate::auth::passkeys::{Passkeys, Suggest};
-use crate::domain::ReturnTo;
+use crate::domain::{Persistence, ReturnTo};
 use crate::policy::SignInReason;
 
 /// The page that asks for a passkey, and nothing else.
@@ -96,10 +96,12 @@ impl Web {
         format!("{}?return_to={target}", self.ours("/account/passkeys/add"))
     }
 
-    /// Whether whoever confirms with the password is offered to add a passkey after that (MX-14).
+    /// Whether whoever confirms with the password is offered to add a passkey after that (MX-14). Not on a shared computer
+    /// (BP-27).
     pub(in crate::web) fn offers_adding_after(&self, session: &LiveSession) -> bool {
         self.parts.passkeys.as_deref().is_some_and(|passkeys| {
             passkeys.options().suggest != Suggest::Never
+                && session.persistence() != Persistence::Shared
                 && passkeys.are_offered_to(&session.profile())
                 && passkeys.of(session.user()).is_ok_and(|all| all.is_empty())
         })

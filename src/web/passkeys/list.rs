@@ -8,13 +8,15 @@ use super::super::{Member, Problem, Visit, Web};
 use super::choice::Choice;
 use super::signal;
 use crate::auth::passkeys::{Suggest, provider};
-use crate::domain::{Backup, Passkey};
+use crate::domain::{Backup, Passkey, Persistence};
 
 /// The section of the account page.
 #[derive(Default, Serialize)]
 pub(in crate::web) struct PasskeyList {
     lines: Vec<Line>,
     may_add: bool,
+    /// The member said that others use this computer, too (BP-27).
+    is_shared: bool,
     full_at: Option<usize>,
     all_on_one_device: bool,
     choice: Option<Choice>,
@@ -52,7 +54,8 @@ impl PasskeyList {
             ..Self::default()
         };
         let choosing = Choice::samples().map(|choice| Self { choice: Some(choice), ..Self::default() });
-        let mut samples = vec![full, Self { may_add: true, ..Self::default() }];
+        let shared = Self { is_shared: true, ..Self::default() };
+        let mut samples = vec![full, shared, Self { may_add: true, ..Self::default() }];
         samples.extend(choosing);
         samples
     }
@@ -68,7 +71,8 @@ impl Web {
         let Some(passkeys) = self.parts.passkeys.as_deref() else { return Ok(None) };
         let profile = member.session.profile();
         let all = self.passkeys_of(passkeys, profile.id, visit)?;
-        let may_add = passkeys.are_offered_to(&profile);
+        let is_shared = member.session.persistence() == Persistence::Shared;
+        let may_add = passkeys.are_offered_to(&profile) && !is_shared;
         if all.is_empty() && !(may_add && passkeys.options().suggest != Suggest::Never) {
             return Ok(None);
         }
@@ -76,6 +80,7 @@ impl Web {
         Ok(Some(PasskeyList {
             lines: all.iter().map(|passkey| self.passkey_line(passkey, member)).collect(),
             may_add,
+            is_shared,
             full_at: (may_add && all.len() >= limit).then_some(limit),
             all_on_one_device: !all.is_empty()
                 && all.iter().all(|passkey| passkey.backup == Backup::DeviceBound),

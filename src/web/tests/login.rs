@@ -60,6 +60,45 @@ async fn stay_signed_in_is_off_until_it_is_ticked() {
 }
 
 #[tokio::test]
+async fn sib_17_a_shared_computer_keeps_nothing_and_its_session_ends_soon() {
+    let site = Site::with_alice().await;
+    let mut browser = site.browser();
+    let csrf = browser.get(LOGIN).await.field("csrf");
+    let both = [("csrf", &*csrf), ("username", "alice"), ("remember", "1"), ("shared", "1")];
+    let wrong = browser.post(LOGIN, &[&both[..], &[("password", "wrong")]].concat()).await;
+    assert!(wrong.text().contains("name=\"shared\" value=\"1\" checked"), "what was ticked is kept");
+    let answer = browser.post(LOGIN, &[&both[..], &[("password", PASSWORD)]].concat()).await;
+    assert!(!answer.session_cookie().contains("Max-Age"), "until the browser is closed");
+    assert_eq!(answer.set_cookies().len(), 1, "no device is known by it: {:?}", answer.set_cookies());
+    let used = Duration::from_secs(14 * 60);
+    for _ in 0..8 {
+        site.clock.advance(used);
+        assert!(site.live(browser.session().unwrap()));
+    }
+    let mut confirming = browser;
+    let page = confirming.get("/.passgate/login?again=1&return_to=/x").await;
+    let csrf = page.text().rsplit_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+    let fields = [("csrf", csrf), ("again", "1"), ("username", "alice"), ("password", PASSWORD)];
+    let answer = confirming.post(LOGIN, &fields).await;
+    assert_eq!(answer.set_cookies().len(), 1, "nor after confirming: {:?}", answer.set_cookies());
+    site.clock.advance(used);
+    assert!(site.live(confirming.session().unwrap()), "a fresh sign-in makes a fresh session …");
+    site.clock.advance(Duration::from_secs(15 * 60));
+    assert!(!site.live(confirming.session().unwrap()), "… which is no longer one than the first");
+}
+
+#[tokio::test]
+async fn sib_17_a_session_on_a_shared_computer_is_still_one_after_a_restart() {
+    let site = Site::with_alice().await;
+    let mut browser = site.browser();
+    let csrf = browser.get(LOGIN).await.field("csrf");
+    let fields = [("csrf", &*csrf), ("username", "alice"), ("shared", "1"), ("password", PASSWORD)];
+    browser.post(LOGIN, &fields).await;
+    let id = SessionToken::parse(browser.session().unwrap()).unwrap().hash();
+    assert_eq!(site.store.session(id).unwrap().unwrap().persistence, Persistence::Shared);
+}
+
+#[tokio::test]
 async fn l5_thr_13_unknown_name_wrong_password_and_disabled_get_one_answer() {
     let site = Site::with_alice().await;
     let bob = site.add("bobby").await;

@@ -30,7 +30,9 @@ use crate::auth::{
     Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
     SignIn, Transport,
 };
-use crate::domain::{Clock, Group, Lifetimes, LinkKind, ManualClock, Secret, Timestamp, User, UserName};
+use crate::domain::{
+    Clock, Group, Lifetimes, LinkKind, ManualClock, Persistence, Secret, Timestamp, User, UserName,
+};
 use crate::store::Store;
 use faulty::FaultyStore;
 
@@ -80,7 +82,7 @@ impl Site {
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let faulty = Arc::new(FaultyStore::default());
         let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
-        let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30 };
+        let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30, shared: day / 96 };
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
         let passwords = Arc::new(Passwords::new(cost, 1));
         let accounts = Arc::new(Accounts::new(

@@ -83,6 +83,7 @@ async fn bench_with(options: PasskeyOptions) -> Bench {
         idle: Duration::from_secs(86_400),
         absolute: Duration::from_secs(86_400),
         remember: Duration::from_secs(30 * 86_400),
+        shared: Duration::from_secs(900),
     };
     let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
     let pending = Arc::new(Pending::new(&(clock.clone() as Arc<dyn Clock>)));

@@ -82,6 +82,42 @@ async fn having_seen_it_is_enough_for_thirty_days_even_over_a_sign_out() {
 }
 
 #[tokio::test]
+async fn bp_27_nobody_on_a_shared_computer_is_offered_a_passkey() {
+    let site = Site::with_passkeys(everyone()).await;
+    let mut browser = site.browser();
+    let csrf = browser.get(LOGIN).await.field("csrf");
+    let fields = [
+        ("csrf", &*csrf),
+        ("username", "alice"),
+        ("password", PASSWORD),
+        ("return_to", "/index.php"),
+        ("passkey_ready", "1"),
+        ("shared", "1"),
+    ];
+    assert_eq!(browser.post(LOGIN, &fields).await.location(), "/index.php");
+    let again = browser.get("/.passgate/login?again=1").await;
+    assert!(!again.text().contains("Then set up a passkey"));
+    assert!(!browser.get(ACCOUNT).await.text().contains("Add a passkey"));
+
+    let mut device = device();
+    site.signed_in("alice").await.enrol(&mut device).await;
+    let mut browser = site.browser();
+    let csrf = browser.get(LOGIN).await.field("csrf");
+    let challenge = browser.begin("sign-in", &csrf).await;
+    let mut answer = device.get(&challenge);
+    answer["authenticatorAttachment"] = json!("cross-platform");
+    let more = json!({ "return_to": "/index.php", "passkey_ready": true, "shared": true, "remember": true });
+    let done = browser.finish("sign-in", &csrf, &challenge, answer, more).await;
+    assert_eq!(done.json()["location"], "/index.php");
+    assert!(!done.session_cookie().contains("Max-Age"));
+    assert_eq!(done.set_cookies().len(), 1, "and no device is known by it");
+    let account = browser.get(ACCOUNT).await;
+    assert!(!account.text().contains("Add a passkey") && account.text().contains("on a device of your own"));
+    site.clock.advance(Duration::from_secs(15 * 60));
+    assert!(!site.live(browser.session().unwrap()));
+}
+
+#[tokio::test]
 async fn bp_21_who_came_with_another_devices_passkey_is_offered_one_for_this_device() {
     let site = Site::with_passkeys(everyone()).await;
     let mut device = device();
