@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 47] = [
+const HOMES: [(&str, &[&str]); 48] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/throttle", "bridge/mint"]),
@@ -108,6 +108,7 @@ const HOMES: [(&str, &[&str]); 47] = [
     ("tracing_subscriber", &["auth/captured_log.rs", "config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("webauthn_rs_proto", &["auth/passkeys"]),
+    ("zxcvbn", &["auth/passwords/judge"]),
 ];
 
 /// What a part of the source must not name, and why. The last word `*` stands for anything.

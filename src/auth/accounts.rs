@@ -22,15 +22,6 @@ pub struct NewUser {
     pub groups: Vec<Group>,
 }
 
-/// Why a password is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeakPassword {
-    /// Fewer characters than this.
-    TooShort(usize),
-    /// More characters than this; nothing is cut off (SECURITY: AUTH-02).
-    TooLong(usize),
-}
-
 /// Management of accounts.
 pub struct Accounts {
     pub(super) store: Arc<dyn Store>,
@@ -55,11 +46,6 @@ impl Accounts {
         policy: PasswordPolicy,
     ) -> Self {
         Self { store, sessions, passwords, clock, policy }
-    }
-
-    /// What a member's password has to be.
-    pub fn policy(&self) -> PasswordPolicy {
-        self.policy
     }
 
     /// Adds an account, with a password's PHC string from [`Accounts::hash`], with the text of a
@@ -99,19 +85,6 @@ impl Accounts {
     /// Hashes a new password.
     pub async fn hash(&self, password: Secret<String>) -> Result<String, Busy> {
         self.passwords.hash(password).await
-    }
-
-    /// Checks a new password against `min_chars` and the fixed bounds, before any hashing.
-    pub fn check_password(password: &Secret<String>, min_chars: usize) -> Result<(), WeakPassword> {
-        let chars = password.expose().chars().count();
-        let least = min_chars.max(Self::MIN_PASSWORD_CHARS);
-        if chars < least {
-            Err(WeakPassword::TooShort(least))
-        } else if chars > Self::MAX_PASSWORD_CHARS {
-            Err(WeakPassword::TooLong(Self::MAX_PASSWORD_CHARS))
-        } else {
-            Ok(())
-        }
     }
 
     /// The account of that name.

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::WeakPassword;
+use super::passwords::{About, Busy, WeakPassword};
 use super::{Accounts, LiveSession, SessionToken, SetupToken};
 use crate::domain::{
     LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
@@ -71,15 +71,17 @@ impl Accounts {
         &self,
         token: &SetupToken,
         password: Secret<String>,
+        about: About,
     ) -> Result<SetupOutcome, StoreError> {
         let Some((user, kind)) = self.open_link(token)? else { return Ok(SetupOutcome::Expired) };
         if !kind.sets_password() {
             return Ok(SetupOutcome::Expired);
         }
-        if let Err(weak) = Self::check_password(&password, self.policy.min_chars) {
-            return Ok(SetupOutcome::Weak(weak));
-        }
-        let Ok(phc) = self.passwords.hash(password).await else { return Ok(SetupOutcome::Busy) };
+        let phc = match self.accept(password, about).await {
+            Err(Busy) => return Ok(SetupOutcome::Busy),
+            Ok(Err(weak)) => return Ok(SetupOutcome::Weak(weak)),
+            Ok(Ok(phc)) => phc,
+        };
         let (hash, now) = (token.hash(), self.clock.now());
         let revision = Change::ReviseUser(
             user.profile.id,

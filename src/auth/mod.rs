@@ -7,6 +7,7 @@
 mod accounts;
 #[cfg(test)]
 pub(crate) mod captured_log;
+mod choosing;
 mod cookie;
 mod identifier;
 pub mod import;
@@ -19,11 +20,13 @@ mod sessions;
 mod sign_in;
 pub mod throttle;
 
-pub use accounts::{Accounts, NewUser, WeakPassword};
+pub use accounts::{Accounts, NewUser};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
 pub use links::SetupOutcome;
-pub use passwords::{Busy, HashingCost, PasswordPolicy, Passwords, Verified};
+pub use passwords::{
+    About, Busy, HashingCost, Known, PasswordPolicy, Passwords, Strength, Verified, WeakPassword,
+};
 pub use sessions::{LiveSession, Sessions};
 pub use sign_in::{Attempt, RefusedBecause, SignIn, SignInOutcome};
 

@@ -20,9 +20,8 @@ pub(super) fn password(
     reader: &mut Reader<'_>,
     raw: &raw::Password,
 ) -> Option<(PasswordPolicy, HashingCost, usize)> {
-    let floor = Accounts::MIN_PASSWORD_CHARS as u64;
     let help = "15 is right while the password alone is enough to sign in";
-    let min_chars = reader.number("password.min_length", raw.min_length, floor..=64, help);
+    let min_chars = reader.number("password.min_length", raw.min_length, least_chars(raw)..=64, help);
     let help = "19456 (19 MiB) with two iterations is what OWASP recommends";
     let memory = reader.number("password.memory_kib", raw.memory_kib, LEAST_MEMORY_KIB..=4_194_304, help);
     let iterations = reader.number("password.iterations", raw.iterations, 1..=100, help);
@@ -49,6 +48,13 @@ pub(super) fn password(
     };
     let cost = HashingCost { memory_kib, iterations, parallelism };
     Some((PasswordPolicy { min_chars: min_chars? }, cost, workers))
+}
+
+/// SECURITY: AUTH-01. Fewer than [`PasswordPolicy::ALONE`] characters are for sites where a password is never enough; they belong in
+/// here, each with what it asks of everybody beside the password. Where passwords are off nobody chooses one.
+const fn least_chars(raw: &raw::Password) -> u64 {
+    let least = if raw.enabled { PasswordPolicy::ALONE } else { Accounts::MIN_PASSWORD_CHARS };
+    least as u64
 }
 
 /// How long sessions live, and how large a form may be that is kept for a member who has to sign in; 0 for none.

@@ -12,10 +12,11 @@ use serde::Serialize;
 use super::audit::{self, Event};
 use super::forum::vault_failed;
 use super::pages::Page;
+use super::password::PasswordTrouble;
 use super::response::Reply;
 use super::{Member, Problem, Visit, Web};
-use crate::auth::Accounts;
 use crate::auth::passkeys::Passkeys;
+use crate::auth::{Accounts, Busy};
 use crate::bridge::{ForumAccounts, PasswordSetting};
 use crate::domain::{ReturnTo, Secret};
 use crate::policy::SignInReason;
@@ -28,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 pub(super) struct ForumPasswordPage {
     csrf: String,
     min_chars: usize,
+    max_chars: usize,
     /// Whether nobody knows the one that the forum has.
     is_generated: bool,
     trouble: Option<Trouble>,
@@ -39,28 +41,30 @@ pub(super) struct ForumPasswordPage {
 enum Trouble {
     Later,
     Refused,
-    TooShort,
     Unclear,
     Unusable,
+    #[serde(untagged)]
+    Weak(PasswordTrouble),
 }
 
 impl Trouble {
-    const ALL: [Self; 5] = [Self::Later, Self::Refused, Self::TooShort, Self::Unclear, Self::Unusable];
+    const OF_ITS_OWN: [Self; 4] = [Self::Later, Self::Refused, Self::Unclear, Self::Unusable];
 
     const fn code(self) -> &'static str {
         match self {
             Self::Later => "later",
             Self::Refused => "refused",
-            Self::TooShort => "too-short",
             Self::Unclear => "unclear",
             Self::Unusable => "unusable",
+            Self::Weak(why) => why.code(),
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
             Self::Later | Self::Unclear => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused | Self::Unusable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Weak(why) => why.status(),
         }
     }
 }
@@ -71,7 +75,8 @@ impl Page for ForumPasswordPage {
     fn samples() -> Vec<Self> {
         let trouble = |trouble| Self { trouble: Some(trouble), ..Self::default() };
         let plain = [true, false].map(|is_generated| Self { is_generated, ..Self::default() });
-        plain.into_iter().chain(Trouble::ALL.map(trouble)).collect()
+        let weak = PasswordTrouble::ALL.map(|why| trouble(Trouble::Weak(why)));
+        plain.into_iter().chain(Trouble::OF_ITS_OWN.map(trouble)).chain(weak).collect()
     }
 }
 
@@ -98,12 +103,8 @@ impl Web {
             return Ok(first);
         }
         let password = form.secret("password");
-        let chars = password.expose().chars().count();
-        if chars > Accounts::MAX_PASSWORD_CHARS {
-            return Err(Problem::PayloadTooLarge);
-        }
-        if chars < self.min_chars() {
-            return self.show_forum_password(forum, Some(Trouble::TooShort), &member, visit);
+        if let Some(weak) = self.weakness(&password, &member).await {
+            return self.show_forum_password(forum, Some(Trouble::Weak(weak)), &member, visit);
         }
         if !is_usable(password.expose()) {
             return self.show_forum_password(forum, Some(Trouble::Unusable), &member, visit);
@@ -177,8 +178,14 @@ impl Web {
         self.parts.forum.as_ref().filter(|forum| forum.can_set_passwords()).ok_or(Problem::NotFound)
     }
 
-    fn min_chars(&self) -> usize {
-        self.parts.accounts.policy().min_chars.max(Accounts::MIN_PASSWORD_CHARS)
+    /// It has to be as good as one for this site.
+    async fn weakness(&self, password: &Secret<String>, member: &Member<'_>) -> Option<PasswordTrouble> {
+        let (accounts, about) = (&self.parts.accounts, self.about(&member.session.profile()));
+        match accounts.judge(password.clone(), about, accounts.min_password_chars()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(weak)) => Some(weak.into()),
+            Err(Busy) => Some(PasswordTrouble::Busy),
+        }
     }
 
     fn show_forum_password(
@@ -191,7 +198,8 @@ impl Web {
         let is_generated = forum.is_generated(member.session.user());
         let page = ForumPasswordPage {
             csrf: member.proof().to_text(),
-            min_chars: self.min_chars(),
+            min_chars: self.parts.accounts.min_password_chars(),
+            max_chars: Accounts::MAX_PASSWORD_CHARS,
             is_generated: is_generated.map_err(|error| vault_failed(&error, visit))?,
             trouble,
         };

@@ -19,6 +19,7 @@ pub mod options;
 mod pages;
 mod palette;
 mod passkeys;
+mod password;
 mod refusal;
 mod request;
 mod response;

@@ -51,6 +51,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("passkey-remove.html", include_str!("../../assets/templates/passkey-remove.html")),
     ("passkey-rename.html", include_str!("../../assets/templates/passkey-rename.html")),
     ("passkey-trouble.html", include_str!("../../assets/templates/passkey-trouble.html")),
+    ("password-trouble.html", include_str!("../../assets/templates/password-trouble.html")),
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),
     ("welcome.html", include_str!("../../assets/templates/welcome.html")),

@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
+use super::password::PasswordTrouble;
 use super::request::{Form, in_query};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
 use crate::auth::throttle::{Way, Who};
-use crate::auth::{Accounts, SetupOutcome, SetupToken, WeakPassword};
+use crate::auth::{Accounts, SetupOutcome, SetupToken};
 use crate::domain::{LinkKind, User};
 
 /// What the set-up page shows.
@@ -28,7 +29,7 @@ pub(super) struct SetupPage {
     max_chars: usize,
     /// Whether the link signs in, too, and what for.
     instead: Option<Instead>,
-    trouble: Option<Trouble>,
+    trouble: Option<PasswordTrouble>,
 }
 
 /// What can be done with the link instead of setting a password.
@@ -39,23 +40,14 @@ enum Instead {
     SignIn,
 }
 
-/// Why the form is shown once more.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Trouble {
-    Busy,
-    TooLong,
-    TooShort,
-}
-
 impl Page for SetupPage {
     const TEMPLATE: &'static str = "setup.html";
 
     fn samples() -> Vec<Self> {
-        let all = [None, Some(Trouble::Busy), Some(Trouble::TooLong), Some(Trouble::TooShort)];
-        let instead = [Instead::AddPasskey, Instead::SignIn].map(Some);
-        let with = instead.map(|instead| Self { instead, ..Self::default() });
-        all.map(|trouble| Self { trouble, ..Self::default() }).into_iter().chain(with).collect()
+        let instead = [None, Some(Instead::AddPasskey), Some(Instead::SignIn)];
+        let plain = instead.map(|instead| Self { instead, ..Self::default() });
+        let trouble = |trouble| Self { trouble: Some(trouble), ..Self::default() };
+        plain.into_iter().chain(PasswordTrouble::ALL.map(trouble)).collect()
     }
 }
 
@@ -99,11 +91,12 @@ impl Web {
         let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
-        let outcome = self.parts.accounts.redeem(&token, form.secret("password")).await;
+        let outcome =
+            self.parts.accounts.redeem(&token, form.secret("password"), self.about(&user.profile)).await;
         let member = user.profile.id;
         let shown = Shown { token, user, kind };
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
-            SetupOutcome::Busy => self.show_setup(&shown, Some(Trouble::Busy), visit),
+            SetupOutcome::Busy => self.show_setup(&shown, Some(PasswordTrouble::Busy), visit),
             SetupOutcome::Done(kind) => {
                 audit::record(Event::SetUp(kind), Some(member), visit);
                 self.forgive(member, visit);
@@ -111,12 +104,7 @@ impl Web {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &next))
             }
             SetupOutcome::Expired => self.link_expired(visit),
-            SetupOutcome::Weak(WeakPassword::TooLong(_)) => {
-                self.show_setup(&shown, Some(Trouble::TooLong), visit)
-            }
-            SetupOutcome::Weak(WeakPassword::TooShort(_)) => {
-                self.show_setup(&shown, Some(Trouble::TooShort), visit)
-            }
+            SetupOutcome::Weak(weak) => self.show_setup(&shown, Some(weak.into()), visit),
         }
     }
 
@@ -136,20 +124,16 @@ impl Web {
         Ok(open.map(|(user, kind)| (token, user, here(kind))))
     }
 
-    fn show_setup(&self, shown: &Shown, trouble: Option<Trouble>, visit: &Visit<'_>) -> Reply {
+    fn show_setup(&self, shown: &Shown, trouble: Option<PasswordTrouble>, visit: &Visit<'_>) -> Reply {
         let Shown { token, user, kind } = shown;
         let passkeys = self.parts.passkeys.as_ref();
         let may_add = passkeys.is_some_and(|passkeys| passkeys.are_offered_to(&user.profile));
         let instead = if may_add { Instead::AddPasskey } else { Instead::SignIn };
-        let status = match trouble {
-            None => StatusCode::OK,
-            Some(Trouble::Busy) => StatusCode::SERVICE_UNAVAILABLE,
-            Some(Trouble::TooLong | Trouble::TooShort) => StatusCode::UNPROCESSABLE_ENTITY,
-        };
+        let status = trouble.map_or(StatusCode::OK, PasswordTrouble::status);
         let page = SetupPage {
             token: token.to_text().to_string(),
             username: user.profile.name.to_string(),
-            min_chars: self.parts.accounts.policy().min_chars.max(Accounts::MIN_PASSWORD_CHARS),
+            min_chars: self.parts.accounts.min_password_chars(),
             max_chars: Accounts::MAX_PASSWORD_CHARS,
             instead: kind.signs_in().then_some(instead),
             trouble,

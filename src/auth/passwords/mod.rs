@@ -7,6 +7,7 @@
 mod argon;
 mod decoys;
 mod hasher;
+mod judge;
 mod legacy;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 
 use self::decoys::Decoys;
 use self::hasher::Hasher;
+pub use self::judge::{About, Known, Strength, WeakPassword};
 use self::legacy::Legacy;
 pub use self::legacy::{Columns, Source, StoredPassword, Unreadable, read};
 use super::throttle::Reserved;
@@ -78,6 +80,11 @@ impl Default for HashingCost {
 pub struct PasswordPolicy {
     /// At least this many characters.
     pub min_chars: usize,
+}
+
+impl PasswordPolicy {
+    /// At least this many where the password alone lets in (SECURITY: AUTH-01).
+    pub const ALONE: usize = 15;
 }
 
 /// All threads are hashing and the queue is full, or the wait got too long: try again in a moment.
@@ -136,6 +143,28 @@ impl Passwords {
     /// Hashes a new password to a PHC string.
     pub async fn hash(&self, password: Secret<String>) -> Result<String, Busy> {
         self.run(move |hasher| hasher.hash(&password)).await?.ok_or(Busy)
+    }
+
+    /// Judges a new password of an acceptable length, and hashes it to a PHC string if it will do: one turn of a thread.
+    pub async fn accept(
+        &self,
+        password: Secret<String>,
+        about: About,
+    ) -> Result<Result<String, WeakPassword>, Busy> {
+        let accept = move |hasher: &mut Hasher| match judge::judge(password.expose(), &about) {
+            Ok(_) => hasher.hash(&password).ok_or(Busy).map(Ok),
+            Err(weak) => Ok(Err(weak)),
+        };
+        self.run(accept).await?
+    }
+
+    /// Judges a password of an acceptable length.
+    pub async fn judge(
+        &self,
+        password: Secret<String>,
+        about: About,
+    ) -> Result<Result<Strength, WeakPassword>, Busy> {
+        self.run(move |_| judge::judge(password.expose(), &about)).await
     }
 
     /// Compares with what is stored: a PHC string, or the text of a [`StoredPassword`]. With none, with an empty one or

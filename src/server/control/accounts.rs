@@ -3,7 +3,7 @@
 use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::throttle::ThrottleView;
 use super::{Control, all_users, read_name};
-use crate::auth::{Accounts, NewUser, WeakPassword};
+use crate::auth::{About, Accounts, Busy, NewUser, WeakPassword};
 use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
 
 impl Control {
@@ -27,7 +27,7 @@ impl Control {
             let link = self.open_link(&user, LinkTo::SetUp).await?;
             return Ok(Reply::Added { user: UserView::of(&user), link: Some(link), warnings });
         };
-        warnings.extend(self.judge(&password)?);
+        warnings.extend(self.judge(&password, &user).await?);
         let Ok(hash) = self.accounts.hash(password).await else {
             return Err(Failure::Unavailable("too many are signing in at this moment; try again".to_owned()));
         };
@@ -112,27 +112,32 @@ impl Control {
         Ok(warnings)
     }
 
-    /// Operators may choose a shorter password than members, down to the fixed bound.
-    fn judge(&self, password: &Secret<String>) -> Result<Vec<String>, Failure> {
-        match Accounts::check_password(password, Accounts::MIN_PASSWORD_CHARS) {
-            Ok(()) => {}
-            Err(WeakPassword::TooShort(least)) => {
-                return Err(Failure::Data(format!(
-                    "the password is too short; take at least {least} characters"
-                )));
+    /// Operators may choose a shorter and a weaker password than members, but none of those that are tried first.
+    async fn judge(&self, password: &Secret<String>, new: &NewUser) -> Result<Vec<String>, Failure> {
+        let refused = |what: &str| Err(Failure::Data(format!("the password is {what}")));
+        let warned = |what: &str| Ok(vec![format!("the password {what}")]);
+        let about = About::from_names(&new.name, new.full_name.as_deref(), new.email.as_deref());
+        let least = self.accounts.min_password_chars();
+        match self.accounts.judge(password.clone(), about, Accounts::MIN_PASSWORD_CHARS).await {
+            Err(Busy) => {
+                Err(Failure::Unavailable("too many are signing in at this moment; try again".to_owned()))
             }
-            Err(WeakPassword::TooLong(most)) => {
-                return Err(Failure::Data(format!(
-                    "the password is too long; take at most {most} characters"
-                )));
+            Ok(Err(WeakPassword::Common)) => refused("one of those that are tried first; take another"),
+            Ok(Err(WeakPassword::TooLong(most))) => {
+                refused(&format!("too long; take at most {most} characters"))
             }
+            Ok(Err(WeakPassword::TooShort(least))) => {
+                refused(&format!("too short; take at least {least} characters"))
+            }
+            Ok(Err(WeakPassword::Guessable)) => warned("is easy to guess; members could not choose it"),
+            Ok(Err(WeakPassword::MadeOf(_))) => {
+                warned("is made of the member's name or address; members could not choose it")
+            }
+            Ok(Ok(_)) if Accounts::check_length(password, least).is_ok() => Ok(Vec::new()),
+            Ok(Ok(_)) => warned(&format!(
+                "has fewer than the {least} characters that password.min_length asks of members"
+            )),
         }
-        let least = self.accounts.policy().min_chars;
-        let short = Accounts::check_password(password, least).is_err();
-        let warning = format!(
-            "the password has fewer than the {least} characters that password.min_length asks of members"
-        );
-        Ok(if short { vec![warning] } else { Vec::new() })
     }
 }
 

@@ -140,10 +140,32 @@ async fn auth_01_an_operators_password_may_be_shorter_with_a_warning() {
     let control = control();
     let with =
         |name: &str, password: &str| NewAccount { password: Some(Secret::new(password.into())), ..new(name) };
-    let (user, link, warnings) = added(&control, with("a", "eight888")).await;
-    assert!(user.has_password && link.is_none() && warnings.len() == 1);
+    let (user, link, warnings) = added(&control, with("a", "k7Ø!wfqx#zu2")).await;
+    assert!(user.has_password && link.is_none());
+    assert_eq!(
+        warnings,
+        ["the password has fewer than the 15 characters that password.min_length asks of members"]
+    );
     let (_, _, warnings) = added(&control, with("b", "fifteen letters")).await;
     assert!(warnings.is_empty());
+}
+
+#[tokio::test]
+async fn auth_04_an_operators_password_may_be_weak_with_a_warning_but_not_one_of_those_tried_first() {
+    let control = control();
+    let with =
+        |name: &str, password: &str| NewAccount { password: Some(Secret::new(password.into())), ..new(name) };
+    for common in ["correct horse battery staple", "sunshine", "123456789012345"] {
+        let told = refused(&control, Command::UserAdd(with("a", common))).await;
+        assert!(told.contains("tried first") && !told.contains(common), "{told}");
+    }
+    let (_, _, warnings) = added(&control, with("a", "monkeymonkey1234!")).await;
+    assert_eq!(warnings, ["the password is easy to guess; members could not choose it"]);
+    let (_, _, warnings) = added(&control, with("bertie", "bertiebertie1!")).await;
+    assert_eq!(
+        warnings,
+        ["the password is made of the member's name or address; members could not choose it"]
+    );
 }
 
 #[tokio::test]

@@ -69,6 +69,28 @@ async fn auth_01_a_weak_password_is_told_kindly_and_the_link_still_works() {
 }
 
 #[tokio::test]
+async fn auth_04_what_is_guessed_first_is_told_kindly_and_not_taken() {
+    let site = Site::new();
+    let token = link(&site, &site.add("alice").await).await;
+    for (password, words) in [
+        ("correct horse battery staple", "tried first"),
+        ("monkeymonkey1234!", "easy to guess"),
+        ("wonderland wonderland", "your e-mail address"),
+        ("Alice-Liddell 1852", "made of your name."),
+        ("alice alice alice", "made of your name here"),
+        ("The Teapot Forum!", "the name of this site"),
+    ] {
+        let answer = site.browser().post(SETUP, &[("token", &token), ("password", password)]).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{password}");
+        assert!(answer.text().contains(words), "{words} in {}", answer.text());
+        assert!(!answer.text().contains(&format!("value=\"{password}")));
+    }
+    assert_eq!(site.browser().sign_in("alice", PASSWORD).await.status(), StatusCode::SEE_OTHER);
+    let fine = [("token", &*token), ("password", "wren magnet orchard ladle")];
+    assert_eq!(site.browser().post(SETUP, &fine).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn a_links_token_goes_nowhere_but_into_its_own_form() {
     let site = Site::new();
     let token = link(&site, &site.add("alice").await).await;

@@ -1,0 +1,16 @@
+//! Passwords that members choose: the words for one that will not do.
+
+mod trouble;
+
+pub(super) use trouble::PasswordTrouble;
+
+use super::Web;
+use crate::auth::About;
+use crate::domain::Profile;
+
+impl Web {
+    /// What whoever guesses this member's password knows.
+    pub(super) fn about(&self, member: &Profile) -> About {
+        About::of(member, &self.parts.options.site_name)
+    }
+}
