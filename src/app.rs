@@ -1,5 +1,7 @@
 //! The composition root: from a configuration to a running gateway. The only place that wires things together.
 
+mod mail;
+
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
@@ -33,6 +36,9 @@ pub enum StartError {
     /// A port is taken or forbidden.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Mail can't be sent as the configuration wants it.
+    #[error("{0}")]
+    Mail(String),
     /// Counters could not be registered.
     #[error("can't register the metrics: {0}")]
     Metrics(String),
@@ -65,6 +71,8 @@ pub struct Services {
     pub throttle: Arc<Throttle>,
     /// Forms that came too late.
     pub kept: Arc<KeptForms>,
+    /// Mails to members.
+    pub mail: Arc<MailQueue>,
     /// What became of passkeys' ceremonies since the start.
     pub passkey_counts: Arc<PasskeyCounts>,
     /// The time.
@@ -116,6 +124,7 @@ impl Services {
             StoreOptions::Sled { .. } => Some(config.server.data_dir.join("kept")),
         };
         let kept = Arc::new(KeptForms::new(Arc::clone(&clock), folder));
+        let mail = Arc::new(MailQueue::open(Arc::clone(&store), Arc::clone(&clock))?);
         let forum: Arc<Mutex<Option<AtForum>>> = Arc::default();
         let at_forum = Arc::clone(&forum);
         sessions.tell(move |session| {
@@ -128,6 +137,7 @@ impl Services {
             sign_in,
             throttle,
             kept,
+            mail,
             passkey_counts: Arc::default(),
             clock,
             pending,
@@ -246,6 +256,7 @@ impl Services {
             service_workers: config.proxy.service_workers,
             forum: config.forum.clone().map(|options| ForumRules::new(options, forum)),
         };
+        self.mail.set_courier(mail::courier(config)?);
         Ok((rules, upstream))
     }
 }
@@ -290,6 +301,8 @@ pub struct Running {
     stop: watch::Sender<bool>,
     stopping: Stopping,
     tasks: JoinSet<()>,
+    /// Sends mails; ends by itself when stopping begins.
+    postman: JoinSet<()>,
 }
 
 impl Running {
@@ -311,8 +324,9 @@ impl Running {
         let mut running = Self {
             addresses: sockets.addresses(),
             admin_address: sockets.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
-            stopping: Stopping::new(signal),
+            stopping: Stopping::new(signal.clone()),
             tasks: JoinSet::new(),
+            postman: JoinSet::new(),
             started_with: Arc::new(config.clone()),
             gateway,
             services,
@@ -320,6 +334,8 @@ impl Running {
         };
         running.spawn_listeners(config, sockets, metrics);
         running.spawn_upkeep();
+        let mail = Arc::clone(&running.services.mail);
+        running.postman.spawn(async move { mail.run(signal).await });
         if let StoreOptions::Sled { backups: Some(options), .. } = &config.store {
             let (store, clock) = (Arc::clone(&running.services.store), Arc::clone(&running.services.clock));
             running.tasks.spawn(Backups::new(options.clone(), store, clock).keep());
@@ -338,6 +354,7 @@ impl Running {
                 metrics,
                 passkey_counts: Arc::clone(&self.services.passkey_counts),
                 throttle: Arc::clone(&self.services.throttle),
+                mail: Arc::clone(&self.services.mail),
                 sessions: Arc::clone(&self.services.sessions),
                 store: Arc::clone(&self.services.store),
             };
@@ -410,7 +427,11 @@ impl Running {
     /// connections had to be cut.
     pub async fn stop(mut self) -> usize {
         self.stop.send_replace(true);
-        let left = self.stopping.drained(self.started_with.server.drain_timeout).await;
+        let limit = self.started_with.server.drain_timeout;
+        let deadline = tokio::time::Instant::now() + limit;
+        let left = self.stopping.drained(limit).await;
+        // A mail that is being handed over is finished, if the mail server is quick enough; else it is sent once more.
+        let _ = tokio::time::timeout_at(deadline, self.postman.join_next()).await;
         self.tasks.shutdown().await;
         if let Err(error) = self.services.throttle.flush().await {
             tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");

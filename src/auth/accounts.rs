@@ -7,7 +7,7 @@ use super::Sessions;
 use super::identifier::{Identified, identify};
 use super::passwords::{Busy, PasswordPolicy, Passwords};
 use crate::domain::{Clock, EmailKey, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
-use crate::store::{Change, Store, StoreError, Verdict};
+use crate::store::{Batch, Change, Store, StoreError, Verdict};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -137,7 +137,14 @@ impl Accounts {
 
     /// Keeps a member out; all their sessions and links end with it (SECURITY: S6, AUTH-13).
     pub async fn disable(&self, user: UserId) -> Result<(), StoreError> {
-        self.sessions.end_all(user, None, vec![set_state(user, UserState::Disabled)]).await.map(drop)
+        self.disable_with(user, Batch::new()).await
+    }
+
+    /// [`Self::disable`], and `with` in the same breath.
+    pub async fn disable_with(&self, user: UserId, with: Batch) -> Result<(), StoreError> {
+        let mut batch = with;
+        batch.push(set_state(user, UserState::Disabled));
+        self.sessions.end_all(user, None, batch).await.map(drop)
     }
 
     /// Removes an account and all that hangs on it.

@@ -36,7 +36,7 @@ impl Mail {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
-        match runtime.block_on(smtp.send(&Message { id, date, to, written })) {
+        match runtime.block_on(smtp.hand_over(&Message { id, date, to, written })) {
             Ok(()) => streams.data("fine: the mail server has taken it; see whether it arrives"),
             Err(undelivered) => Err(Trouble::unavailable(told(&undelivered, options))),
         }

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use super::Trouble;
 use crate::app::Services;
 use crate::auth::import::{Admission, Mode};
+use crate::auth::mail::MailQueue;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Passwords, Sessions};
 use crate::bridge::VaultError;
@@ -128,9 +129,14 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
         Arc::clone(&clock),
         config.password,
     );
+    let mail = MailQueue::open(Arc::clone(&store), Arc::clone(&clock))?;
+    if config.mail.is_some() {
+        mail.accept();
+    }
     Ok(Control {
         accounts: Arc::new(accounts),
         admission,
+        mail: Arc::new(mail),
         store,
         sessions,
         throttle: Arc::new(throttle),

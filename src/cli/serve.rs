@@ -55,6 +55,7 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
         throttle: Arc::clone(&running.services.throttle),
+        mail: Arc::clone(&running.services.mail),
         clock: Arc::clone(&running.services.clock),
         passkey_counts: Some(Arc::clone(&running.services.passkey_counts)),
         own_pages: config.own_url(""),

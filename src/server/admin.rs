@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::Stopping;
 use crate::auth::Sessions;
+use crate::auth::mail::MailQueue;
 use crate::auth::throttle::Throttle;
 use crate::proxy::{Gateway, Metrics};
 use crate::store::Store;
@@ -31,6 +32,8 @@ pub struct Admin {
     pub passkey_counts: Arc<PasskeyCounts>,
     /// And those of what it refused.
     pub throttle: Arc<Throttle>,
+    /// And those of mails.
+    pub mail: Arc<MailQueue>,
     /// For their number.
     pub sessions: Arc<Sessions>,
     /// For its health.
@@ -48,7 +51,13 @@ impl Admin {
             "/metrics" => match self.metrics.render(self.sessions.count()) {
                 Ok(metrics) => text(
                     StatusCode::OK,
-                    metrics + &self.passkey_counts.exposition() + &self.throttle.exposition(),
+                    [
+                        metrics,
+                        self.passkey_counts.exposition(),
+                        self.throttle.exposition(),
+                        self.mail.exposition(),
+                    ]
+                    .concat(),
                 ),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
@@ -61,7 +70,11 @@ impl Admin {
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
         }
         match self.gateway.rules().upstream.is_reachable().await {
-            true => text(StatusCode::OK, "ready\n"),
+            // Whoever has a password or a passkey gets in without a mail.
+            true => match self.mail.is_stuck() {
+                None => text(StatusCode::OK, "ready\n"),
+                Some(why) => text(StatusCode::OK, format!("ready, but {why}\n")),
+            },
             false => text(StatusCode::SERVICE_UNAVAILABLE, "the upstream can't be reached\n"),
         }
     }

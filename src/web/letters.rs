@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use super::options::PageOptions;
 use super::pages::{PagesError, mistake, replace_from};
-use crate::auth::mail::Written;
+use super::wording::date;
+use crate::auth::mail::{Happened, Letter, Notice, Words, Written};
+use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 2] = [
+const TEMPLATES: [(&str, &str); 3] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
+    ("mail-notice.txt", include_str!("../../assets/templates/mail-notice.txt")),
     ("mail-test.txt", include_str!("../../assets/templates/mail-test.txt")),
 ];
 
@@ -44,6 +47,26 @@ enum Kind {
     Words,
 }
 
+/// What `mail-notice.txt` is told.
+#[derive(Serialize)]
+struct NoticeMail<'a> {
+    what: &'a str,
+    name: &'a str,
+    when: String,
+    browser: &'a str,
+    client: String,
+}
+
+impl Words for Letters {
+    fn write(&self, letter: &Letter, member: &User, at: Timestamp) -> Result<Written, String> {
+        let name = member.profile.name.as_str();
+        let written = match letter {
+            Letter::Notice(notice) => self.notice(notice, name, at),
+        };
+        written.map_err(|error| format!("{error:#}"))
+    }
+}
+
 impl Letters {
     /// Loads and tries everything.
     pub fn new(options: &PageOptions) -> Result<Self, PagesError> {
@@ -71,7 +94,24 @@ impl Letters {
         self.compose("mail-test.txt", &())
     }
 
+    /// SECURITY: SIB-08. Tells of something that happened, and holds no link: members are to open the site themselves.
+    fn notice(&self, notice: &Notice, name: &str, at: Timestamp) -> Result<Written, minijinja::Error> {
+        let Notice { what, browser, client } = notice;
+        let client = client.map(|client| client.to_string()).unwrap_or_default();
+        self.compose(
+            "mail-notice.txt",
+            &NoticeMail { what: what.as_str(), name, when: date(at), browser, client },
+        )
+    }
+
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
+        for what in Happened::ALL {
+            for (browser, client) in [(String::new(), None), ("B".to_owned(), Some([192, 0, 2, 1].into()))] {
+                let notice = Notice { what, browser, client };
+                let written = self.notice(&notice, "N", Timestamp::default());
+                written.map_err(|error| (error, "mail-notice.txt"))?;
+            }
+        }
         self.test().map(drop).map_err(|error| (error, "mail-test.txt"))
     }
 
@@ -106,4 +146,49 @@ fn filled(text: &str) -> String {
         }
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::tests::options;
+
+    #[test]
+    fn sib_08_a_notice_says_what_when_and_how_and_holds_no_link() {
+        let letters = Letters::new(&options()).unwrap();
+        for (what, told) in [
+            (Happened::AccountDisabled, "have switched your account off"),
+            (Happened::AddressChanged, "has another e-mail address now"),
+            (Happened::NewBrowser, "in a browser that we did not know"),
+            (Happened::PasskeyAdded, "a passkey was added"),
+            (Happened::PasskeyRemoved, "a passkey was removed"),
+            (Happened::PasswordChanged, "a new password was set for your account. You"),
+            (Happened::PasswordReset, "with a link that was sent to this address"),
+        ] {
+            let browser = if what == Happened::AccountDisabled { "" } else { "Firefox on Windows" };
+            let client = Some([192, 0, 2, 7].into());
+            let notice = Notice { what, browser: browser.to_owned(), client };
+            let mail = letters.notice(&notice, "Ann <b>", Timestamp::from_millis(1_795_327_200_250)).unwrap();
+            let Written { subject, text, html } = mail;
+            let flat = text.replace('\n', " ");
+            for part in
+                ["Hello Ann <b>,", told, "When: 22 November 2026, 06:00 UTC.", "never ask for your password"]
+            {
+                assert!(flat.contains(part), "{what:?}: {part} in {text}");
+            }
+            let how = "How: with Firefox on Windows, from the internet address 192.0.2.7.";
+            assert_eq!(flat.contains(how), !browser.is_empty(), "{text}");
+            assert_eq!(
+                flat.contains("If it was not you, open The Teapot Forum yourself"),
+                !browser.is_empty()
+            );
+            assert_eq!(flat.contains("just answer this mail"), browser.is_empty());
+            assert!(subject.contains("The Teapot Forum"), "{subject}");
+            assert!(text.lines().all(|line| line.chars().count() <= LINE_CHARS), "{text}");
+            for link in ["http", "://", "href", "token"] {
+                assert!(!text.contains(link) && !html.contains(link), "{what:?}: {link} in {html}");
+            }
+            assert!(html.contains("Ann &lt;b&gt;") && !html.contains("<b>"), "{html}");
+        }
+    }
 }

@@ -179,6 +179,7 @@ fn control(gateway: &Gateway) -> Control {
         admission: Admission::new(Arc::clone(&services.store), Arc::clone(&services.clock)),
         accounts: services.accounts,
         throttle: services.throttle,
+        mail: services.mail,
         clock: services.clock,
         store: services.store,
         sessions: services.sessions,

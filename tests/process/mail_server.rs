@@ -65,6 +65,11 @@ impl MailServer {
         Self::with(&[])
     }
 
+    /// Any server that was there before, back again.
+    pub(crate) fn again(port: u16) -> Self {
+        Self::with(&["--port", &port.to_string()])
+    }
+
     /// With TLS, `starttls` or `tls`, where one has to sign in as [`USER`].
     pub(crate) fn with_tls(tls: &str, certificate: &Certificate) -> Self {
         let (file, key) = (certificate.file("certificate.pem"), certificate.file("key.pem"));

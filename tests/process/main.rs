@@ -12,6 +12,7 @@ mod descriptors;
 mod full_disk;
 mod import;
 mod mail;
+mod mail_queue;
 mod mail_server;
 mod memory;
 mod readme;

@@ -2,12 +2,28 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `letter` | what a mail is about |
+//! | `mailbox` | what a member is to be sent |
+//! | `queue` | the mails that wait, and when each is tried |
+//! | `delivery` | the task that sends them |
+//! | `standing` | how the queue is, for operators |
 //! | `options` | the mail server |
 //! | `smtp` | how one mail gets there; alone knows lettre |
 
+mod delivery;
+mod letter;
+mod mailbox;
 pub mod options;
+mod queue;
 mod smtp;
+mod standing;
 
+#[cfg(test)]
+mod tests;
+
+pub use delivery::{Carrier, Courier, Words};
+pub use letter::{Happened, Letter, Notice};
+pub use queue::MailQueue;
 pub use smtp::{Fault, Smtp, Undelivered};
 
 use crate::domain::{MailAddress, Timestamp};

@@ -62,7 +62,7 @@ impl Smtp {
     }
 
     /// Hands a mail over. With `Ok` it is the server's.
-    pub async fn send(&self, message: &Message) -> Result<(), Undelivered> {
+    pub async fn hand_over(&self, message: &Message) -> Result<(), Undelivered> {
         let (envelope, bytes) = self.written(message)?;
         let most = self.options.timeout;
         let late = |fault, step: &str| Undelivered {

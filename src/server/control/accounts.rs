@@ -3,6 +3,7 @@
 use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::throttle::ThrottleView;
 use super::{Control, all_users, read_name};
+use crate::auth::mail::{Happened, Letter, Notice};
 use crate::auth::{About, Accounts, Busy, NewUser, WeakPassword};
 use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
 
@@ -49,7 +50,11 @@ impl Control {
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {
         let user = self.named(name)?;
-        self.accounts.disable(user.profile.id).await?;
+        let what = Happened::AccountDisabled;
+        let letter = Letter::Notice(Notice { what, browser: String::new(), client: None });
+        let notice = self.mail.hand_in(user.profile.id, user.profile.email.as_deref(), letter);
+        let notice = notice.filter(|_| user.state == UserState::Active);
+        self.accounts.disable_with(user.profile.id, notice.into_iter().collect()).await?;
         Ok(Reply::Done(format!("{} can no longer sign in; all their sessions have ended", user.profile.name)))
     }
 

@@ -29,6 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::auth::import::Admission;
+use crate::auth::mail::MailQueue;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Sessions};
 use crate::bridge::Vault;
@@ -57,6 +58,8 @@ pub struct Control {
     pub sessions: Arc<Sessions>,
     /// What was tried to get in.
     pub throttle: Arc<Throttle>,
+    /// Mails to members.
+    pub mail: Arc<MailQueue>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What became of ceremonies; none without a running gateway.

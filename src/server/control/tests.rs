@@ -27,9 +27,11 @@ fn control() -> Control {
     let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
     let throttle = Arc::new(throttle.unwrap());
     let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock.clone(), policy));
+    let mail = Arc::new(MailQueue::open(store.clone(), clock.clone()).unwrap());
     Control {
         accounts,
         admission,
+        mail,
         store,
         sessions,
         throttle,

@@ -53,7 +53,7 @@ struct Site {
     passkey_counts: Arc<PasskeyCounts>,
 }
 
-fn options() -> PageOptions {
+pub(super) fn options() -> PageOptions {
     PageOptions {
         site_name: "The Teapot Forum".to_owned(),
         logo: None,

@@ -1,0 +1,98 @@
+//! What a mail is about. The words are made of it when it is sent, by [`Words`](super::Words).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a mail is about, as it waits.
+///
+/// SECURITY: AUTH-09. There is no link, no token and no code in it, since it lies in the store: a link is made when the mail
+/// that carries it is handed to the mail server, and the store gets its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Letter {
+    /// Something happened to the account.
+    Notice(Notice),
+}
+
+/// What happened to an account, for its member to judge whether it was them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// What.
+    pub what: Happened,
+    /// In which browser, in words; empty if it was in none of the member's.
+    pub browser: String,
+    /// From which address.
+    pub client: Option<IpAddr>,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happened {
+    /// An operator disabled the account.
+    AccountDisabled,
+    /// The account got another address; told to both.
+    AddressChanged,
+    /// A sign-in in a browser in which the member had not signed in before.
+    NewBrowser,
+    /// The account got a passkey …
+    PasskeyAdded,
+    /// … or lost one.
+    PasskeyRemoved,
+    /// A new password was set.
+    PasswordChanged,
+    /// The same, with a link that was mailed.
+    PasswordReset,
+}
+
+impl Happened {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::AccountDisabled,
+        Self::AddressChanged,
+        Self::NewBrowser,
+        Self::PasskeyAdded,
+        Self::PasskeyRemoved,
+        Self::PasswordChanged,
+        Self::PasswordReset,
+    ];
+
+    /// The word for log and templates.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountDisabled => "account-disabled",
+            Self::AddressChanged => "address-changed",
+            Self::NewBrowser => "new-browser",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRemoved => "passkey-removed",
+            Self::PasswordChanged => "password-changed",
+            Self::PasswordReset => "password-reset",
+        }
+    }
+}
+
+impl Letter {
+    /// How long after what it tells of a mail is still worth sending.
+    pub(super) const fn worth_sending_for(&self) -> Duration {
+        match self {
+            Self::Notice(_) => Duration::from_secs(2 * 24 * 3_600),
+        }
+    }
+
+    /// Whether its member sits there and waits for it.
+    pub(super) const fn is_awaited(&self) -> bool {
+        match self {
+            Self::Notice(_) => false,
+        }
+    }
+
+    /// The word for log and templates, by which mails are counted, too.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Notice(notice) => notice.what.as_str(),
+        }
+    }
+}
