@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::events::{Seen, What};
 use super::passwords::{About, Busy, WeakPassword};
 use super::{Accounts, LiveSession, SessionToken, SetupToken};
 use crate::domain::{
@@ -54,7 +55,8 @@ impl Accounts {
                 Verdict::Keep
             }),
         );
-        self.store.apply(vec![revision]).await?;
+        let event = self.happened(What::LinkMade).kept(user);
+        self.store.apply(vec![revision, event]).await?;
         Ok(token)
     }
 
@@ -72,6 +74,7 @@ impl Accounts {
         token: &SetupToken,
         password: Secret<String>,
         about: About,
+        seen: Seen<'_>,
     ) -> Result<SetupOutcome, StoreError> {
         let Some((user, kind)) = self.open_link(token)? else { return Ok(SetupOutcome::Expired) };
         if !kind.sets_password() {
@@ -94,7 +97,8 @@ impl Accounts {
                 Verdict::Keep
             }),
         );
-        match self.sessions.end_all(user.profile.id, None, vec![revision]).await {
+        let event = self.happened(What::PasswordSet).seen(seen).kept(user.profile.id);
+        match self.sessions.end_all(user.profile.id, None, vec![revision, event]).await {
             Ok(_) => Ok(SetupOutcome::Done(kind)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
             Err(error) => Err(error),

@@ -5,10 +5,12 @@
 //! something broke.
 
 mod accounts;
+mod browser_name;
 #[cfg(test)]
 pub(crate) mod captured_log;
 mod choosing;
 mod cookie;
+pub mod events;
 mod identifier;
 pub mod import;
 mod kept;
@@ -17,10 +19,12 @@ pub mod mail;
 pub mod passkeys;
 pub mod passwords;
 mod sessions;
+mod shut_out;
 mod sign_in;
 pub mod throttle;
 
 pub use accounts::{Accounts, NewUser};
+pub use browser_name::browser_name;
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
 pub use links::SetupOutcome;

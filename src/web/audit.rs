@@ -74,6 +74,8 @@ pub(super) enum Event {
         /// What the browser calls it.
         error: &'static str,
     },
+    /// A member said of an event that it was not them; so many of their other sessions were live.
+    WasNotMe(usize),
 }
 
 impl Event {
@@ -104,6 +106,7 @@ impl Event {
             Self::SignInRefused(_) => "sign-in-refused",
             Self::Throttled(..) => "throttled",
             Self::TroubleInBrowser { .. } => "passkey-trouble",
+            Self::WasNotMe(_) => "was-not-me",
         }
     }
 
@@ -161,7 +164,9 @@ impl Event {
 /// Writes the event down. `member` is none where no account is concerned.
 pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
     let sessions = match event {
-        Event::OtherSessionsEnded(count) | Event::PasskeyRemoved(count) => Some(count),
+        Event::OtherSessionsEnded(count) | Event::PasskeyRemoved(count) | Event::WasNotMe(count) => {
+            Some(count)
+        }
         _ => None,
     };
     let bytes = match event {

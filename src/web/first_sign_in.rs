@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::USER_AGENT;
 
 use super::audit::{self, Event};
+use super::request::user_agent;
 use super::{Problem, Visit, Web};
 use crate::auth::throttle::Way;
 use crate::auth::{Accounts, Attempt, LiveSession, NewUser, RefusedBecause, SignInOutcome};
@@ -83,13 +83,12 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Result<SignInOutcome, Problem> {
-        let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let password = typed.password.clone();
         let attempt = Attempt {
             name: typed.name,
             password,
             persistence: typed.persistence,
-            user_agent,
+            user_agent: user_agent(headers),
             way: typed.way,
             from: visit.client,
             session: visit.member.map(|member| member.session),

@@ -4,15 +4,16 @@
 //! decided in `auth::links`. As on the set-up page the token is the proof that the form asks for.
 
 use bytes::Bytes;
-use http::header::{SET_COOKIE, USER_AGENT};
+use http::header::SET_COOKIE;
 use http::{Request, StatusCode};
 use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
-use super::request::{Form, in_query};
+use super::request::{Form, in_query, user_agent};
 use super::response::Reply;
 use super::{Visit, Web};
+use crate::auth::events::What;
 use crate::domain::{LinkKind, Persistence, Profile};
 
 /// What the page shows.
@@ -49,15 +50,16 @@ impl Web {
 
     pub(super) async fn sign_in_by_link(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
-        let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let agent = user_agent(request.headers());
         let Some((token, _, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
-        let outcome = self.parts.accounts.sign_in_by_link(&token, kind, agent.unwrap_or_default()).await;
+        let outcome = self.parts.accounts.sign_in_by_link(&token, kind, agent).await;
         let Some((session, profile)) = outcome.map_err(|error| self.store_failed(&error, visit))? else {
             return self.link_expired(visit);
         };
         audit::record(Event::SignedInByLink(kind), Some(profile.id), visit);
+        self.note_sign_in(What::SignedInByLink, profile.id, session.hash(), request.headers(), visit);
         self.forgive(profile.id, visit);
         self.end_replaced(visit).await;
         let adds = self.adds_passkey(kind, &profile);

@@ -16,8 +16,9 @@ use super::stay::Stay;
 use super::throttled::with_retry_after;
 use super::wording::wait_in_words;
 use super::{Problem, Visit, Web};
+use crate::auth::events::What;
 use crate::auth::throttle::{Throttled, Way};
-use crate::auth::{Accounts, BrowserToken, Presented, SessionToken, SignInOutcome};
+use crate::auth::{Accounts, BrowserToken, Presented, RefusedBecause, SessionToken, SignInOutcome};
 use crate::domain::{Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
 
@@ -78,6 +79,12 @@ impl LoginPage {
             stay: confirms.map_or_else(|| Stay::posted(form), |member| member.session.persistence().into()),
             ..Self::default()
         }
+    }
+}
+
+impl LoginPage {
+    const fn way(&self) -> Way {
+        if self.again { Way::Confirm } else { Way::Password }
     }
 }
 
@@ -178,14 +185,13 @@ impl Web {
         if password.expose().chars().count() > Accounts::MAX_PASSWORD_CHARS {
             return Err(Problem::PayloadTooLarge);
         }
-        let persistence = Persistence::from(page.stay);
-        let way = if page.again { Way::Confirm } else { Way::Password };
+        let (persistence, way) = (Persistence::from(page.stay), page.way());
         let typed = Typed { name: &page.username, password, persistence, way };
         let (outcome, at_forum) = self.sign_in(&typed, headers, visit).await?;
         match outcome {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
             SignInOutcome::Refused(reason) => {
-                audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
+                self.note_refused(reason, &page.username, headers, visit);
                 Ok(self.show_again(Trouble::Refused, page, headers, visit))
             }
             SignInOutcome::Throttled(throttled, member) => {
@@ -203,20 +209,31 @@ impl Web {
                 }
                 let event = if passkey.is_some() { Event::PasskeyAwaited } else { Event::SignedIn };
                 audit::record(event, Some(profile.id), visit);
+                if way == Way::Password {
+                    self.note_sign_in(What::SignedInByPassword, profile.id, token.hash(), headers, visit);
+                }
                 self.end_replaced(visit).await;
                 let next = match passkey {
                     Some(passkey) => passkey,
                     None if form.is_ticked("then_add") => self.add_address(&return_to),
                     None => {
-                        let is_ready = form.is_ticked("passkey_ready")
-                            && !page.again
-                            && persistence != Persistence::Shared;
+                        let may_be_offered = !page.again && persistence != Persistence::Shared;
+                        let is_ready = may_be_offered && form.is_ticked("passkey_ready");
                         self.after_password(&profile, &return_to, is_ready.into(), headers)
                     }
                 };
                 let response = self.signed_in(&token, persistence, &next);
                 Ok(self.marking(response, profile.id, persistence, headers, visit))
             }
+        }
+    }
+
+    /// Writes down that somebody was refused, for operators and for the member who is meant.
+    fn note_refused(&self, reason: RefusedBecause, typed: &str, headers: &HeaderMap, visit: &Visit<'_>) {
+        let member = self.account_of(typed);
+        audit::record(Event::SignInRefused(reason), member, visit);
+        if let Some(member) = member {
+            self.note(What::WrongPassword, member, headers, visit);
         }
     }
 

@@ -123,6 +123,8 @@ pub struct Member<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'r> {
     Account,
+    AccountNotMe,
+    AccountSecurity,
     Asset(&'r str),
     EndOtherSessions,
     EndSession,
@@ -151,6 +153,8 @@ impl<'r> Route<'r> {
             "/account/forum" => Self::Forum,
             "/account/forum/disconnect" => Self::ForumDisconnect,
             "/account/forum/password" => Self::ForumPassword,
+            "/account/not-me" => Self::AccountNotMe,
+            "/account/security" => Self::AccountSecurity,
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
@@ -168,15 +172,19 @@ impl<'r> Route<'r> {
     /// The methods it answers, for `Allow`.
     const fn allow(self) -> &'static str {
         match self {
-            Self::Account | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
+            Self::Account | Self::AccountSecurity | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
             Self::EndOtherSessions
             | Self::EndSession
             | Self::ForumDisconnect
             | Self::KeptDiscard
             | Self::KeptSend => "POST",
-            Self::Forum | Self::ForumPassword | Self::Link | Self::Login | Self::Logout | Self::Setup => {
-                "GET, HEAD, POST"
-            }
+            Self::AccountNotMe
+            | Self::Forum
+            | Self::ForumPassword
+            | Self::Link
+            | Self::Login
+            | Self::Logout
+            | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
         }
     }
@@ -210,6 +218,8 @@ impl Web {
         match (request.method(), route) {
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
             (&Method::GET | &Method::HEAD, Route::Forum) => self.forum_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::ForumPassword) => self.forum_password_page(visit),
@@ -221,6 +231,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
+            (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
             (&Method::POST, Route::Forum) => self.connect_forum(request, visit).await,

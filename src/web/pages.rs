@@ -12,7 +12,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
-use super::account::AccountPage;
+use super::account::{AccountPage, NotMePage, SecurityPage};
 use super::assets::Assets;
 use super::forum::ForumPage;
 use super::forum_password::ForumPasswordPage;
@@ -32,8 +32,13 @@ use super::{Visit, Web};
 /// The embedded templates.
 const TEMPLATES: &[(&str, &str)] = &[
     ("account-forum.html", include_str!("../../assets/templates/account-forum.html")),
+    ("account-event.html", include_str!("../../assets/templates/account-event.html")),
+    ("account-events.html", include_str!("../../assets/templates/account-events.html")),
+    ("account-nav.html", include_str!("../../assets/templates/account-nav.html")),
+    ("account-not-me.html", include_str!("../../assets/templates/account-not-me.html")),
     ("account-notice.html", include_str!("../../assets/templates/account-notice.html")),
     ("account-passkeys.html", include_str!("../../assets/templates/account-passkeys.html")),
+    ("account-security.html", include_str!("../../assets/templates/account-security.html")),
     ("account-sessions.html", include_str!("../../assets/templates/account-sessions.html")),
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
@@ -148,6 +153,8 @@ impl Pages {
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
+        self.try_page::<NotMePage>()?;
+        self.try_page::<SecurityPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
         self.try_page::<ForumPage>()?;
         self.try_page::<ForumPasswordPage>()?;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, Request};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -35,6 +35,11 @@ pub(super) enum Provenance {
     Unsaid,
     /// A page of this origin.
     Ours,
+}
+
+/// What the browser calls itself; empty if it does not say.
+pub(super) fn user_agent(headers: &HeaderMap) -> &str {
+    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// A posted form that did not come from another site.

@@ -10,6 +10,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, StatusCode};
 use serde::Serialize;
 
+use super::account::seen;
 use super::audit::{self, Event};
 use super::pages::Page;
 use super::password::PasswordTrouble;
@@ -91,8 +92,8 @@ impl Web {
         let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
-        let outcome =
-            self.parts.accounts.redeem(&token, form.secret("password"), self.about(&user.profile)).await;
+        let (about, seen) = (self.about(&user.profile), seen(request.headers(), visit));
+        let outcome = self.parts.accounts.redeem(&token, form.secret("password"), about, seen).await;
         let member = user.profile.id;
         let shown = Shown { token, user, kind };
         match outcome.map_err(|error| self.store_failed(&error, visit))? {

@@ -89,6 +89,25 @@ const PAGES = {
     await signInByPassword(page, alice);
     await page.goto(ACCOUNT);
   },
+  "account-security": async (page) => {
+    for (const password of [alice.password, "not the password", alice.password]) {
+      await page.context().clearCookies();
+      await page.goto(`${LOGIN}?return_to=%2Findex.php`);
+      await signIn(page, alice.name, password);
+    }
+    await page.goto(`${ACCOUNT}/security`);
+    await page.getByText("What happened to your account").waitFor();
+  },
+  "account-not-me": async (page) => {
+    await PAGES["account-security"](page);
+    await page.getByRole("link", { name: /^This wasn’t me/ }).first().click();
+    await button(page, "This wasn’t me: sign out everywhere else").waitFor();
+  },
+  "account-not-me-done": async (page) => {
+    await PAGES["account-not-me"](page);
+    await button(page, "This wasn’t me: sign out everywhere else").click();
+    await page.getByRole("status").waitFor();
+  },
   "step-up-with-offer": async (page) => {
     await signInByPassword(page, alice);
     await page.goto(`${LOGIN}?again=1`);

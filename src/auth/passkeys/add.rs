@@ -14,6 +14,7 @@ use super::checks::{self, Refused};
 use super::options::refine;
 use super::provider::suggested_name;
 use super::{AddRefused, Challenge, Failed, Passkeys, Place};
+use crate::auth::events::{Happened, Seen, What};
 use crate::auth::{LiveSession, links};
 use crate::domain::{CredentialId, Passkey, PasskeyName, Proof};
 use crate::policy::SignInReason;
@@ -61,7 +62,7 @@ impl Passkeys {
         ceremony: &str,
         answer: &Value,
         name: Option<PasskeyName>,
-        user_agent: &str,
+        seen: impl Into<Seen<'_>>,
     ) -> Result<Result<Passkey, AddRefused>, StoreError> {
         let Some(state) = self.pending.adding.take(session.id(), ceremony) else {
             return Ok(Err(AddRefused::Failed(self.no_ceremony("add"))));
@@ -76,9 +77,9 @@ impl Passkeys {
                 return Ok(Err(AddRefused::Failed(failed)));
             }
         };
-        let others = self.store.passkeys_of(session.user())?;
+        let (others, seen) = (self.store.passkeys_of(session.user())?, seen.into());
         let passkey = Passkey {
-            name: name.unwrap_or_else(|| suggested_name(added.aaguid, user_agent, &others)),
+            name: name.unwrap_or_else(|| suggested_name(added.aaguid, seen.user_agent, &others)),
             id: added.id,
             user: session.user(),
             rp_id: self.options.rp_id.clone(),
@@ -93,7 +94,10 @@ impl Passkeys {
         let is_to_be_the_first = self.is_asked_of(session) && session.proof() == Proof::Password;
         let limit = if is_to_be_the_first { 1 } else { self.options.max_per_user };
         let spend = links::spent(session, self.clock.now());
-        match self.store.apply(vec![spend, Change::AddPasskey { passkey: passkey.clone(), limit }]).await {
+        let event =
+            Happened::new(What::PasskeyAdded, passkey.created).seen(seen).about(passkey.name.as_str());
+        let add = Change::AddPasskey { passkey: passkey.clone(), limit };
+        match self.store.apply(vec![spend, add, event.kept(passkey.user)]).await {
             Ok(()) => Ok(Ok(passkey)),
             Err(StoreError::Abandoned) => Ok(Err(AddRefused::StepUpFirst)),
             Err(StoreError::CredentialTaken) => Ok(Err(AddRefused::AlreadyThere)),

@@ -31,7 +31,7 @@ use self::ceremonies::Ceremonies;
 use self::checks::Refused;
 use super::{LiveSession, SessionToken, Sessions, links};
 use crate::domain::{Clock, CredentialId, Passkey, PasskeyName, Profile, UserId};
-use crate::store::{Change, Store, StoreError, Verdict};
+use crate::store::{Batch, Change, Store, StoreError, Verdict};
 
 /// The first half of a ceremony, for the browser's script.
 #[derive(Clone, Debug)]
@@ -162,8 +162,14 @@ impl Passkeys {
         self.store.passkeys_of(user)
     }
 
-    /// Renames one of the member's own.
-    pub async fn rename(&self, user: UserId, id: &CredentialId, name: PasskeyName) -> Result<(), StoreError> {
+    /// Renames one of the member's own, and applies `with` in the same breath.
+    pub async fn rename(
+        &self,
+        user: UserId,
+        id: &CredentialId,
+        name: PasskeyName,
+        with: Batch,
+    ) -> Result<(), StoreError> {
         let revision = Change::RevisePasskey(
             user,
             id.clone(),
@@ -172,15 +178,23 @@ impl Passkeys {
                 Verdict::Keep
             }),
         );
-        self.store.apply(vec![revision]).await
+        let mut batch = with;
+        batch.push(revision);
+        self.store.apply(batch).await
     }
 
     /// Removes one of the member's own and ends the sessions it opened. Returns how many of them were live; none, and
-    /// nothing is removed, if it is the member's only way in.
-    pub async fn remove(&self, user: UserId, id: &CredentialId) -> Result<Option<usize>, StoreError> {
+    /// nothing is removed, if it is the member's only way in. Applies `also` in the same breath.
+    pub async fn remove(
+        &self,
+        user: UserId,
+        id: &CredentialId,
+        also: Batch,
+    ) -> Result<Option<usize>, StoreError> {
         let Some(mut with) = self.leaving_a_way_in(id, &self.store.passkeys_of(user)?) else {
             return Ok(None);
         };
+        with.extend(also);
         with.push(links::forgotten(user));
         self.sessions.end_opened_with(user, id, with).await.map(Some)
     }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::domain::Network;
+
 /// The address itself, of IPv6 its /64, where one person has that many; and its network: an IPv4 /24, an IPv6 /56.
 /// An IPv4 address in an IPv6 one is the IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +14,12 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => {
-                let bits = address.to_ipv6_mapped().to_bits();
-                Self { address: bits, network: bits >> 8 << 8 }
-            }
-            IpAddr::V6(address) => {
-                let bits = address.to_bits();
-                Self { address: bits >> 64 << 64, network: bits >> 72 << 72 }
-            }
-        }
+        let network = Network::of(address).to_bits();
+        let address = match address.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+        };
+        Self { address, network }
     }
 }
 

@@ -2,6 +2,7 @@
 //! `notice`.
 
 mod notice;
+mod security;
 mod sessions;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::{Request, StatusCode};
 use serde::Serialize;
 
 use self::notice::Notice;
-use self::sessions::SessionLine;
+pub(super) use self::security::{NotMePage, SecurityPage, seen};
 use super::pages::Page;
 use super::passkeys::PasskeyList;
 use super::response::Reply;
@@ -27,7 +28,8 @@ pub(super) struct AccountPage {
     groups: Vec<String>,
     since: Moment,
     passkeys: Option<PasskeyList>,
-    sessions: Vec<SessionLine>,
+    /// In how many browsers the member is signed in.
+    sessions: usize,
     csrf: String,
     /// A passkey has to come first, so nothing but the name is told.
     waits: bool,
@@ -65,7 +67,7 @@ impl Page for AccountPage {
             full_name: Some("N".to_owned()),
             email: Some("n@forum.example".to_owned()),
             groups: vec!["A".to_owned(), "B".to_owned()],
-            sessions: SessionLine::samples(),
+            sessions: 2,
             kept: true,
             notice: Some(Notice::OtherSessionsEnded),
             ..Self::default()
@@ -104,7 +106,7 @@ impl Web {
             groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
             since: Moment::from(member.session.signed_in_at()),
             passkeys: self.passkey_list(&member, visit)?,
-            sessions: self.session_lines(&member),
+            sessions: self.parts.sessions.of(profile.id).len(),
             csrf: member.proof().to_text(),
             kept: self.has_kept(request.headers(), visit),
             forum: self.is_forum_connected(&member, visit)?,

@@ -4,13 +4,14 @@
 //! the member's for all else. A ceremony for signing in belongs to the browser that holds the cookie.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, SET_COOKIE, USER_AGENT};
+use http::header::{HeaderMap, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::account::seen;
 use super::super::audit::{self, Event};
-use super::super::request::{proven_json, sign_in_proof};
+use super::super::request::{proven_json, sign_in_proof, user_agent};
 use super::super::response::Reply;
 use super::super::stay::Stay;
 use super::super::throttled::with_retry_after;
@@ -20,6 +21,7 @@ use super::counts::{Alarm, PasskeyCount, client};
 use super::refused::Refused;
 use super::signal::Signal;
 use super::welcome::PlatformAuthenticator;
+use crate::auth::events::What;
 use crate::auth::passkeys::{Challenge, Failed, PasskeySignIn, Passkeys, Place};
 use crate::auth::throttle::{Reserved, Throttled, Way, Who};
 use crate::auth::{BrowserToken, SessionToken};
@@ -166,6 +168,9 @@ impl Web {
             PasskeySignIn::SignedIn(token, profile, passkey) => {
                 reserved.succeeded(profile.id);
                 audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
+                let event = self.seen_happening(What::SignedInByPasskey, headers, visit);
+                let event = event.about(passkey.name.as_str()).beginning(token.hash());
+                self.parts.accounts.note(profile.id, event);
                 self.count(passkeys, Purpose::SignIn.word(), "ok", headers);
                 self.end_replaced(visit).await;
                 let return_to = ReturnTo::parse(&return_to, &self.parts.prefix);
@@ -227,7 +232,8 @@ impl Web {
         visit: &Visit<'_>,
     ) -> Reply {
         let Finish { ceremony, answer, return_to, .. } = finish;
-        let ended = passkeys.finish_add(member.session, &ceremony, &answer, None, user_agent(headers)).await;
+        let seen = seen(headers, visit);
+        let ended = passkeys.finish_add(member.session, &ceremony, &answer, None, seen).await;
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             Err(reason) => {
                 Ok(self.not_done(passkeys, Refused::adding(&reason), Purpose::Add, headers, visit))
@@ -366,10 +372,6 @@ impl Purpose {
             Self::StepUp => "step-up",
         }
     }
-}
-
-fn user_agent(headers: &HeaderMap) -> &str {
-    headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// Whether the passkey is on another device, such as a phone near by (BP-21). A hint of the browser's, for an offer only.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::audit::{self, Event};
 use super::super::response::Reply;
 use super::super::{Member, Visit, Web};
+use crate::auth::events::What;
 use crate::auth::passkeys::Passkeys;
 use crate::domain::{PasskeyFor, ReturnTo};
 
@@ -63,6 +64,7 @@ impl Web {
             sensitive_actions: form.is_ticked("sensitive_actions"),
         };
         let user = member.session.user();
+        self.note(What::PasskeyUseChosen, user, request.headers(), visit);
         passkeys.choose(user, choice).await.map_err(|error| self.gone_or_failed(&error, visit))?;
         audit::record(Event::PasskeyUseChosen(choice), Some(user), visit);
         Ok(self.back_to_passkeys("passkey-use-saved"))

@@ -12,6 +12,7 @@ use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use super::list::opened;
 use super::signal;
+use crate::auth::events::What;
 use crate::auth::passkeys::Passkeys;
 use crate::domain::{Passkey, PasskeyFor, PasskeyName, ReturnTo};
 use crate::policy::SignInReason;
@@ -135,7 +136,9 @@ impl Web {
             };
             return Ok(self.page(StatusCode::UNPROCESSABLE_ENTITY, &page, visit));
         };
-        let renamed = passkeys.rename(one.user, &one.id, name).await;
+        let event = self.seen_happening(What::PasskeyRenamed, request.headers(), visit).about(name.as_str());
+        let with = if form.is_ticked("new") { Vec::new() } else { vec![event.kept(one.user)] };
+        let renamed = passkeys.rename(one.user, &one.id, name, with).await;
         renamed.map_err(|error| self.gone_or_failed(&error, visit))?;
         audit::record(Event::PasskeyRenamed, Some(one.user), visit);
         let notice = if form.is_ticked("new") { "passkey-added" } else { "passkey-renamed" };
@@ -180,7 +183,9 @@ impl Web {
             return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));
         }
         let was_current = opened(&meant.one, &member);
-        let removed = passkeys.remove(meant.one.user, &meant.one.id).await;
+        let event = self.seen_happening(What::PasskeyRemoved, request.headers(), visit);
+        let with = vec![event.about(meant.one.name.as_str()).kept(meant.one.user)];
+        let removed = passkeys.remove(meant.one.user, &meant.one.id, with).await;
         let Some(sessions) = removed.map_err(|error| self.gone_or_failed(&error, visit))? else {
             return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));
         };

@@ -10,6 +10,7 @@ mod logout;
 mod pages;
 mod passkeys;
 mod refusal;
+mod security;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use crate::auth::{
 use crate::domain::{
     Clock, Group, Lifetimes, LinkKind, ManualClock, Persistence, Secret, Timestamp, User, UserName,
 };
-use crate::store::Store;
+use crate::store::{Change, Drawer, Owner, Store, Verdict};
 use faulty::FaultyStore;
 
 const ORIGIN_OF_SITE: &str = "https://forum.example";

@@ -253,7 +253,7 @@ fn wan_08_no_spoiled_attestation_adds_what_was_not_asked_for() {
         let added = runtime.block_on(ended).unwrap();
         let kept = bench.stored(&bench.alice);
         for passkey in &kept {
-            runtime.block_on(bench.passkeys.remove(passkey.user, &passkey.id)).unwrap();
+            runtime.block_on(bench.passkeys.remove(passkey.user, &passkey.id, vec![])).unwrap();
         }
         assert_eq!(kept.len(), usize::from(added.is_ok()));
         assert!(added.is_err() || holds_what_is_demanded(answer, &challenge), "{answer}");

@@ -9,10 +9,10 @@ async fn mf_22_a_member_renames_their_own() {
     let device = bench.enrolled(&bench.alice).await;
     let id = CredentialId::new(&device.id).unwrap();
     let name = PasskeyName::parse("Admin iPhone").unwrap();
-    bench.passkeys.rename(bench.alice.profile.id, &id, name.clone()).await.unwrap();
+    bench.passkeys.rename(bench.alice.profile.id, &id, name.clone(), vec![]).await.unwrap();
     assert_eq!(bench.stored(&bench.alice)[0].name, name);
     let other = PasskeyName::parse("mine now").unwrap();
-    let renamed = bench.passkeys.rename(bench.bob.profile.id, &id, other).await;
+    let renamed = bench.passkeys.rename(bench.bob.profile.id, &id, other, vec![]).await;
     assert_eq!(renamed, Err(StoreError::NoSuchPasskey));
     assert_eq!(bench.stored(&bench.alice)[0].name, name);
 }
@@ -26,9 +26,13 @@ async fn mf_45_a_removed_passkey_takes_its_sessions_with_it_and_no_others() {
     let (first, ..) = bench.sign_in(&mut lost).await.success();
     let (second, ..) = bench.sign_in(&mut lost).await.success();
     let (other, ..) = bench.sign_in(&mut kept).await.success();
-    assert_eq!(bench.passkeys.remove(bench.bob.profile.id, &id).await, Ok(Some(0)), "not bob's to remove");
+    assert_eq!(
+        bench.passkeys.remove(bench.bob.profile.id, &id, vec![]).await,
+        Ok(Some(0)),
+        "not bob's to remove"
+    );
     assert!(bench.sessions.check(&first).is_some());
-    assert_eq!(bench.passkeys.remove(bench.alice.profile.id, &id).await, Ok(Some(2)));
+    assert_eq!(bench.passkeys.remove(bench.alice.profile.id, &id, vec![]).await, Ok(Some(2)));
     assert!(bench.sessions.check(&first).is_none() && bench.sessions.check(&second).is_none());
     assert!(bench.sessions.check(&other).is_some());
     assert_eq!(bench.sign_in(&mut lost).await.failure(), Failed::Unknown);
@@ -44,7 +48,7 @@ async fn a_passkey_that_is_removed_during_its_use_opens_no_session() {
     let answer = serde_json::from_value(device.get(&challenge)).unwrap();
     let proven = bench.passkeys.prove(bench.alice.profile.id, &answer, state).unwrap().unwrap();
     let id = CredentialId::new(&device.id).unwrap();
-    bench.passkeys.remove(bench.alice.profile.id, &id).await.unwrap();
+    bench.passkeys.remove(bench.alice.profile.id, &id, vec![]).await.unwrap();
     let before = bench.sessions.count();
     let opening = assertion::Opening { persistence: Persistence::Browser, user_agent: "", with: Vec::new() };
     let ended = bench.passkeys.open_session(proven, opening).await.unwrap();

@@ -135,7 +135,7 @@ async fn bp_67_ending_other_sessions_is_offered_after_adding_and_after_removing(
     let handle = handle_in(&added["location"]);
     let removed = browser.post(REMOVE, &[("csrf", &csrf), ("passkey", &handle), ("sure", "1")]).await;
     let page = browser.get(removed.location().split('#').next().unwrap()).await;
-    assert!(page.text().contains("<a href=\"#sessions\">end it</a>") && page.text().contains(END));
+    assert!(page.text().contains("/account/security\">end it</a>") && page.text().contains(END));
     browser.post("/.passgate/account/end-other-sessions", &[("csrf", &csrf)]).await;
     assert!(!site.live(other.session().unwrap()) && site.live(browser.session().unwrap()));
 }
