@@ -45,7 +45,7 @@ async fn a_member_signs_in_comes_back_to_the_page_asked_for_posts_and_signs_out(
     let session = browser.jar.find("passgate").unwrap().value.clone();
 
     let account = browser.get("/.passgate/account").await;
-    account.assert_status(200).assert_says("alice@forum.example").assert_says("this browser");
+    account.assert_status(200).assert_says("alice@forum.example").assert_says("signed in here only");
     let out = browser.submit(&account, "csrf", &[]).await;
     out.assert_status(200).assert_says("signed out");
     assert!(browser.jar.find("passgate").is_none());
