@@ -37,6 +37,12 @@ document.querySelector("input[name=shared]")?.addEventListener("change", ({ targ
   if (target.checked && remember) remember.checked = false;
 });
 
+// What can be printed has a button for it.
+for (const button of document.querySelectorAll("[data-do=print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // One click sends a form once. Coming back to the page with the back button makes it ready again.
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {

@@ -1,6 +1,10 @@
 //! The composition root: from a configuration to a running gateway. The only place that wires things together.
 
 mod mail;
+mod reload;
+mod second_factors;
+
+pub use self::reload::Reloader;
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -13,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
 use crate::bridge::options::ForumOptions;
@@ -24,6 +29,7 @@ use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
     ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream, UpstreamDial,
 };
+use crate::seal::KeyFileError;
 use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, Backups, BindError, Stopping, accept, bind, serve_admin};
@@ -42,6 +48,9 @@ pub enum StartError {
     /// Counters could not be registered.
     #[error("can't register the metrics: {0}")]
     Metrics(String),
+    /// The key of second factors can't be used.
+    #[error(transparent)]
+    SecondFactors(#[from] KeyFileError),
     /// The key of the forum passwords can't be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -69,6 +78,8 @@ pub struct Services {
     pub sign_in: Arc<SignIn>,
     /// How often anybody may try to get in.
     pub throttle: Arc<Throttle>,
+    /// What is asked beside passwords.
+    pub second_factors: Arc<SecondFactors>,
     /// Forms that came too late.
     pub kept: Arc<KeptForms>,
     /// Mails to members.
@@ -111,11 +122,13 @@ impl Services {
             config.password,
         ));
         let throttle = Arc::new(Throttle::open(config.throttle, Arc::clone(&store), Arc::clone(&clock))?);
+        let second_factors = Arc::new(Self::second_factors(config, &store, &sessions, &clock)?);
         let sign_in = Arc::new(SignIn::new(
             Arc::clone(&store),
             Arc::clone(&sessions),
             passwords,
             Arc::clone(&throttle),
+            Arc::clone(&second_factors),
             Arc::clone(&clock),
         ));
         let pending = Arc::new(Pending::new(&clock));
@@ -136,6 +149,7 @@ impl Services {
             accounts,
             sign_in,
             throttle,
+            second_factors,
             kept,
             mail,
             passkey_counts: Arc::default(),
@@ -227,6 +241,7 @@ impl Services {
             keep_forms: config.keep_forms,
             passkeys,
             throttle: Arc::clone(&self.throttle),
+            second_factors: Arc::clone(&self.second_factors),
             passkey_counts: Arc::clone(&self.passkey_counts),
             forum: forum.clone(),
             sessions: Arc::clone(&self.sessions),
@@ -372,6 +387,7 @@ impl Running {
             loop {
                 minute.tick().await;
                 kept.sweep();
+                services.second_factors.sweep();
                 if let Some(forum) = services.forum_accounts() {
                     forum.keep(&sessions.all().into_iter().map(|(session, _)| session.id).collect());
                 }
@@ -438,53 +454,6 @@ impl Running {
         }
         left
     }
-}
-
-/// Applies a changed configuration to a running gateway.
-#[derive(Clone)]
-pub struct Reloader {
-    services: Services,
-    gateway: Arc<Gateway>,
-    started_with: Arc<Config>,
-}
-
-impl Reloader {
-    /// What works on accounts and sessions.
-    pub fn services(&self) -> &Services {
-        &self.services
-    }
-
-    /// See [`Running::reload`].
-    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
-        let (rules, upstream) = self.services.rules(config)?;
-        if let Err(error) = upstream.look_up().await {
-            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
-                "the upstream's name can't be looked up");
-        }
-        self.services.sessions.set_lifetimes(config.lifetimes);
-        self.services.throttle.set_options(config.throttle)?;
-        self.gateway.replace_rules(rules);
-        Ok(fixed_keys(&self.started_with, config))
-    }
-}
-
-/// What a running gateway can't change, as far as it differs.
-fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
-    [
-        ("server.listen", now.server.listen != then.server.listen),
-        ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
-        ("server.data_dir", now.server.data_dir != then.server.data_dir),
-        ("server.threads", now.server.threads != then.server.threads),
-        ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
-        ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
-        ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
-        ("[password]", now.hashing != then.hashing || now.password != then.password),
-        ("[store]", now.store != then.store),
-        ("[log]", now.log != then.log),
-    ]
-    .into_iter()
-    .filter_map(|(key, differs)| differs.then_some(key))
-    .collect()
 }
 
 #[cfg(test)]

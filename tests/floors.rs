@@ -44,14 +44,14 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 48] = [
+const HOMES: [(&str, &[&str]); 49] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
-    ("hmac", &["auth/passwords", "auth/throttle", "bridge/mint"]),
+    ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
     ("md5", &["auth/passwords", "bridge/mint"]),
     ("pbkdf2", &["auth/passwords"]),
     ("scrypt", &["auth/passwords"]),
-    ("sha1", &["auth/passwords", "bridge/mint", "sample/"]),
+    ("sha1", &["auth/passwords", "auth/second_factors", "bridge/mint", "sample/"]),
     ("sha_crypt", &["auth/passwords"]),
     ("arc_swap", &["app", "auth/", "proxy/", "server/", "web/"]),
     ("chacha20poly1305", &["seal/"]),
@@ -78,6 +78,7 @@ const HOMES: [(&str, &[&str]); 48] = [
     ("mysql_async", &["database/mysql.rs"]),
     ("pingora", &["proxy/", "server/"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
+    ("qrcode", &["web/second_factor/qr.rs"]),
     ("rpassword", &["cli/"]),
     ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),
@@ -86,6 +87,7 @@ const HOMES: [(&str, &[&str]); 48] = [
         "sha2",
         &[
             "auth/passwords",
+            "auth/second_factors",
             "auth/throttle",
             "bridge/browsers.rs",
             "bridge/mint",
@@ -100,7 +102,7 @@ const HOMES: [(&str, &[&str]); 48] = [
         ],
     ),
     ("sled", &["store/sled"]),
-    ("subtle", &["auth/passwords", "domain/secret.rs"]),
+    ("subtle", &["auth/passwords", "auth/second_factors", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
     ("tokio_postgres", &["database/postgres.rs", "database/tls.rs"]),
     ("tokio_rustls", &["database/tls.rs"]),

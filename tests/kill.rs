@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use std::{env, fmt, thread};
 
 use passgate::domain::{
-    Backup, CredentialId, LinkKind, Passkey, PasskeyName, Persistence, Profile, Session, SetupLink,
+    Backup, Beside, CredentialId, LinkKind, Passkey, PasskeyName, Persistence, Profile, Session, SetupLink,
     Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 use passgate::store::{Batch, Change, MemoryStore, SledStore, Store, StoreError, Verdict};
@@ -179,6 +179,7 @@ fn session(of: u64, n: u64) -> Session {
         persistence: Persistence::Browser,
         passkey: None,
         by_link: false,
+        beside: Beside::Nothing,
         user_agent: "x".repeat(usize::try_from(n % 200).unwrap()),
     }
 }

@@ -12,8 +12,8 @@ use passgate::auth::passkeys::{
 };
 use passgate::auth::throttle::{Throttle, ThrottleOptions, Try, Way, Who};
 use passgate::domain::{
-    Clock, Lifetimes, PasskeyFor, Persistence, Profile, SystemClock, Timestamp, TokenHash, User, UserId,
-    UserName, UserState, random,
+    Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, SystemClock, Timestamp, TokenHash,
+    User, UserId, UserName, UserState, random,
 };
 use passgate::policy::RequiredFor;
 use passgate::store::{Change, MemoryStore, SledStore, Store};
@@ -52,7 +52,8 @@ async fn finishing(store: Arc<dyn Store>, rounds: u32) -> Value {
     let from = IpAddr::from([127, 0, 0, 1]);
     let user = member();
     store.apply(vec![Change::AddUser(user.clone())]).await.unwrap();
-    let token = sessions.start(&user, Persistence::Browser, None, "", vec![]).await.unwrap();
+    let first = CredentialId::new(b"another").unwrap();
+    let token = sessions.start_by_passkey(&user, Persistence::Browser, first, "", vec![]).await.unwrap();
     let session = sessions.check(&token).unwrap();
     let mut device = Device::new(ORIGIN);
     let begun = passkeys.begin_add(&session, Place::Any).unwrap().unwrap();

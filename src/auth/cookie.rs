@@ -5,6 +5,7 @@ use std::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
+use super::second_factors::{TrustPurpose, TrustToken};
 use super::throttle::Marks;
 use super::{BrowserToken, SendToken, SessionToken};
 use crate::domain::{Persistence, Purpose, Timestamp, Token};
@@ -164,6 +165,35 @@ impl Cookies {
         value.and_then(|value| std::str::from_utf8(value).ok()).map(Marks::parse).unwrap_or_default()
     }
 
+    /// The name of the cookie by which a browser is known that a member trusts.
+    pub const fn trusted_name(&self) -> &'static str {
+        match self.transport {
+            Transport::Tls => "__Host-passgate-trusted",
+            Transport::PlainLoopback => "passgate-trusted",
+        }
+    }
+
+    /// A `Set-Cookie` value that marks a browser as trusted for `time`. Other sites' requests never carry it.
+    pub fn set_trusted(&self, token: &TrustToken, time: Duration) -> HeaderValue {
+        let mut cookie = self.cookie(self.trusted_name(), token.to_text().to_string());
+        cookie.set_same_site(SameSite::Strict);
+        cookie.set_max_age(cookie::time::Duration::try_from(time).ok());
+        value(&cookie)
+    }
+
+    /// A `Set-Cookie` value that takes that mark back.
+    pub fn clear_trusted(&self) -> HeaderValue {
+        let mut cookie = self.cookie(self.trusted_name(), String::new());
+        cookie.set_same_site(SameSite::Strict);
+        cookie.set_max_age(cookie::time::Duration::ZERO);
+        value(&cookie)
+    }
+
+    /// The mark of a browser that a member trusts.
+    pub fn trusted<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<TrustPurpose> {
+        read(self.trusted_name(), fields)
+    }
+
     /// The session token among the request's `Cookie` fields.
     pub fn session<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Presented<super::SessionPurpose> {
         read(self.session_name(), fields)
@@ -205,6 +235,7 @@ impl Cookies {
             || name.eq_ignore_ascii_case(self.quiet_name().as_bytes())
             || name.eq_ignore_ascii_case(self.send_name().as_bytes())
             || name.eq_ignore_ascii_case(self.device_name().as_bytes())
+            || name.eq_ignore_ascii_case(self.trusted_name().as_bytes())
     }
 
     fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
@@ -313,6 +344,7 @@ mod tests {
             ("__Host-passgate-quiet=1; a=1", "a=1"),
             ("a=1; __Host-passgate-send=t", "a=1"),
             ("a=1; __Host-passgate-device=t", "a=1"),
+            ("a=1; __Host-passgate-trusted=t", "a=1"),
         ] {
             assert_eq!(without(field).unwrap(), left.as_bytes(), "{field}");
         }

@@ -1,8 +1,8 @@
 //! What happened to an account, for its member to read (SIB-10). The audit log is for operators and has more.
 //!
 //! Kept are [`MOST`] events of the last year, with the browser by its name and the network alone of the address. Nobody can
-//! push out the ones that matter: when there are too many, the oldest of the commonest kind goes, and wrong passwords of one
-//! day are one event.
+//! push out the ones that matter: when there are too many, the oldest of the commonest kind goes, and wrong passwords or codes of
+//! one day are one event.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,13 +18,15 @@ use crate::store::{Change, Drawer, Kept, Owner, StoreError, Verdict};
 pub const MOST: usize = 50;
 /// For how long.
 pub const KEPT_FOR: Duration = Duration::from_secs(365 * 86_400);
-/// Wrong passwords within this time are one event.
+/// Wrong passwords, and wrong codes, within this time are one event.
 const ONE_DAY: Duration = Duration::from_secs(86_400);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// A browser is trusted, so that no code is asked there for a while.
+    DeviceTrusted,
     /// An operator made a one-time link.
     LinkMade,
     /// All other sessions were ended.
@@ -39,6 +41,14 @@ pub enum What {
     PasskeyUseChosen,
     /// A password was set.
     PasswordSet,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// New recovery codes were made.
+    RecoveryCodesMade,
+    /// The second factor was taken away.
+    SecondFactorRemoved,
+    /// A second factor was set up.
+    SecondFactorSetUp,
     /// One session was ended from another.
     SessionEnded,
     /// Somebody signed in with an operator's one-time link.
@@ -49,6 +59,8 @@ pub enum What {
     SignedInByPassword,
     /// The member said of an event that it was not them.
     WasNotMe,
+    /// Wrong codes were tried, after the right password.
+    WrongCode,
     /// Wrong passwords were tried.
     WrongPassword,
 }
@@ -56,6 +68,7 @@ pub enum What {
 impl What {
     /// All of them, for the samples of the pages.
     pub const ALL: &[Self] = &[
+        Self::DeviceTrusted,
         Self::LinkMade,
         Self::OtherSessionsEnded,
         Self::PasskeyAdded,
@@ -63,11 +76,16 @@ impl What {
         Self::PasskeyRenamed,
         Self::PasskeyUseChosen,
         Self::PasswordSet,
+        Self::RecoveryCodeUsed,
+        Self::RecoveryCodesMade,
+        Self::SecondFactorRemoved,
+        Self::SecondFactorSetUp,
         Self::SessionEnded,
         Self::SignedInByLink,
         Self::SignedInByPasskey,
         Self::SignedInByPassword,
         Self::WasNotMe,
+        Self::WrongCode,
         Self::WrongPassword,
     ];
 }
@@ -168,8 +186,8 @@ impl Events {
         let Self(all) = self;
         all.retain(|event| new.at.since(event.at) < KEPT_FOR);
         let earlier = all.iter().rposition(|event| {
-            let is_wrong = new.what == What::WrongPassword && event.what == What::WrongPassword;
-            is_wrong && new.at.since(event.at) < ONE_DAY
+            let is_wrong = matches!(new.what, What::WrongCode | What::WrongPassword);
+            is_wrong && new.what == event.what && new.at.since(event.at) < ONE_DAY
         });
         let times = earlier.map_or(0, |at| all.remove(at).times);
         all.push(Happened { times: new.times.saturating_add(times), ..new });

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::events::{Seen, What};
 use super::passwords::{About, Busy, WeakPassword};
+use super::second_factors::FactorsMet;
 use super::{Accounts, LiveSession, SessionToken, SetupToken};
 use crate::domain::{
     LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
@@ -106,16 +107,20 @@ impl Accounts {
     }
 
     /// Signs in through a link, once; none if it does not work, or not for this. `kind` is what the link, of whatever kind
-    /// it is, does on this site: see [`LinkKind::without_passwords`].
+    /// it is, does on this site: see [`LinkKind::without_passwords`]. `met` is what was asked of its member beside it; a link of
+    /// anybody else's does not work with that (SECURITY: AUTH-10).
     pub async fn sign_in_by_link(
         &self,
         token: &SetupToken,
         kind: LinkKind,
+        met: FactorsMet,
         user_agent: &str,
     ) -> Result<Option<(SessionToken, Arc<Profile>)>, StoreError> {
-        let open = self.open_link(token)?.filter(|_| kind.signs_in());
-        let Some((user, _)) = open else { return Ok(None) };
-        let (hash, now, id) = (token.hash(), self.clock.now(), user.profile.id);
+        let (hash, now, id) = (token.hash(), self.clock.now(), met.user().profile.id);
+        let profile = Arc::new(met.user().profile.clone());
+        if !kind.signs_in() {
+            return Ok(None);
+        }
         let redeem = move |session: SessionId| {
             let grant = (kind == LinkKind::Reset).then(|| SetupLink {
                 hash: session,
@@ -132,8 +137,8 @@ impl Accounts {
             };
             Change::ReviseUser(id, Box::new(revise))
         };
-        match self.sessions.start_by_link(&user, user_agent, redeem).await {
-            Ok(token) => Ok(Some((token, Arc::new(user.profile)))),
+        match self.sessions.start_by_link(met, user_agent, redeem).await {
+            Ok(token) => Ok(Some((token, profile))),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(None),
             Err(error) => Err(error),
         }

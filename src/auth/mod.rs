@@ -18,6 +18,7 @@ mod links;
 pub mod mail;
 pub mod passkeys;
 pub mod passwords;
+pub mod second_factors;
 mod sessions;
 mod shut_out;
 mod sign_in;
@@ -32,7 +33,10 @@ pub use passwords::{
     About, Busy, HashingCost, Known, PasswordPolicy, Passwords, Strength, Verified, WeakPassword,
 };
 pub use sessions::{LiveSession, Sessions};
-pub use sign_in::{Attempt, RefusedBecause, SignIn, SignInOutcome};
+pub use sign_in::{
+    Answered, Attempt, CodeAttempt, CodeOutcome, LinkFactors, PasswordRight, RefusedBecause, SignIn,
+    SignInOutcome, SignedInByCode,
+};
 
 use crate::domain::{Purpose, Token};
 

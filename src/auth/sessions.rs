@@ -16,10 +16,11 @@ use dashmap::DashMap;
 
 use self::over::Over;
 use super::SessionToken;
+use super::second_factors::FactorsMet;
 use super::throttle::DeviceId;
 use crate::domain::{
-    Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId, Timestamp,
-    User, UserId, UserState,
+    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId,
+    Timestamp, User, UserId, UserState,
 };
 use crate::policy::Presence;
 use crate::store::{Batch, Change, Store, StoreError, Verdict};
@@ -210,32 +211,48 @@ impl Sessions {
         }
     }
 
-    /// Signs a member in: a fresh token, never one the browser brought (SECURITY: S1, SES-03). Who signs in with a passkey
-    /// has [`Change::RevisePasskey`] in `with`, so that no session is opened with one that was removed meanwhile.
+    /// Signs a member in whose password was right, with what was asked beside it: a fresh token, never one the browser brought
+    /// (SECURITY: S1, SES-03).
     pub async fn start(
+        &self,
+        met: FactorsMet,
+        persistence: Persistence,
+        user_agent: &str,
+        with: Batch,
+    ) -> Result<SessionToken, StoreError> {
+        let (token, (user, beside, mut batch)) = (SessionToken::generate(), met.into_parts());
+        let session = Session { persistence, beside, ..self.fresh(&token, &user, user_agent) };
+        batch.extend(with);
+        self.open_now(token, session, &user, batch).await
+    }
+
+    /// Signs a member in whose passkey was right. `with` has [`Change::RevisePasskey`], so that no session is opened with one that
+    /// was removed meanwhile.
+    pub async fn start_by_passkey(
         &self,
         user: &User,
         persistence: Persistence,
-        passkey: Option<CredentialId>,
+        passkey: CredentialId,
         user_agent: &str,
         with: Batch,
     ) -> Result<SessionToken, StoreError> {
         let token = SessionToken::generate();
-        let session = Session { persistence, passkey, ..self.fresh(&token, user, user_agent) };
+        let session = Session { persistence, passkey: Some(passkey), ..self.fresh(&token, user, user_agent) };
         self.open_now(token, session, user, with).await
     }
 
-    /// Signs a member in who has shown a one-time link alone; `redeem` uses the link up, given the session's id.
+    /// Signs a member in who has shown a one-time link, with what was asked beside it; `redeem` uses the link up, given the
+    /// session's id.
     pub async fn start_by_link(
         &self,
-        user: &User,
+        met: FactorsMet,
         user_agent: &str,
         redeem: impl FnOnce(SessionId) -> Change,
     ) -> Result<SessionToken, StoreError> {
-        let token = SessionToken::generate();
-        let session = Session { by_link: true, ..self.fresh(&token, user, user_agent) };
-        let with = vec![redeem(session.id)];
-        self.open_now(token, session, user, with).await
+        let (token, (user, beside, mut batch)) = (SessionToken::generate(), met.into_parts());
+        let session = Session { by_link: true, beside, ..self.fresh(&token, &user, user_agent) };
+        batch.push(redeem(session.id));
+        self.open_now(token, session, &user, batch).await
     }
 
     fn fresh(&self, token: &SessionToken, user: &User, user_agent: &str) -> Session {
@@ -248,6 +265,7 @@ impl Sessions {
             persistence: Persistence::Browser,
             passkey: None,
             by_link: false,
+            beside: Beside::Nothing,
             user_agent: shortened(user_agent, Self::USER_AGENT_BYTES),
         }
     }

@@ -1,12 +1,17 @@
-//! Signing in with a name and a password.
+//! Signing in with a name and a password, and with the code that may be asked after it.
+
+mod code;
+
+pub use self::code::{Answered, CodeAttempt, CodeOutcome, LinkFactors, PasswordRight, SignedInByCode};
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::identifier::{Identified, identify};
-use super::throttle::{Marks, Reserved, Throttle, Throttled, Try, Way, Who};
-use super::{LiveSession, Passwords, SessionToken, Sessions};
-use crate::domain::{Clock, Persistence, Profile, Secret, UserId, UserState};
+use super::second_factors::{Asked, FactorsMet, SecondFactors, TrustToken};
+use super::throttle::{DeviceId, Marks, Reserved, Throttle, Throttled, Try, Way, Who};
+use super::{LiveSession, Passwords, SessionToken, Sessions, Verified};
+use crate::domain::{Beside, Clock, Persistence, Profile, Secret, User, UserId, UserState};
 use crate::store::{Change, Store, StoreError, Verdict};
 
 /// What was typed into the sign-in form.
@@ -28,6 +33,8 @@ pub struct Attempt<'a> {
     pub session: Option<&'a LiveSession>,
     /// Who has signed in there before.
     pub marks: &'a Marks,
+    /// What the browser brings of a member's trust in it. Counts for signing in alone.
+    pub trust: Option<&'a TrustToken>,
 }
 
 /// How an attempt ended.
@@ -37,8 +44,10 @@ pub enum SignInOutcome {
     Busy,
     /// Name and password do not belong together, or the account may not sign in. Which of them is not said.
     Refused(RefusedBecause),
-    /// Signed in.
-    SignedIn(SessionToken, Arc<Profile>),
+    /// The password was right, and a code has to come before the member is in.
+    SecondFactorAwaited(PasswordRight),
+    /// Signed in; what was there beside the password.
+    SignedIn(SessionToken, Arc<Profile>, Beside),
     /// Too many have been tried; nothing was checked. Whose account it would have been is for the log alone.
     Throttled(Throttled, Option<UserId>),
 }
@@ -62,6 +71,7 @@ pub struct SignIn {
     sessions: Arc<Sessions>,
     passwords: Arc<Passwords>,
     throttle: Arc<Throttle>,
+    second_factors: Arc<SecondFactors>,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,9 +82,10 @@ impl SignIn {
         sessions: Arc<Sessions>,
         passwords: Arc<Passwords>,
         throttle: Arc<Throttle>,
+        second_factors: Arc<SecondFactors>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, sessions, passwords, throttle, clock }
+        Self { store, sessions, passwords, throttle, second_factors, clock }
     }
 
     /// Tries a name and a password. The same work is done whether or not the name exists (SECURITY: L5).
@@ -90,8 +101,9 @@ impl SignIn {
         };
         let outcome = self.verified(&attempt, identified, &reserved).await?;
         match &outcome {
-            SignInOutcome::Busy => reserved.undone(),
-            SignInOutcome::SignedIn(_, profile) => reserved.succeeded(profile.id),
+            // SECURITY: THR-01. Wrong codes stay counted: else whoever has the password could try them all.
+            SignInOutcome::Busy | SignInOutcome::SecondFactorAwaited(_) => reserved.undone(),
+            SignInOutcome::SignedIn(_, profile, _) => reserved.succeeded(profile.id),
             SignInOutcome::Refused(_) | SignInOutcome::Throttled(..) => {}
         }
         Ok(outcome)
@@ -103,9 +115,13 @@ impl SignIn {
         let Identified::One(user) = identified else {
             return Try { way, who: Who::Name(attempt.name), from, device: None };
         };
-        let own = attempt.session.filter(|session| session.user() == user.profile.id);
-        let device = own.map(LiveSession::device).or_else(|| self.throttle.device(attempt.marks, user));
+        let device = self.device(user, attempt.session, attempt.marks);
         Try { way, who: Who::Member(user.profile.id), from, device }
+    }
+
+    fn device(&self, user: &User, session: Option<&LiveSession>, marks: &Marks) -> Option<DeviceId> {
+        let own = session.filter(|session| session.user() == user.profile.id);
+        own.map(LiveSession::device).or_else(|| self.throttle.device(marks, user))
     }
 
     async fn verified(
@@ -146,22 +162,44 @@ impl SignIn {
         if user.state != UserState::Active {
             return refused(RefusedBecause::Disabled);
         }
+        let Verified { upgraded, .. } = verified;
+        let trust = attempt.trust.filter(|_| attempt.way == Way::Password);
+        let met = match self.second_factors.asked_of(user, trust)? {
+            Asked::Nothing(met) => met,
+            Asked::Code(user) => {
+                let (persistence, way) = (attempt.persistence, attempt.way);
+                let right = PasswordRight { user: user.profile.id, stored, upgraded, persistence, way };
+                return Ok(Some(SignInOutcome::SecondFactorAwaited(right)));
+            }
+        };
+        self.open(met, attempt.persistence, attempt.user_agent, stored, upgraded).await
+    }
+
+    /// None if the account has changed since it was read.
+    async fn open(
+        &self,
+        met: FactorsMet,
+        persistence: Persistence,
+        user_agent: &str,
+        stored: Option<String>,
+        upgraded: Option<String>,
+    ) -> Result<Option<SignInOutcome>, StoreError> {
         let now = self.clock.now();
+        let (profile, beside) = (Arc::new(met.user().profile.clone()), met.beside());
         let revision = Change::ReviseUser(
-            user.profile.id,
+            profile.id,
             Box::new(move |current| {
                 // What was verified must still be what is stored.
                 if current.state != UserState::Active || current.password != stored {
                     return Verdict::Abandon;
                 }
                 current.last_sign_in = Some(now);
-                current.password = verified.upgraded.or(stored);
+                current.password = upgraded.or(stored);
                 Verdict::Keep
             }),
         );
-        match self.sessions.start(&user, attempt.persistence, None, attempt.user_agent, vec![revision]).await
-        {
-            Ok(token) => Ok(Some(SignInOutcome::SignedIn(token, Arc::new(user.profile)))),
+        match self.sessions.start(met, persistence, user_agent, vec![revision]).await {
+            Ok(token) => Ok(Some(SignInOutcome::SignedIn(token, profile, beside))),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(None),
             Err(error) => Err(error),
         }
@@ -173,6 +211,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::auth::second_factors::second_factors;
     use crate::auth::throttle::ThrottleOptions;
     use crate::auth::{Accounts, HashingCost, NewUser, PasswordPolicy};
     use crate::domain::{Lifetimes, ManualClock, Timestamp, UserName};
@@ -205,7 +244,9 @@ mod tests {
             let new = NewUser { name, full_name: None, email: None, groups: vec![] };
             accounts.add(new, Some(stored)).await.unwrap();
             let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
-            let sign_in = SignIn::new(store.clone(), sessions, passwords, Arc::new(throttle.unwrap()), clock);
+            let second_factors = second_factors(&store, &sessions, &clock);
+            let throttle = Arc::new(throttle.unwrap());
+            let sign_in = SignIn::new(store.clone(), sessions, passwords, throttle, second_factors, clock);
             Self { sign_in, store, clock: manual }
         }
 
@@ -223,6 +264,7 @@ mod tests {
                 from: from.into(),
                 session: None,
                 marks,
+                trust: None,
             };
             self.sign_in.by_password(attempt).await.unwrap()
         }

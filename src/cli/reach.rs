@@ -121,6 +121,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
     let vault = Services::vault(&store, config)?;
     let passwords = Arc::new(Passwords::new(config.hashing, 1));
     let admission = Admission::new(Arc::clone(&store), Arc::clone(&clock));
+    let second_factors = Services::second_factors(config, &store, &sessions, &clock)?;
     let throttle = Throttle::open(config.throttle, Arc::clone(&store), Arc::clone(&clock))?;
     let accounts = Accounts::new(
         Arc::clone(&store),
@@ -139,6 +140,7 @@ pub(super) fn control(config: &Config, store: Arc<dyn Store>) -> Result<Control,
         mail: Arc::new(mail),
         store,
         sessions,
+        second_factors: Arc::new(second_factors),
         throttle: Arc::new(throttle),
         clock,
         passkey_counts: None,

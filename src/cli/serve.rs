@@ -54,6 +54,7 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
         admission: Admission::new(Arc::clone(&running.services.store), Arc::clone(&running.services.clock)),
         store: Arc::clone(&running.services.store),
         sessions: Arc::clone(&running.services.sessions),
+        second_factors: Arc::clone(&running.services.second_factors),
         throttle: Arc::clone(&running.services.throttle),
         mail: Arc::clone(&running.services.mail),
         clock: Arc::clone(&running.services.clock),

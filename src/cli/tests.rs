@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::streams::Input;
 use super::*;
+use crate::auth::second_factors::FactorsMet;
 use crate::domain::{Backup, CredentialId, Passkey, PasskeyFor, PasskeyName, Persistence, Timestamp, UserId};
 use crate::server::control::ControlSocket;
 use crate::store::{Change, SledStore, Store, Verdict};
@@ -229,7 +230,12 @@ fn commands_ask_the_gateway_that_has_the_store_open() {
     let serving = runtime.spawn(socket.serve(Arc::clone(&control), async move { drop(stopped.await) }));
     place.done(&["user", "add", "alice"]);
     let user = control.accounts.all().unwrap().remove(0);
-    let session = control.sessions.start(&user, Persistence::Remembered, None, "Firefox", Vec::new());
+    let session = control.sessions.start(
+        FactorsMet::unasked(user.clone()),
+        Persistence::Remembered,
+        "Firefox",
+        Vec::new(),
+    );
     runtime.block_on(session).unwrap();
     let listed = place.done(&["session", "list"]).out;
     assert!(listed.contains("alice") && listed.contains("Firefox"), "{listed}");

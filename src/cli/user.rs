@@ -1,4 +1,4 @@
-//! `passgate user add | list | show | disable | enable | delete | link | unlock`; `import` has a file of its own.
+//! `passgate user add | list | show | disable | enable | delete | link | unlock | reset-second-factor`; `import` has a file of its own.
 
 use clap::{Args, Subcommand};
 
@@ -12,7 +12,8 @@ use crate::auth::passkeys::PasskeyOptions;
 use crate::config::Config;
 use crate::domain::UserState;
 use crate::server::control::{
-    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SetupUrl, ThrottleView, UserLine, UserView,
+    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SecondFactorView, SetupUrl, ThrottleView,
+    UserLine, UserView,
 };
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,8 @@ pub(super) enum User {
     Link(Link),
     /// List all members
     List(List),
+    /// Take away the second factor of a member who has lost it: be sure that you know who asks
+    ResetSecondFactor(Named),
     /// Show one member
     Show(Show),
     /// Forget the wrong passwords that were tried for a member, so that nobody has to wait
@@ -108,6 +111,9 @@ impl User {
             Self::Import(import) => import.run(config, streams),
             Self::Link(link) => link.run(config, streams),
             Self::List(list) => list.run(config, streams),
+            Self::ResetSecondFactor(Named { name }) => {
+                plain(config, streams, Command::UserResetSecondFactor { name })
+            }
             Self::Show(show) => show.run(config, streams),
             Self::Unlock(Named { name }) => plain(config, streams, Command::UserUnlock { name }),
         }
@@ -270,6 +276,14 @@ fn throttled(throttle: &ThrottleView) -> String {
     words
 }
 
+fn second_factor(view: Option<&SecondFactorView>) -> String {
+    let Some(SecondFactorView { since, recovery_codes, trusted_devices }) = view else {
+        return or_none("");
+    };
+    let since = moment(Some(since));
+    format!("app, since {since}; recovery codes left: {recovery_codes}; trusted browsers: {trusted_devices}")
+}
+
 /// What there is to tell of a member, a line each.
 fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     let user = &member.user;
@@ -290,6 +304,7 @@ fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     if member.throttle.wrong_tries > 0 {
         lines.push(("wrong passwords", throttled(&member.throttle)));
     }
+    lines.push(("second factor", second_factor(member.second_factor.as_ref())));
     if member.passkeys.is_empty() {
         lines.push(("passkeys", or_none("")));
     }

@@ -1,15 +1,13 @@
 //! The `[forum]` section: what kind of forum the application is, and how members become known to it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::HeaderMap;
 use http::header::HOST;
 
 use super::passkeys::Passwords;
 use super::reader::{Reader, quoted};
-use super::server::placed;
+use super::secret::key_file;
 use super::{access, first_sign_in, forum_passwords, preset, raw, session};
 use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin};
@@ -68,7 +66,7 @@ pub(super) fn read(
         board.and_then(|(server, base)| Some((server.public_url.host_str()?.to_owned(), base.to_owned())));
     let session = session::read(reader, raw, Some(&preset), &ways, database, board);
     let vault_key = match ways.contains(&Kind::Form) {
-        true => vault_key(reader, &raw.vault_key, server.map(|server| server.data_dir.as_path()))?,
+        true => vault_key(reader, raw, server)?,
         false => PathBuf::new(),
     };
     let (server, upstream, identity) = (server?, upstream?, identity?);
@@ -91,6 +89,11 @@ pub(super) fn read(
         fields,
     };
     Some(Bridged { site: way, forum: Some(options).filter(|_| !ways.is_empty()) })
+}
+
+fn vault_key(reader: &mut Reader<'_>, raw: &raw::Forum, server: Option<&ServerOptions>) -> Option<PathBuf> {
+    let data_dir = server.map(|server| server.data_dir.as_path());
+    key_file(reader, "forum.vault_key", &raw.vault_key, "forum.key", data_dir)
 }
 
 fn without_a_preset(
@@ -169,35 +172,6 @@ fn base(reader: &mut Reader<'_>, text: &str) -> Option<String> {
     }
     let help = "begin with a slash, end without one";
     reader.refuse("forum.path", quoted(text), "a path such as \"/phpbb\", or \"/\"", help)
-}
-
-/// SECURITY: O4. Whoever gets hold of the data folder, or of a copy of it, must not get the key with it.
-fn vault_key(reader: &mut Reader<'_>, text: &str, data_dir: Option<&Path>) -> Option<PathBuf> {
-    const KEY: &str = "forum.vault_key";
-    let text = if text.is_empty() { "forum.key" } else { text };
-    let path = placed(reader, KEY, text);
-    let is_inside = |folder: &Path| resolved(&path).starts_with(resolved(folder));
-    if data_dir.is_some_and(is_inside) {
-        let found = format!("{}, inside server.data_dir", quoted(&path.to_string_lossy()));
-        let help = "keep it apart: who copies the data must not have the key with it";
-        return reader.refuse(KEY, found, "a file outside the data folder", help);
-    }
-    let mode = fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
-    if mode & 0o077 != 0 {
-        let found = format!("{}, which others may read (mode {mode:o})", quoted(&path.to_string_lossy()));
-        return reader.refuse(KEY, found, "a file that only its owner may read", "run: chmod 600 FILE");
-    }
-    Some(path)
-}
-
-/// Where a path leads, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
-    match existing {
-        Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or_else(|_| Path::new(""))),
-        None => path,
-    }
 }
 
 /// What the forum gets with our own requests too, so that it takes them for the same visitor's.

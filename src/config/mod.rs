@@ -21,6 +21,7 @@ mod public;
 mod raw;
 mod reader;
 mod resolve;
+mod second_factor;
 mod secret;
 mod server;
 mod session;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
+use crate::auth::second_factors::SecondFactorOptions;
 use crate::auth::throttle::ThrottleOptions;
 use crate::auth::{HashingCost, PasswordPolicy, Transport};
 use crate::bridge::options::ForumOptions;
@@ -72,6 +74,8 @@ pub struct Config {
     pub throttle: ThrottleOptions,
     /// Passkeys; none without.
     pub passkeys: Option<PasskeyOptions>,
+    /// Second factors.
+    pub second_factor: SecondFactorOptions,
     /// The forum behind the gateway, as far as it is more than an application; none without a bridge.
     pub forum: Option<ForumOptions>,
     /// The forum's own database; none if it is not named.

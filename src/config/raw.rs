@@ -18,6 +18,7 @@ pub(super) struct Raw {
     pub(super) forum: Forum,
     pub(super) passkeys: Passkeys,
     pub(super) password: Password,
+    pub(super) second_factor: SecondFactor,
     pub(super) session: Session,
     pub(super) throttle: Throttle,
     pub(super) store: Store,
@@ -250,6 +251,22 @@ pub(super) struct Password {
 impl Default for Password {
     fn default() -> Self {
         Self { enabled: true, min_length: 15, memory_kib: 19_456, iterations: 2, parallelism: 1, workers: 0 }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SecondFactor {
+    pub(super) enabled: bool,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) required_groups: Vec<String>,
+    pub(super) trust_devices: String,
+    pub(super) key: String,
+}
+
+impl Default for SecondFactor {
+    fn default() -> Self {
+        Self { enabled: true, required_groups: Vec::new(), trust_devices: "30d".into(), key: String::new() }
     }
 }
 

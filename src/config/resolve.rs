@@ -10,8 +10,11 @@ use super::problem::Problem;
 use super::public::Public;
 use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
-use super::{Config, database, forum, house, limits, mail, passkeys, public, server, upstream};
+use super::{
+    Config, database, forum, house, limits, mail, passkeys, public, second_factor, server, upstream,
+};
 use crate::auth::passkeys::PasskeyOptions;
+use crate::auth::second_factors::SecondFactorOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
 use crate::proxy::options::{IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn};
@@ -52,17 +55,16 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let database = database::read(reader, &raw.forum);
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
-    let passkeys = public.as_ref().zip(pages.as_ref()).and_then(|(public, pages)| {
-        let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
-        passkeys::read(reader, &raw.passkeys, &passkeys::Site { host, origins, name, passwords })
-    });
+    let site = public.as_ref().zip(pages.as_ref());
+    let passkeys = site.and_then(|site| passkeys_of(reader, &raw.passkeys, site, passwords));
+    let second_factor = second_factor::read(reader, &raw.second_factor, passwords, server.as_ref());
     let (password, hashing, hashing_workers) = password?;
-    let (public, mut passkeys, policy) = (public?, passkeys?, policy?);
+    let (public, mut passkeys, second_factor, policy) = (public?, passkeys?, second_factor?, policy?);
     if passkeys.is_none() {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
     let (bridged, (lifetimes, keep_forms)) = (bridged?, session?);
-    let policy = of_one_mind(policy, passkeys.as_mut()).bridged(bridged.site);
+    let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
     Some(Config {
         proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn(passkeys.as_ref()), &raw.passkeys),
         server: server?,
@@ -74,6 +76,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         hashing_workers,
         throttle: throttle?,
         passkeys,
+        second_factor,
         forum: bridged.forum,
         database: database?,
         store: store?,
@@ -87,6 +90,16 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         prefix: prefix?,
         file: reader.layers().file().cloned(),
     })
+}
+
+fn passkeys_of(
+    reader: &mut Reader<'_>,
+    raw: &raw::Passkeys,
+    (public, pages): (&Public, &PageOptions),
+    passwords: Passwords,
+) -> Option<Option<PasskeyOptions>> {
+    let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
+    passkeys::read(reader, raw, &passkeys::Site { host, origins, name, passwords })
 }
 
 fn webauthn(passkeys: Option<&PasskeyOptions>) -> Webauthn {
@@ -107,8 +120,13 @@ fn proxy(
     ProxyOptions { upstream, identity, trusted_proxies, webauthn, service_workers }
 }
 
-/// Access rules and passkeys each know of whom the other asks for a passkey.
-fn of_one_mind(policy: Policy, passkeys: Option<&mut PasskeyOptions>) -> Policy {
+/// Access rules and passkeys each know of whom the other asks for a passkey, and rules of whom a second factor is asked.
+fn of_one_mind(
+    policy: Policy,
+    passkeys: Option<&mut PasskeyOptions>,
+    second_factor: &SecondFactorOptions,
+) -> Policy {
+    let policy = policy.demanding_second_factors(second_factor.required_for.clone());
     let Some(passkeys) = passkeys else { return policy };
     passkeys.asked_by_rules = policy.passkey_rules();
     policy.demanding(passkeys.required_for.clone())

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use http::HeaderValue;
 use zeroize::Zeroizing;
@@ -68,4 +69,43 @@ fn read(reader: &mut Reader<'_>, key: &str, text: &str, help: &str) -> Option<(S
         return reader.refuse(key, found, "a file that only its owner may read", "run: chmod 600 FILE");
     }
     Some((shown, Zeroizing::new(secret)))
+}
+
+/// Where a key lies that seals what is kept; with no text `usual`, beside the configuration.
+///
+/// SECURITY: O4. Whoever gets hold of the data folder, or of a copy of it, must not get the key with it.
+pub(super) fn key_file(
+    reader: &mut Reader<'_>,
+    key: &str,
+    text: &str,
+    usual: &str,
+    data_dir: Option<&Path>,
+) -> Option<PathBuf> {
+    let path = placed(reader, key, if text.is_empty() { usual } else { text });
+    if data_dir.is_some_and(|folder| is_inside(&path, folder)) {
+        let found = format!("{}, inside server.data_dir", quoted(&path.to_string_lossy()));
+        let help = "keep it apart: who copies the data must not have the key with it";
+        return reader.refuse(key, found, "a file outside the data folder", help);
+    }
+    let mode = fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let found = format!("{}, which others may read (mode {mode:o})", quoted(&path.to_string_lossy()));
+        return reader.refuse(key, found, "a file that only its owner may read", "run: chmod 600 FILE");
+    }
+    Some(path)
+}
+
+/// Whether a file is, or would be, in this folder.
+pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
+    resolved(path).starts_with(resolved(folder))
+}
+
+/// Where a path leads, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let existing = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    match existing {
+        Some((part, real)) => real.join(path.strip_prefix(part).unwrap_or_else(|_| Path::new(""))),
+        None => path,
+    }
 }

@@ -35,7 +35,7 @@ pub use posted_form::{PostedField, PostedValue};
 pub use return_to::ReturnTo;
 pub use sealed::SealedPassword;
 pub use secret::{Purpose, Secret, Token, TokenHash, random};
-pub use session::{Lifetimes, Persistence, Proof, Session, SessionId};
+pub use session::{Beside, Lifetimes, Persistence, Proof, Session, SessionId};
 pub use user::{
     Group, InvalidName, LinkKind, PasskeyFor, Profile, SetupLink, User, UserId, UserName, UserState,
 };

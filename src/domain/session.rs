@@ -24,13 +24,33 @@ pub enum Persistence {
 /// How the member of a session last proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// With a passkey, which counts as both factors (BP-29).
-    Passkey,
-    /// With a password.
-    Password,
     /// Not at all: an operator's one-time link tells nothing about who holds it, so step-up asks however fresh the
     /// session is (SECURITY: L9).
     Link,
+    /// With such a link and the code of a second factor. Step-up asks all the same.
+    LinkAndCode,
+    /// With a passkey, which counts as both factors (BP-29).
+    Passkey,
+    /// With a password alone.
+    Password,
+    /// With a password and the code of a second factor.
+    PasswordAndCode,
+    /// With a password in a browser that the member trusts not to be somebody else's. Enough to sign in, not to confirm: step-up
+    /// asks however fresh the session is.
+    TrustedDevice,
+}
+
+/// What was shown beside a password or a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beside {
+    /// The code of a second factor.
+    Code,
+    /// Nothing: there was no second factor, or none is asked for here.
+    #[default]
+    Nothing,
+    /// That the member trusts the browser.
+    TrustedDevice,
 }
 
 /// A signed-in browser.
@@ -51,6 +71,8 @@ pub struct Session {
     pub passkey: Option<CredentialId>,
     /// Whether an operator's one-time link alone opened it.
     pub by_link: bool,
+    /// What was shown beside the password or the link.
+    pub beside: Beside,
     /// What the browser called itself, shortened; shown to the member in the list of sessions.
     pub user_agent: String,
 }
@@ -77,18 +99,21 @@ impl Lifetimes {
 impl Session {
     /// How its member proved who they are. A fresh proof makes a fresh session, so this is also the last one.
     pub fn proof(&self) -> Proof {
-        match (&self.passkey, self.by_link) {
-            (Some(_), _) => Proof::Passkey,
-            (None, false) => Proof::Password,
-            (None, true) => Proof::Link,
+        match (&self.passkey, self.by_link, self.beside) {
+            (Some(_), _, _) => Proof::Passkey,
+            (None, true, Beside::Code) => Proof::LinkAndCode,
+            (None, true, _) => Proof::Link,
+            (None, false, Beside::Code) => Proof::PasswordAndCode,
+            (None, false, Beside::Nothing) => Proof::Password,
+            (None, false, Beside::TrustedDevice) => Proof::TrustedDevice,
         }
     }
 
     /// When the member last proved who they are; none if nothing of theirs did.
     pub fn proved_at(&self) -> Option<Timestamp> {
         match self.proof() {
-            Proof::Passkey | Proof::Password => Some(self.created),
-            Proof::Link => None,
+            Proof::Passkey | Proof::Password | Proof::PasswordAndCode => Some(self.created),
+            Proof::Link | Proof::LinkAndCode | Proof::TrustedDevice => None,
         }
     }
 
@@ -133,6 +158,7 @@ mod tests {
             persistence,
             passkey: None,
             by_link: false,
+            beside: Beside::Nothing,
             user_agent: String::new(),
         }
     }

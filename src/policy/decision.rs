@@ -95,6 +95,8 @@ pub enum SignInReason {
     NoSession,
     /// Signed in, but a passkey has to say so: always, or not longer ago than this page allows.
     Passkey,
+    /// Signed in with a password alone, and this member needs more.
+    SecondFactor,
     /// Signed in, but too long ago for this page.
     StepUp,
 }

@@ -18,7 +18,7 @@ pub struct Explanation {
     /// Each rule in the order of precedence, with what kept it from matching, if anything did.
     pub considered: Vec<(String, &'static str)>,
     default: &'static str,
-    /// What demands a passkey of this member before any rule is looked at.
+    /// What demands a passkey, or a second factor, of this member before any rule is looked at.
     demand: Option<String>,
     /// How members become known to the application, where that is not by the headers as everywhere.
     told: Option<String>,
@@ -38,8 +38,11 @@ impl Policy {
             Decision::ServeOwn | Decision::Refuse(Refusal::UnknownHost | Refusal::MethodNotAllowed)
         );
         let deciding = self.rule_for(facts).filter(|_| reached_rules);
-        let is_asked = decision == Decision::SignIn(SignInReason::Passkey);
-        let demand = member.filter(|_| is_asked).and_then(|member| self.demand(&member));
+        let demand = member.and_then(|member| match decision {
+            Decision::SignIn(SignInReason::Passkey) => self.demand(&member),
+            Decision::SignIn(SignInReason::SecondFactor) => self.second_factor_demand(&member),
+            _ => None,
+        });
         let considered = self
             .rules
             .iter()
@@ -81,6 +84,13 @@ impl Policy {
     }
 }
 
+impl Policy {
+    fn second_factor_demand(&self, member: &Presence<'_>) -> Option<String> {
+        let group = self.second_factors.demand(member)?;
+        Some(format!("second_factor.required_groups = [\"{}\"]", group.as_str()))
+    }
+}
+
 impl Explanation {
     /// The decision in a few words.
     pub fn outcome(&self) -> &'static str {
@@ -101,6 +111,9 @@ impl Explanation {
             Decision::SignIn(SignInReason::NoSession) => "sent to the sign-in page",
             Decision::SignIn(SignInReason::Passkey) => {
                 "asked for a passkey first: a password is not enough here, or the passkey's use is too old"
+            }
+            Decision::SignIn(SignInReason::SecondFactor) => {
+                "asked for a second factor first: a password alone is not enough for this member"
             }
             Decision::SignIn(SignInReason::StepUp) => {
                 "asked to sign in again: the sign-in is too old for this rule"

@@ -8,11 +8,13 @@ mod decision;
 mod explain;
 mod required;
 mod rule;
+mod second_factor;
 
 pub use decision::{ClientAuthorization, Decision, Permit, Refusal, SignInReason};
 pub use explain::Explanation;
 pub use required::{Demand, RequiredFor};
 pub use rule::{Requirement, Rule, RuleBridge, StepUpWith};
+pub use second_factor::SecondFactorFor;
 
 use std::sync::Arc;
 
@@ -53,6 +55,7 @@ pub struct Policy {
     default: Requirement,
     rules: Vec<Rule>,
     passkeys: RequiredFor,
+    second_factors: SecondFactorFor,
     bridge: Option<BridgeKind>,
 }
 
@@ -68,13 +71,19 @@ impl Policy {
         mut rules: Vec<Rule>,
     ) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.specificity()));
-        let (passkeys, bridge) = (RequiredFor::default(), Some(BridgeKind::Headers));
-        Self { hosts, methods, our_prefix, default, rules, passkeys, bridge }
+        let (passkeys, second_factors) = (RequiredFor::default(), SecondFactorFor::default());
+        let bridge = Some(BridgeKind::Headers);
+        Self { hosts, methods, our_prefix, default, rules, passkeys, second_factors, bridge }
     }
 
     /// The same rules for a site that demands passkeys of these members.
     pub fn demanding(self, passkeys: RequiredFor) -> Self {
         Self { passkeys, ..self }
+    }
+
+    /// The same rules for a site that demands second factors of these members.
+    pub fn demanding_second_factors(self, second_factors: SecondFactorFor) -> Self {
+        Self { second_factors, ..self }
     }
 
     /// The same rules for a site whose members become known to the application this way where no rule says otherwise, or
@@ -136,6 +145,9 @@ impl Policy {
         let asks_who = matches!(rule.map_or(self.default, |rule| rule.require), Guest | Login);
         if asks_who && member.is_some_and(|member| self.passkeys.demand(&member).is_some()) {
             return Decision::SignIn(SignInReason::Passkey);
+        }
+        if asks_who && member.is_some_and(|member| self.second_factors.demand(&member).is_some()) {
+            return Decision::SignIn(SignInReason::SecondFactor);
         }
         let counted = |member: Presence<'m>| Presence {
             passkey_for: self.passkeys.counted(member.passkey_for),

@@ -34,7 +34,7 @@ impl RequiredFor {
     pub fn demand(&self, member: &Presence<'_>) -> Option<Demand<'_>> {
         match member.proof {
             Proof::Passkey => None,
-            Proof::Password | Proof::Link => {
+            _ => {
                 let own = self.counted(member.passkey_for).signing_in.then_some(Demand::Own);
                 self.demand_of_the_site(member.profile).or(own)
             }

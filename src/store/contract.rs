@@ -17,8 +17,8 @@ use std::thread;
 
 use super::{Batch, Change, Store, StoreError, Verdict};
 use crate::domain::{
-    LinkKind, PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User, UserId,
-    UserName, UserState,
+    Beside, LinkKind, PasskeyFor, Persistence, Profile, Session, SetupLink, Timestamp, TokenHash, User,
+    UserId, UserName, UserState,
 };
 
 /// Declares every case of the contract as a test of the store to which `$fresh` dereferences.
@@ -140,6 +140,7 @@ pub(super) fn session(n: u8, of: u8) -> Session {
         persistence: Persistence::Remembered,
         passkey: None,
         by_link: false,
+        beside: Beside::Nothing,
         user_agent: "Mozilla/5.0 «x»".to_owned(),
     }
 }

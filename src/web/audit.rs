@@ -53,10 +53,24 @@ pub(super) enum Event {
     PasskeyRemoved(usize),
     /// A member gave a passkey another name.
     PasskeyRenamed,
+    /// A member has new recovery codes.
+    RecoveryCodesMade,
+    /// A recovery code was used; so many are left.
+    RecoveryCodeUsed(usize),
+    /// A member's password was right, and a second factor has to come before they are in.
+    SecondFactorAwaited,
+    /// The code after it was not right.
+    SecondFactorRefused,
+    /// A member took their second factor away.
+    SecondFactorRemoved,
+    /// A member set a second factor up.
+    SecondFactorSetUp,
     /// A password was set through a one-time link.
     SetUp(LinkKind),
     /// A member signed in.
     SignedIn,
+    /// A member signed in with this beside the password.
+    SignedInWith(&'static str),
     /// A member signed in through an operator's one-time link.
     SignedInByLink(LinkKind),
     /// A member signed in with a passkey.
@@ -67,6 +81,10 @@ pub(super) enum Event {
     SignInRefused(RefusedBecause),
     /// A try came too early, on this way, for want of this.
     Throttled(Way, Level),
+    /// A member trusts a browser to be theirs.
+    DeviceTrusted,
+    /// A member trusts one no longer.
+    DeviceTrustEnded,
     /// A passkey did not work, says a member's browser.
     TroubleInBrowser {
         /// What it was for.
@@ -100,8 +118,18 @@ impl Event {
             Self::PasskeyUseChosen(_) => "passkey-use-chosen",
             Self::PasskeyRemoved(_) => "passkey-removed",
             Self::PasskeyRenamed => "passkey-renamed",
+            Self::DeviceTrustEnded => "device-trust-ended",
+            Self::DeviceTrusted => "device-trusted",
+            Self::RecoveryCodeUsed(_) => "recovery-code-used",
+            Self::RecoveryCodesMade => "recovery-codes-made",
+            Self::SecondFactorAwaited => "second-factor-awaited",
+            Self::SecondFactorRefused => "second-factor-refused",
+            Self::SecondFactorRemoved => "second-factor-removed",
+            Self::SecondFactorSetUp => "second-factor-set-up",
             Self::SetUp(_) => "set-up",
-            Self::SignedIn | Self::SignedInByLink(_) | Self::SignedInByPasskey => "signed-in",
+            Self::SignedIn | Self::SignedInWith(_) | Self::SignedInByLink(_) | Self::SignedInByPasskey => {
+                "signed-in"
+            }
             Self::SignedOut => "signed-out",
             Self::SignInRefused(_) => "sign-in-refused",
             Self::Throttled(..) => "throttled",
@@ -142,6 +170,14 @@ impl Event {
         }
     }
 
+    /// What was shown beside the password.
+    const fn second_factor(self) -> Option<&'static str> {
+        match self {
+            Self::SignedInWith(factor) => Some(factor),
+            _ => None,
+        }
+    }
+
     /// Which way in was tried too often.
     const fn way(self) -> Option<&'static str> {
         match self {
@@ -169,6 +205,10 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         }
         _ => None,
     };
+    let recovery_codes = match event {
+        Event::RecoveryCodeUsed(left) => Some(left),
+        _ => None,
+    };
     let bytes = match event {
         Event::FormDiscarded(bytes) | Event::FormKept(bytes) | Event::FormSent(bytes) => Some(bytes),
         _ => None,
@@ -180,6 +220,8 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         passkey = event.passkey(),
         link = event.link(),
         way = event.way(),
+        second_factor = event.second_factor(),
+        recovery_codes,
         sessions,
         bytes,
         member = member.map(tracing::field::display),

@@ -83,6 +83,7 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Result<SignInOutcome, Problem> {
+        let trust = self.parts.cookies.trusted(Self::cookie_fields(headers)).token();
         let password = typed.password.clone();
         let attempt = Attempt {
             name: typed.name,
@@ -93,6 +94,7 @@ impl Web {
             from: visit.client,
             session: visit.member.map(|member| member.session),
             marks: &self.marks(headers),
+            trust: trust.as_ref(),
         };
         self.parts.sign_in.by_password(attempt).await.map_err(|error| self.store_failed(&error, visit))
     }

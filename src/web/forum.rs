@@ -18,7 +18,7 @@ use super::{Member, Problem, Visit, Web};
 use crate::auth::throttle::{Way, Who};
 use crate::auth::{Accounts, LiveSession};
 use crate::bridge::{Ask, ForumAccounts, Known, VaultError};
-use crate::domain::{ReturnTo, Secret};
+use crate::domain::{ReturnTo, Secret, UserId};
 
 /// How long signing in here waits for signing in there.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,7 +123,7 @@ impl Web {
         self.forum()?;
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let return_to = ReturnTo::parse(&in_query(request, "return_to"), &self.parts.prefix);
-        if let Some(first) = self.passkey_first(&member, &return_to) {
+        if let Some(first) = self.awaited_first(&member, &return_to) {
             return Ok(first);
         }
         let why = in_query(request, "why");
@@ -136,7 +136,7 @@ impl Web {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
-        if let Some(first) = self.passkey_first(&member, &return_to) {
+        if let Some(first) = self.awaited_first(&member, &return_to) {
             return Ok(first);
         }
         if form.text("choice") == "without" {
@@ -173,7 +173,7 @@ impl Web {
         let forum = self.forum()?;
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         self.member_form(request, &member)?;
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         // Nobody could get in there any more but by the forum's mail for lost passwords.
@@ -195,11 +195,16 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) {
-        let is_untried = |forum: &Arc<ForumAccounts>| forum.is_untried(session.user()).is_ok_and(|is| is);
-        if self.parts.forum.as_ref().is_some_and(is_untried) {
+        if self.would_try_at_forum(session.user()) {
             // Said in the log; the member is asked for the password when they come to the forum.
             let _ = self.try_password(session, typed, headers, visit).await;
         }
+    }
+
+    /// Whether a password that was right here would be tried there.
+    pub(super) fn would_try_at_forum(&self, member: UserId) -> bool {
+        let is_untried = |forum: &Arc<ForumAccounts>| forum.is_untried(member).is_ok_and(|is| is);
+        self.parts.forum.as_ref().is_some_and(is_untried)
     }
 
     /// One try at the forum; what came in between. It goes on, and is not tried again, if the browser goes away.

@@ -1,20 +1,26 @@
 //! The one-time link with which a member signs in (MF-63).
 //!
+//! SECURITY: AUTH-10. A member's second factor is asked for here, too; a wrong code leaves the link as it is.
+//!
 //! SECURITY: AUTH-09, L9. Looking at the link does not use it up, pressing the button does; what the session may do then is
 //! decided in `auth::links`. As on the set-up page the token is the proof that the form asks for.
 
 use bytes::Bytes;
 use http::header::SET_COOKIE;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use serde::Serialize;
 
 use super::audit::{self, Event};
 use super::pages::Page;
 use super::request::{Form, in_query, user_agent};
 use super::response::Reply;
-use super::{Visit, Web};
+use super::throttled::seconds;
+use super::{Problem, Visit, Web};
 use crate::auth::events::What;
-use crate::domain::{LinkKind, Persistence, Profile};
+use crate::auth::second_factors::Shown;
+use crate::auth::throttle::{Marks, Way};
+use crate::auth::{Answered, CodeAttempt, LinkFactors, SetupToken};
+use crate::domain::{LinkKind, Persistence, Profile, Secret, User};
 
 /// What the page shows.
 #[derive(Default, Serialize)]
@@ -23,13 +29,29 @@ pub(super) struct LinkPage {
     username: String,
     /// Whether it leads to adding one.
     adds_passkey: bool,
+    /// Whether the code of a second factor is asked for.
+    asks_code: bool,
+    /// Whether one was given that is not right.
+    is_refused: bool,
+}
+
+/// Whether the code of a second factor is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Code {
+    Asked,
+    NotAsked,
 }
 
 impl Page for LinkPage {
     const TEMPLATE: &'static str = "link.html";
 
     fn samples() -> Vec<Self> {
-        vec![Self::default(), Self { adds_passkey: true, ..Self::default() }]
+        vec![
+            Self::default(),
+            Self { adds_passkey: true, ..Self::default() },
+            Self { asks_code: true, ..Self::default() },
+            Self { asks_code: true, is_refused: true, ..Self::default() },
+        ]
     }
 }
 
@@ -37,12 +59,12 @@ impl Web {
     pub(super) fn link_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         match self.open_link(&in_query(request, "token"), visit)? {
             Some((token, user, kind)) if kind.signs_in() => {
-                let page = LinkPage {
-                    token: token.to_text().to_string(),
-                    username: user.profile.name.to_string(),
-                    adds_passkey: self.adds_passkey(kind, &user.profile),
-                };
-                Ok(self.page(StatusCode::OK, &page, visit))
+                let marks = self.marks(request.headers());
+                let attempt = code_attempt(Secret::new(String::new()), request.headers(), &marks, visit);
+                let factors = self.parts.sign_in.beside_link(user.clone(), &attempt);
+                let factors = factors.map_err(|error| self.store_failed(&error, visit))?;
+                let code = if matches!(factors, LinkFactors::Met(..)) { Code::NotAsked } else { Code::Asked };
+                self.show_link(StatusCode::OK, &token, &user, kind, code, visit)
             }
             _ => self.link_expired(visit),
         }
@@ -50,14 +72,42 @@ impl Web {
 
     pub(super) async fn sign_in_by_link(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
-        let agent = user_agent(request.headers());
-        let Some((token, _, kind)) = self.open_link(form.text("token"), visit)? else {
+        let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
-        let outcome = self.parts.accounts.sign_in_by_link(&token, kind, agent).await;
+        let marks = self.marks(request.headers());
+        let attempt = code_attempt(form.secret("code"), request.headers(), &marks, visit);
+        let factors = self.parts.sign_in.beside_link(user.clone(), &attempt);
+        let (met, shown) = match factors.map_err(|error| self.store_failed(&error, visit))? {
+            LinkFactors::Met(met, shown) => (met, shown),
+            LinkFactors::Asked(answered) => {
+                if answered == Answered::Wrongly {
+                    self.note(What::WrongCode, user.profile.id, request.headers(), visit);
+                    audit::record(Event::SecondFactorRefused, Some(user.profile.id), visit);
+                }
+                return self.show_link(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    &token,
+                    &user,
+                    kind,
+                    Code::Asked,
+                    visit,
+                );
+            }
+            LinkFactors::Throttled(throttled) => {
+                let event = Event::Throttled(Way::SecondFactor, throttled.level);
+                audit::record(event, Some(user.profile.id), visit);
+                return Err(Problem::Throttled(seconds(throttled.retry_after())));
+            }
+        };
+        let outcome = self.parts.accounts.sign_in_by_link(&token, kind, met, attempt.user_agent).await;
         let Some((session, profile)) = outcome.map_err(|error| self.store_failed(&error, visit))? else {
             return self.link_expired(visit);
         };
+        if let Some(Shown::Recovery(left)) = shown {
+            self.note(What::RecoveryCodeUsed, profile.id, request.headers(), visit);
+            audit::record(Event::RecoveryCodeUsed(left), Some(profile.id), visit);
+        }
         audit::record(Event::SignedInByLink(kind), Some(profile.id), visit);
         self.note_sign_in(What::SignedInByLink, profile.id, session.hash(), request.headers(), visit);
         self.forgive(profile.id, visit);
@@ -70,9 +120,43 @@ impl Web {
         Ok(response)
     }
 
+    fn show_link(
+        &self,
+        status: StatusCode,
+        token: &SetupToken,
+        user: &User,
+        kind: LinkKind,
+        code: Code,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let page = LinkPage {
+            token: token.to_text().to_string(),
+            username: user.profile.name.to_string(),
+            adds_passkey: self.adds_passkey(kind, &user.profile),
+            asks_code: code == Code::Asked,
+            is_refused: status != StatusCode::OK,
+        };
+        Ok(self.page(status, &page, visit))
+    }
+
     /// Whether a passkey can be added in a session that such a link opens.
     fn adds_passkey(&self, kind: LinkKind, member: &Profile) -> bool {
         kind == LinkKind::Reset
             && self.parts.passkeys.as_ref().is_some_and(|passkeys| passkeys.are_offered_to(member))
+    }
+}
+
+fn code_attempt<'a>(
+    code: Secret<String>,
+    headers: &'a HeaderMap,
+    marks: &'a Marks,
+    visit: &Visit<'a>,
+) -> CodeAttempt<'a> {
+    CodeAttempt {
+        code,
+        user_agent: user_agent(headers),
+        from: visit.client,
+        session: visit.member.map(|member| member.session),
+        marks,
     }
 }

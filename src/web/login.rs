@@ -7,6 +7,7 @@ use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 
+use super::arriving::{Arrival, Wishes};
 use super::audit::{self, Event};
 use super::first_sign_in::Typed;
 use super::pages::Page;
@@ -18,8 +19,8 @@ use super::wording::wait_in_words;
 use super::{Problem, Visit, Web};
 use crate::auth::events::What;
 use crate::auth::throttle::{Throttled, Way};
-use crate::auth::{Accounts, BrowserToken, Presented, RefusedBecause, SessionToken, SignInOutcome};
-use crate::domain::{Persistence, ReturnTo, UserId};
+use crate::auth::{Accounts, BrowserToken, Presented, RefusedBecause, SignInOutcome};
+use crate::domain::{Beside, Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
 
 /// What the sign-in page shows.
@@ -125,6 +126,7 @@ impl Web {
         let again = match reason {
             SignInReason::NoSession => "",
             SignInReason::Passkey => "&again=passkey",
+            SignInReason::SecondFactor => "&again=second-factor",
             SignInReason::StepUp => "&again=1",
         };
         format!("{}?return_to={target}{again}", self.ours("/login"))
@@ -135,11 +137,17 @@ impl Web {
         let reason = match &*in_query(request, "again") {
             "1" => SignInReason::StepUp,
             "passkey" => SignInReason::Passkey,
+            "second-factor" => SignInReason::SecondFactor,
             _ => SignInReason::NoSession,
         };
         if let Some(member) = visit.member {
             if reason == SignInReason::NoSession {
                 return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str()));
+            }
+            if reason == SignInReason::SecondFactor
+                && let Some(answer) = self.to_second_factor(&member, &return_to, visit)?
+            {
+                return Ok(answer);
             }
             if let Some(answer) = self.confirm_by_passkey(&member, &return_to, reason, visit)? {
                 return Ok(answer);
@@ -198,32 +206,26 @@ impl Web {
                 audit::record(Event::Throttled(way, throttled.level), member, visit);
                 Ok(self.show_wait(&throttled, page, headers, visit))
             }
-            SignInOutcome::SignedIn(token, profile) => {
-                let session = self.parts.sessions.check(&token);
-                let passkey = session.as_ref().and_then(|session| self.before_going_on(session, &return_to));
-                if let (Some(session), None) = (&session, &passkey) {
-                    match at_forum {
-                        Some(at_forum) => self.go_on_at_forum(session, at_forum),
-                        None => self.try_at_forum(session, typed.password, headers, visit).await,
-                    }
-                }
-                let event = if passkey.is_some() { Event::PasskeyAwaited } else { Event::SignedIn };
-                audit::record(event, Some(profile.id), visit);
-                if way == Way::Password {
-                    self.note_sign_in(What::SignedInByPassword, profile.id, token.hash(), headers, visit);
-                }
-                self.end_replaced(visit).await;
-                let next = match passkey {
-                    Some(passkey) => passkey,
-                    None if form.is_ticked("then_add") => self.add_address(&return_to),
-                    None => {
-                        let may_be_offered = !page.again && persistence != Persistence::Shared;
-                        let is_ready = may_be_offered && form.is_ticked("passkey_ready");
-                        self.after_password(&profile, &return_to, is_ready.into(), headers)
-                    }
+            SignInOutcome::SecondFactorAwaited(right) => {
+                let wishes = Wishes::posted(&form);
+                Ok(self.ask_for_code(right, typed.password, &return_to, wishes, headers, visit))
+            }
+            SignInOutcome::SignedIn(token, profile, beside) => {
+                let arrival = Arrival {
+                    token: &token,
+                    profile: &profile,
+                    persistence,
+                    way,
+                    return_to: &return_to,
+                    password: Some(typed.password),
+                    at_forum,
+                    wishes: Wishes::posted(&form),
+                    event: match beside {
+                        Beside::TrustedDevice => Event::SignedInWith("trusted-device"),
+                        Beside::Code | Beside::Nothing => Event::SignedIn,
+                    },
                 };
-                let response = self.signed_in(&token, persistence, &next);
-                Ok(self.marking(response, profile.id, persistence, headers, visit))
+                Ok(self.arrive(arrival, headers, visit).await)
             }
         }
     }
@@ -265,12 +267,6 @@ impl Web {
     ) -> Response<Bytes> {
         let page = LoginPage { wait: wait_in_words(throttled.wait), ..page };
         with_retry_after(self.show_again(Trouble::Throttled, page, headers, visit), throttled)
-    }
-
-    fn signed_in(&self, token: &SessionToken, persistence: Persistence, next: &str) -> Response<Bytes> {
-        let mut response = self.outbound.redirect(StatusCode::SEE_OTHER, next);
-        response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_session(token, persistence));
-        response
     }
 
     /// SECURITY: S1. The session this browser had is over once it has another; the member is signed in either way.

@@ -4,6 +4,7 @@
 //! formatted here. Every response leaves through `response`, so that each carries the same security headers once.
 
 mod account;
+mod arriving;
 mod assets;
 mod audience;
 mod audit;
@@ -23,6 +24,7 @@ mod password;
 mod refusal;
 mod request;
 mod response;
+mod second_factor;
 mod security_headers;
 mod setup;
 mod stay;
@@ -48,6 +50,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::passkeys::Passkeys;
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SessionToken, Sessions, SignIn};
 use crate::bridge::ForumAccounts;
@@ -82,6 +85,8 @@ pub struct WebParts {
     pub keep_forms: usize,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
+    /// Second factors.
+    pub second_factors: Arc<SecondFactors>,
     /// How often anybody may try to get in.
     pub throttle: Arc<Throttle>,
     /// What becomes of ceremonies.
@@ -139,6 +144,7 @@ enum Route<'r> {
     Login,
     Logout,
     Passkeys(passkeys::Route),
+    SecondFactor(second_factor::Route),
     Setup,
 }
 
@@ -164,7 +170,10 @@ impl<'r> Route<'r> {
             "/setup" => Self::Setup,
             _ => match rest.strip_prefix("/assets/") {
                 Some(name) => Self::Asset(name),
-                None => Self::Passkeys(passkeys::Route::of(rest)?),
+                None => match second_factor::Route::of(rest) {
+                    Some(route) => Self::SecondFactor(route),
+                    None => Self::Passkeys(passkeys::Route::of(rest)?),
+                },
             },
         })
     }
@@ -186,6 +195,7 @@ impl<'r> Route<'r> {
             | Self::Logout
             | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
+            Self::SecondFactor(route) => route.allow(),
         }
     }
 }
@@ -217,6 +227,7 @@ impl Web {
         let route = Route::of(rest).ok_or(Problem::NotFound)?;
         match (request.method(), route) {
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
+            (_, Route::SecondFactor(route)) => self.answer_second_factor(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),

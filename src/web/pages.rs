@@ -26,6 +26,7 @@ use super::passkeys::{
     AddPasskeyPage, ConfirmPasskeyPage, PasskeyHelpPage, RemovePasskeyPage, RenamePasskeyPage, WelcomePage,
 };
 use super::refusal::ProblemPage;
+use super::second_factor::{CodePage, RecoveryCodesPage, TwoStepOffPage, TwoStepPage};
 use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
@@ -40,8 +41,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account-passkeys.html", include_str!("../../assets/templates/account-passkeys.html")),
     ("account-security.html", include_str!("../../assets/templates/account-security.html")),
     ("account-sessions.html", include_str!("../../assets/templates/account-sessions.html")),
+    ("account-two-step.html", include_str!("../../assets/templates/account-two-step.html")),
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
+    ("code.html", include_str!("../../assets/templates/code.html")),
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
@@ -59,6 +62,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("password-trouble.html", include_str!("../../assets/templates/password-trouble.html")),
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),
+    ("two-step-codes.html", include_str!("../../assets/templates/two-step-codes.html")),
+    ("two-step-off.html", include_str!("../../assets/templates/two-step-off.html")),
+    ("two-step.html", include_str!("../../assets/templates/two-step.html")),
     ("welcome.html", include_str!("../../assets/templates/welcome.html")),
 ];
 
@@ -153,6 +159,7 @@ impl Pages {
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
+        self.try_page::<CodePage>()?;
         self.try_page::<NotMePage>()?;
         self.try_page::<SecurityPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
@@ -165,9 +172,12 @@ impl Pages {
         self.try_page::<LogoutPage>()?;
         self.try_page::<PasskeyHelpPage>()?;
         self.try_page::<ProblemPage<'_>>()?;
+        self.try_page::<RecoveryCodesPage>()?;
         self.try_page::<RemovePasskeyPage>()?;
         self.try_page::<RenamePasskeyPage>()?;
         self.try_page::<SetupPage>()?;
+        self.try_page::<TwoStepOffPage>()?;
+        self.try_page::<TwoStepPage>()?;
         self.try_page::<WelcomePage>()?;
         Ok(())
     }

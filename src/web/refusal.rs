@@ -47,6 +47,8 @@ pub enum Problem {
     PasskeyRequired,
     /// Passwords are switched off.
     PasswordsOff,
+    /// A script has to have its member show a second factor.
+    SecondFactorRequired,
     /// A service worker of the application, which would stand before our pages.
     ServiceWorker,
     /// A script has to have its member sign in.
@@ -143,6 +145,8 @@ impl Problem {
                 "The people who run this site can change that.", FrontPage),
             Self::PasskeyRequired => (S::UNAUTHORIZED, "passkey-required", "Please use your passkey",
                 "Please confirm with a passkey first.", "", SignIn),
+            Self::SecondFactorRequired => (S::UNAUTHORIZED, "second-factor-required", "Please finish signing in",
+                "Please show your second factor first.", "", SignIn),
             Self::PasswordsOff => (S::FORBIDDEN, "passwords-off", "There are no passwords here",
                 "On this site you sign in with a passkey. Nothing was changed.",
                 "If you have none yet, the people who run this site can help you in.", SignIn),
@@ -204,6 +208,7 @@ impl From<SignInReason> for Problem {
         match reason {
             SignInReason::NoSession => Self::SignInRequired,
             SignInReason::Passkey => Self::PasskeyRequired,
+            SignInReason::SecondFactor => Self::SecondFactorRequired,
             SignInReason::StepUp => Self::StepUpRequired,
         }
     }
@@ -278,6 +283,7 @@ impl Web {
             // RFC 9110 §11.6.1 wants a challenge; browsers show no dialogue for a scheme they do not know.
             Problem::FormNotKept
             | Problem::PasskeyRequired
+            | Problem::SecondFactorRequired
             | Problem::SignInRequired
             | Problem::StepUpRequired => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"sign-in\"")))

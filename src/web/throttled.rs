@@ -82,6 +82,6 @@ pub(super) fn with_retry_after<B>(mut response: Response<B>, throttled: &Throttl
 }
 
 /// Whole seconds; never too few.
-fn seconds(time: Duration) -> u32 {
+pub(super) fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }

@@ -46,6 +46,14 @@ pub(super) fn date(moment: Timestamp) -> String {
     )
 }
 
+/// "30 days".
+pub(super) fn days(time: Duration) -> String {
+    match time.as_secs() / 86_400 {
+        0 | 1 => "a day".to_owned(),
+        days => format!("{days} days"),
+    }
+}
+
 /// How long somebody has to wait; empty where waiting does not help.
 pub(super) fn wait_in_words(wait: Wait) -> String {
     let Wait::For(time) = wait else { return String::new() };

@@ -13,6 +13,7 @@ mod passkeys;
 mod paths;
 mod required;
 mod sample;
+mod second_factor;
 mod sign_in;
 mod support;
 mod supporting;

@@ -38,8 +38,10 @@ impl Site {
 
     /// The cookie of a session that a passkey has proven.
     async fn by_passkey(&self) -> String {
-        let (sessions, passkey) = (&self.gateway.running.services.sessions, CredentialId::new(b"phone"));
-        let token = sessions.start(&self.alice, Persistence::Browser, passkey, "test", vec![]).await.unwrap();
+        let passkey = CredentialId::new(b"phone").unwrap();
+        let sessions = &self.gateway.running.services.sessions;
+        let started = sessions.start_by_passkey(&self.alice, Persistence::Browser, passkey, "test", vec![]);
+        let token = started.await.unwrap();
         format!("passgate={}", *token.to_text())
     }
 
@@ -178,6 +180,7 @@ fn control(gateway: &Gateway) -> Control {
     Control {
         admission: Admission::new(Arc::clone(&services.store), Arc::clone(&services.clock)),
         accounts: services.accounts,
+        second_factors: services.second_factors,
         throttle: services.throttle,
         mail: services.mail,
         clock: services.clock,

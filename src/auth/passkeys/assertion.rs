@@ -103,7 +103,7 @@ impl Passkeys {
         batch.push(sign_in(owner, now, Arc::clone(&outcome)));
         batch.push(note(proven, Arc::clone(&outcome)));
         let started =
-            self.sessions.start(&user, opening.persistence, Some(id), opening.user_agent, batch).await;
+            self.sessions.start_by_passkey(&user, opening.persistence, id, opening.user_agent, batch).await;
         match (started, outcome.get()) {
             (Ok(token), Some(Ok(passkey))) => {
                 let profile = Arc::new(user.profile);

@@ -48,7 +48,10 @@ fn open(store: &Arc<MemoryStore>, clock: &Arc<ManualClock>) -> Sessions {
 
 impl Bench {
     async fn start(&self, persistence: Persistence) -> SessionToken {
-        self.sessions.start(&self.alice, persistence, None, "Firefox", vec![]).await.unwrap()
+        self.sessions
+            .start(FactorsMet::unasked(self.alice.clone()), persistence, "Firefox", vec![])
+            .await
+            .unwrap()
     }
 
     /// Adds a passkey named so and signs in with it.
@@ -66,7 +69,10 @@ impl Bench {
             last_used: None,
         };
         let (id, add) = (passkey.id.clone(), Change::AddPasskey { passkey, limit: 10 });
-        self.sessions.start(&self.alice, Persistence::Browser, Some(id), "Firefox", vec![add]).await.unwrap()
+        self.sessions
+            .start_by_passkey(&self.alice, Persistence::Browser, id, "Firefox", vec![add])
+            .await
+            .unwrap()
     }
 
     fn is_live(&self, token: &SessionToken) -> bool {
@@ -176,6 +182,7 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
         persistence: Persistence::Browser,
         passkey: None,
         by_link: false,
+        beside: Beside::Nothing,
         user_agent: String::new(),
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
@@ -220,7 +227,11 @@ async fn the_sweep_drops_what_expired_and_writes_down_use() {
 async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
     let bench = bench().await;
     let name = format!("evil\r\n{}", "ü".repeat(300));
-    let token = bench.sessions.start(&bench.alice, Persistence::Browser, None, &name, vec![]).await.unwrap();
+    let token = bench
+        .sessions
+        .start(FactorsMet::unasked(bench.alice.clone()), Persistence::Browser, &name, vec![])
+        .await
+        .unwrap();
     let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
     assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
 }

@@ -49,13 +49,29 @@ pub(super) fn wait(failures: &mut Failures, place: Place, now: Timestamp, option
     }
 }
 
+/// When the tries were made before one that may be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    at: Timestamp,
+    there: Option<Timestamp>,
+    strangers: Timestamp,
+}
+
 /// Counts a try.
-pub(super) fn note(failures: &mut Failures, place: Place, now: Timestamp, options: &ThrottleOptions) {
+pub(super) fn note(
+    failures: &mut Failures,
+    place: Place,
+    now: Timestamp,
+    options: &ThrottleOptions,
+) -> Before {
+    let there = failures.places.iter().find(|(known, _)| *known == place).map(|(_, streak)| streak.last);
+    let before = Before { at: now, there, strangers: failures.strangers.last };
     if let Place::Network(_) = place {
         add(&mut failures.strangers, now);
     }
     if let Some((_, streak)) = failures.places.iter_mut().find(|(known, _)| *known == place) {
-        return add(streak, now);
+        add(streak, now);
+        return before;
     }
     if failures.places.len() >= options.places() {
         let networks = failures.places.iter().enumerate();
@@ -65,15 +81,22 @@ pub(super) fn note(failures: &mut Failures, place: Place, now: Timestamp, option
         }
     }
     failures.places.push((place, Streak { count: 1, last: now }));
+    before
 }
 
-/// Takes a try back that was none.
-pub(super) fn take_back(failures: &mut Failures, place: Place) {
+/// Takes a try back that was none. The wait of those before it goes on as if it had not been made.
+pub(super) fn take_back(failures: &mut Failures, place: Place, before: Before) {
+    let take = |streak: &mut Streak, last: Timestamp| {
+        streak.count = streak.count.saturating_sub(1);
+        if streak.last == before.at {
+            streak.last = last;
+        }
+    };
     if let Place::Network(_) = place {
-        failures.strangers.count = failures.strangers.count.saturating_sub(1);
+        take(&mut failures.strangers, before.strangers);
     }
     if let Some((_, streak)) = failures.places.iter_mut().find(|(known, _)| *known == place) {
-        streak.count = streak.count.saturating_sub(1);
+        take(streak, before.there.unwrap_or(before.at));
     }
     failures.places.retain(|(_, streak)| streak.count > 0);
 }
@@ -154,7 +177,9 @@ mod tests {
     fn thr_02_a_device_answers_for_itself_until_it_has_been_wrong_too_often() {
         let (mut failures, options) = (Failures::default(), ThrottleOptions::default());
         let network = [3; 16];
-        (0..500).for_each(|_| note(&mut failures, HERE, at(0), &options));
+        for _ in 0..500 {
+            note(&mut failures, HERE, at(0), &options);
+        }
         for wrong in 0..10 {
             let device = place(Some(&failures), Some([7; 16]), network);
             assert_eq!(device, Place::Device([7; 16]));
@@ -163,7 +188,9 @@ mod tests {
         }
         assert_eq!(place(Some(&failures), Some([7; 16]), network), Place::Network(network), "a stolen one");
         assert_eq!(place(Some(&failures), Some([8; 16]), network), Place::Device([8; 16]), "another one");
-        (0..10).for_each(|_| note(&mut failures, Place::Device([8; 16]), at(0), &options));
+        for _ in 0..10 {
+            note(&mut failures, Place::Device([8; 16]), at(0), &options);
+        }
         assert_eq!(
             place(Some(&failures), Some([9; 16]), network),
             Place::Network(network),
@@ -172,9 +199,28 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_is_taken_back_makes_nobody_wait_any_longer() {
+        let (mut failures, options) = (Failures::default(), ThrottleOptions::default());
+        for _ in 0..20 {
+            note(&mut failures, HERE, at(0), &options);
+        }
+        let before = wait(&mut failures, HERE, at(90), &options);
+        let noted = note(&mut failures, HERE, at(90), &options);
+        take_back(&mut failures, HERE, noted);
+        assert_eq!(wait(&mut failures, HERE, at(90), &options), before);
+        let elsewhere = Place::Network([2; 16]);
+        let noted = note(&mut failures, elsewhere, at(90), &options);
+        take_back(&mut failures, elsewhere, noted);
+        assert_eq!(wait(&mut failures, elsewhere, at(90), &options), Wait::NONE);
+        assert_eq!(failures.places.len(), 1);
+    }
+
+    #[test]
     fn a_clock_set_back_ends_no_wait_early_and_makes_none_longer() {
         let (mut failures, options) = (Failures::default(), ThrottleOptions::default());
-        (0..5).for_each(|_| note(&mut failures, HERE, at(1_000_000), &options));
+        for _ in 0..5 {
+            note(&mut failures, HERE, at(1_000_000), &options);
+        }
         assert_eq!(wait(&mut failures, HERE, at(0), &options), Wait::For(MINUTE));
         assert_eq!(wait(&mut failures, HERE, at(59), &options), Wait::For(Duration::from_secs(1)));
         assert_eq!(wait(&mut failures, HERE, at(60), &options), Wait::NONE);

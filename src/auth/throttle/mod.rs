@@ -36,6 +36,7 @@ pub use self::devices::Marks;
 pub use self::lane::Level;
 pub use self::options::ThrottleOptions;
 
+use self::account::Before;
 use self::devices::Devices;
 use self::fading::Fading;
 use self::lane::Lane;
@@ -57,13 +58,15 @@ pub enum Way {
     Password,
     /// A passkey, for signing in or confirming.
     Passkey,
+    /// The code of a second factor, after a password or a link.
+    SecondFactor,
 }
 
 impl Way {
     /// Whether people choose what is checked, or it is short. What can't be guessed is 128 random bits or more.
     const fn is_guessable(self) -> bool {
         match self {
-            Self::Confirm | Self::ForumPassword | Self::Password => true,
+            Self::Confirm | Self::ForumPassword | Self::Password | Self::SecondFactor => true,
             Self::Link | Self::Passkey => false,
         }
     }
@@ -76,6 +79,7 @@ impl Way {
             Self::Link => "link",
             Self::Password => "password",
             Self::Passkey => "passkey",
+            Self::SecondFactor => "second-factor",
         }
     }
 }
@@ -133,7 +137,7 @@ pub struct Reserved {
     is_guessable: bool,
     /// Where it is counted, and in which step; nowhere for a known device.
     source: Option<(Source, u64)>,
-    account: Option<(Key, Place)>,
+    account: Option<(Key, Place, Before)>,
 }
 
 impl Reserved {
@@ -150,15 +154,15 @@ impl Reserved {
     pub fn undone(self) {
         if let Ok(mut state) = self.throttle.lock() {
             state.take_back(self.is_guessable, self.source);
-            if let Some((key, place)) = self.account {
-                state.take_back_of(key, place);
+            if let Some((key, place, before)) = self.account {
+                state.take_back_of(key, place, before);
             }
         }
     }
 }
 
 /// By source and step, and by account and place.
-type Counted = (Option<(Source, u64)>, Option<(Key, Place)>);
+type Counted = (Option<(Source, u64)>, Option<(Key, Place, Before)>);
 
 /// How an account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,10 +376,10 @@ impl State {
         if !is_device {
             lane.note(source, step);
         }
-        if let Some((key, place, _)) = account {
-            account::note(self.failures_or_new(key), place, now, &options);
-        }
-        Ok(((!is_device).then_some((source, step.number())), account.map(|(key, place, _)| (key, place))))
+        let account = account.map(|(key, place, _)| {
+            (key, place, account::note(self.failures_or_new(key), place, now, &options))
+        });
+        Ok(((!is_device).then_some((source, step.number())), account))
     }
 
     /// Says, once, what it probably means if everybody seems to come from one machine next door.
@@ -417,9 +421,9 @@ impl State {
         }
     }
 
-    fn take_back_of(&mut self, key: Key, place: Place) {
+    fn take_back_of(&mut self, key: Key, place: Place, before: Before) {
         if let Some(failures) = self.failures(key) {
-            account::take_back(failures, place);
+            account::take_back(failures, place, before);
         }
         match key {
             Key::Member(user) if self.members.get(&user).is_some_and(Failures::is_empty) => {

@@ -45,7 +45,8 @@ impl Control {
         let passkeys = self.passkeys_of(&user.profile)?;
         let standing = self.throttle.standing(user.profile.id)?;
         let throttle = ThrottleView::of(&standing, self.clock.now());
-        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys, throttle }))
+        let second_factor = self.second_factor_of(user.profile.id)?;
+        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys, second_factor, throttle }))
     }
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {

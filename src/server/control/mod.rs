@@ -12,16 +12,19 @@ mod import;
 mod passkeys;
 mod protocol;
 mod required;
+mod second_factors;
 mod sessions;
 mod socket;
 mod throttle;
 
 pub use copying::Copying;
+pub use passkeys::{CountView, PasskeyView, Synced};
 pub use protocol::{
-    AskedFor, Command, CountView, Failure, LinkTo, MemberRecord, MemberView, NewAccount, PasskeyView, Reply,
-    SessionView, SessionsOf, SetupUrl, Synced, UserLine, UserView,
+    AskedFor, Command, Failure, LinkTo, MemberRecord, MemberView, NewAccount, Reply, SessionView, SessionsOf,
+    SetupUrl, UserLine, UserView,
 };
 pub use required::{all_users, without_passkey};
+pub use second_factors::SecondFactorView;
 pub use socket::{CallError, ControlSocket, call, call_for_copy, is_running, room_for_command};
 pub use throttle::ThrottleView;
 
@@ -30,6 +33,7 @@ use std::sync::Arc;
 
 use crate::auth::import::Admission;
 use crate::auth::mail::MailQueue;
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Sessions};
 use crate::bridge::Vault;
@@ -56,6 +60,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// All sessions.
     pub sessions: Arc<Sessions>,
+    /// Second factors.
+    pub second_factors: Arc<SecondFactors>,
     /// What was tried to get in.
     pub throttle: Arc<Throttle>,
     /// Mails to members.
@@ -86,6 +92,7 @@ impl Control {
             Command::UserAdd(new) => self.add(new).await,
             Command::UserImport { from, members, mode } => self.import(&from, members, mode).await,
             Command::UserList => self.list(),
+            Command::UserResetSecondFactor { name } => self.reset_second_factor(&name).await,
             Command::UserShow { name } => self.show(&name),
             Command::UserUnlock { name } => self.unlock(&name).await,
             Command::UserDisable { name } => self.disable(&name).await,

@@ -1,11 +1,79 @@
 //! The commands that are about passkeys. They work on what is kept, also where passkeys are switched off.
 
+use serde::{Deserialize, Serialize};
+
 use super::Control;
-use super::protocol::{CountView, Failure, PasskeyView, Reply};
+use super::protocol::{Failure, Reply};
 use super::sessions::ended_sessions;
-use crate::domain::Profile;
+use crate::auth::passkeys::provider;
+use crate::domain::{Backup, Passkey, Profile};
 use crate::store::StoreError;
 use crate::web::PasskeyCount;
+
+/// A passkey as operators see it: nothing of its key, and not what its authenticator calls it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyView {
+    /// Names it here and on the member's account page.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// What the member calls it.
+    pub name: String,
+    /// What keeps it, if that is known.
+    pub provider: Option<String>,
+    /// Whether it is on more than one device.
+    pub synced: Synced,
+    /// When it was added.
+    pub created: String,
+    /// When it last signed its member in.
+    pub last_used: Option<String>,
+}
+
+/// So many ceremonies went so.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountView {
+    /// What for.
+    pub ceremony: String,
+    /// `ok`, or why not.
+    pub outcome: String,
+    /// With which kind of browser.
+    pub client: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Whether a passkey is carried over to the member's other devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synced {
+    /// It can't leave its device.
+    DeviceOnly,
+    /// It was, and is not any more.
+    NoLonger,
+    /// It could be, and is not yet.
+    NotYet,
+    /// It is.
+    Yes,
+}
+
+impl PasskeyView {
+    pub(super) fn of(passkey: &Passkey, profile: &Profile) -> Self {
+        Self {
+            id: passkey.id.handle(),
+            user: profile.name.to_string(),
+            name: passkey.name.as_str().to_owned(),
+            provider: provider(passkey.aaguid).map(str::to_owned),
+            synced: match passkey.backup {
+                Backup::DeviceBound => Synced::DeviceOnly,
+                Backup::Lost => Synced::NoLonger,
+                Backup::Possible => Synced::NotYet,
+                Backup::Done => Synced::Yes,
+            },
+            created: passkey.created.to_string(),
+            last_used: passkey.last_used.map(|moment| moment.to_string()),
+        }
+    }
+}
 
 impl Control {
     pub(super) fn list_passkeys(&self, name: Option<&str>) -> Result<Reply, Failure> {

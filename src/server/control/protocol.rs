@@ -4,12 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::copying::Copying;
+use super::passkeys::{CountView, PasskeyView};
+use super::second_factors::SecondFactorView;
 use super::throttle::ThrottleView;
 use crate::auth::import::{ImportedMember, Mode, Outcome};
-use crate::auth::passkeys::provider;
-use crate::domain::{
-    Backup, LinkKind, Passkey, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState,
-};
+use crate::domain::{LinkKind, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState};
 
 /// What an operator asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -77,6 +76,11 @@ pub enum Command {
     },
     /// All accounts.
     UserList,
+    /// Takes a member's second factor away.
+    UserResetSecondFactor {
+        /// The member's name, in any spelling.
+        name: String,
+    },
     /// One account.
     UserShow {
         /// The member's name, in any spelling.
@@ -272,55 +276,12 @@ pub struct MemberView {
     pub user: UserView,
     /// Its passkeys, oldest first.
     pub passkeys: Vec<PasskeyView>,
+    /// Their second factor, if they have one.
+    #[serde(default)]
+    pub second_factor: Option<SecondFactorView>,
     /// What the throttle has counted.
     #[serde(default)]
     pub throttle: ThrottleView,
-}
-
-/// A passkey as operators see it: nothing of its key, and not what its authenticator calls it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PasskeyView {
-    /// Names it here and on the member's account page.
-    pub id: String,
-    /// Whose it is.
-    pub user: String,
-    /// What the member calls it.
-    pub name: String,
-    /// What keeps it, if that is known.
-    pub provider: Option<String>,
-    /// Whether it is on more than one device.
-    pub synced: Synced,
-    /// When it was added.
-    pub created: String,
-    /// When it last signed its member in.
-    pub last_used: Option<String>,
-}
-
-/// So many ceremonies went so.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CountView {
-    /// What for.
-    pub ceremony: String,
-    /// `ok`, or why not.
-    pub outcome: String,
-    /// With which kind of browser.
-    pub client: String,
-    /// How many.
-    pub count: u64,
-}
-
-/// Whether a passkey is carried over to the member's other devices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Synced {
-    /// It can't leave its device.
-    DeviceOnly,
-    /// It was, and is not any more.
-    NoLonger,
-    /// It could be, and is not yet.
-    NotYet,
-    /// It is.
-    Yes,
 }
 
 /// A session as operators see it.
@@ -361,6 +322,7 @@ impl Command {
             Self::UserLink { to: LinkTo::SetUp, .. } => "user link --set-up",
             Self::UserLink { to: LinkTo::SignIn, .. } => "user link",
             Self::UserList => "user list",
+            Self::UserResetSecondFactor { .. } => "user reset-second-factor",
             Self::UserShow { .. } => "user show",
             Self::UserUnlock { .. } => "user unlock",
         }
@@ -374,6 +336,7 @@ impl Command {
             | Self::UserDisable { name }
             | Self::UserEnable { name }
             | Self::UserLink { name, .. }
+            | Self::UserResetSecondFactor { name }
             | Self::UserShow { name }
             | Self::UserUnlock { name }
             | Self::PasskeyRemove { name, .. }
@@ -439,25 +402,6 @@ impl UserView {
             last_sign_in: user.last_sign_in.map(|moment| moment.to_string()),
             link_expires: link.map(|link| link.expires.to_string()),
             passkey_for: AskedFor::all(user.passkey_for),
-        }
-    }
-}
-
-impl PasskeyView {
-    pub(super) fn of(passkey: &Passkey, profile: &Profile) -> Self {
-        Self {
-            id: passkey.id.handle(),
-            user: profile.name.to_string(),
-            name: passkey.name.as_str().to_owned(),
-            provider: provider(passkey.aaguid).map(str::to_owned),
-            synced: match passkey.backup {
-                Backup::DeviceBound => Synced::DeviceOnly,
-                Backup::Lost => Synced::NoLonger,
-                Backup::Possible => Synced::NotYet,
-                Backup::Done => Synced::Yes,
-            },
-            created: passkey.created.to_string(),
-            last_used: passkey.last_used.map(|moment| moment.to_string()),
         }
     }
 }

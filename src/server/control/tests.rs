@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::auth::second_factors::FactorsMet;
+use crate::auth::second_factors::second_factors;
 use crate::auth::throttle::{ThrottleOptions, Try, Way, Who};
 use crate::auth::{HashingCost, PasswordPolicy, Passwords};
 use crate::domain::{
@@ -28,12 +30,14 @@ fn control() -> Control {
     let throttle = Arc::new(throttle.unwrap());
     let accounts = Arc::new(Accounts::new(store.clone(), sessions.clone(), passwords, clock.clone(), policy));
     let mail = Arc::new(MailQueue::open(store.clone(), clock.clone()).unwrap());
+    let second_factors = second_factors(&(store.clone() as Arc<dyn Store>), &sessions, &clock);
     Control {
         accounts,
         admission,
         mail,
         store,
         sessions,
+        second_factors,
         throttle,
         clock,
         passkey_counts: None,
@@ -67,7 +71,12 @@ async fn refused(control: &Control, command: Command) -> String {
 
 async fn signed_in(control: &Control, name: &str) -> SessionId {
     let user = control.named(name).unwrap();
-    control.sessions.start(&user, Persistence::Browser, None, "Firefox", Vec::new()).await.unwrap().hash()
+    control
+        .sessions
+        .start(FactorsMet::unasked(user.clone()), Persistence::Browser, "Firefox", Vec::new())
+        .await
+        .unwrap()
+        .hash()
 }
 
 #[tokio::test]
@@ -266,7 +275,8 @@ async fn with_passkey(control: &Control, member: &str, id: &str, backup: Backup)
         last_used: None,
     };
     let with = vec![Change::AddPasskey { passkey: passkey.clone(), limit: 10 }];
-    let token = control.sessions.start(&user, Persistence::Browser, Some(passkey.id), "Firefox", with).await;
+    let token =
+        control.sessions.start_by_passkey(&user, Persistence::Browser, passkey.id, "Firefox", with).await;
     token.unwrap().hash()
 }
 

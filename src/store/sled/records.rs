@@ -30,9 +30,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Backup, CredentialId, EmailKey, Failures, Group, ImportMark, LinkKind, Passkey, PasskeyFor, PasskeyName,
-    Persistence, Place, Profile, SealedPassword, Session, SessionId, SetupLink, Streak, Timestamp, TokenHash,
-    User, UserId, UserName, UserState,
+    Backup, Beside, CredentialId, EmailKey, Failures, Group, ImportMark, LinkKind, Passkey, PasskeyFor,
+    PasskeyName, Persistence, Place, Profile, SealedPassword, Session, SessionId, SetupLink, Streak,
+    Timestamp, TokenHash, User, UserId, UserName, UserState,
 };
 use crate::store::drawer::{Drawer, Owner};
 use crate::store::record::{decode, encode};
@@ -180,6 +180,8 @@ struct SessionRecord {
     passkey: Option<Text<Vec<u8>>>,
     #[serde(default, skip_serializing_if = "is_default")]
     by_link: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    beside: Beside,
     user_agent: String,
 }
 
@@ -261,18 +263,19 @@ pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, String> {
 
 /// The record of a session; its id is in the key.
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    let Session { id: _, user, created, last_seen, persistence, passkey, by_link, user_agent } =
+    let Session { id: _, user, created, last_seen, persistence, passkey, by_link, beside, user_agent } =
         session.clone();
     let (user, passkey) = (Text(user.0), passkey.map(|passkey| Text(passkey.as_bytes().to_vec())));
-    encode(&SessionRecord { user, created, last_seen, persistence, passkey, by_link, user_agent })
+    encode(&SessionRecord { user, created, last_seen, persistence, passkey, by_link, beside, user_agent })
 }
 
 /// The session in a record, or what is wrong with it.
 pub(super) fn decode_session(id: SessionId, bytes: &[u8]) -> Result<Session, String> {
-    let SessionRecord { user, created, last_seen, persistence, passkey, by_link, user_agent } =
+    let SessionRecord { user, created, last_seen, persistence, passkey, by_link, beside, user_agent } =
         decode(bytes)?;
     let passkey = passkey.map(|Text(passkey)| credential_after(&[], &passkey)).transpose()?;
-    Ok(Session { id, user: UserId(user.0), created, last_seen, persistence, passkey, by_link, user_agent })
+    let user = UserId(user.0);
+    Ok(Session { id, user, created, last_seen, persistence, passkey, by_link, beside, user_agent })
 }
 
 /// The record of a passkey; its id is in the key.
@@ -437,7 +440,8 @@ mod tests {
     fn l9_what_a_link_is_for_and_that_it_opened_a_session_is_kept() {
         let by_link = Session { by_link: true, ..session(2, 3) };
         let shared = Session { persistence: Persistence::Shared, ..session(2, 3) };
-        for session in [by_link, shared] {
+        let trusted = Session { beside: Beside::TrustedDevice, ..session(2, 3) };
+        for session in [by_link, shared, trusted] {
             assert_eq!(decode_session(hash(2), &encode_session(&session)), Ok(session));
         }
         let mut zoe = zoe();

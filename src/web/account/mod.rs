@@ -14,6 +14,7 @@ pub(super) use self::security::{NotMePage, SecurityPage, seen};
 use super::pages::Page;
 use super::passkeys::PasskeyList;
 use super::response::Reply;
+use super::second_factor::TwoStep;
 use super::wording::date;
 use super::{Visit, Web};
 use crate::domain::{Group, ReturnTo, Timestamp};
@@ -28,11 +29,12 @@ pub(super) struct AccountPage {
     groups: Vec<String>,
     since: Moment,
     passkeys: Option<PasskeyList>,
+    two_step: Option<TwoStep>,
     /// In how many browsers the member is signed in.
     sessions: usize,
     csrf: String,
-    /// A passkey has to come first, so nothing but the name is told.
-    waits: bool,
+    /// Something has to come first, so nothing but the name is told.
+    waits: Option<Waits>,
     /// Whether a form that came too late waits to be sent.
     kept: bool,
     /// Whether the account at the forum is connected; none where it need not be.
@@ -47,6 +49,14 @@ pub(super) struct AccountPage {
 pub(super) struct Moment {
     text: String,
     rfc3339: String,
+}
+
+/// For what it waits.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Waits {
+    Passkey,
+    SecondFactor,
 }
 
 /// Whose password the forum has.
@@ -72,7 +82,11 @@ impl Page for AccountPage {
             notice: Some(Notice::OtherSessionsEnded),
             ..Self::default()
         };
-        let mut samples = vec![Self::default(), full, Self { waits: true, ..Self::default() }];
+        let mut samples = vec![Self::default(), full];
+        let waits = |waits| Self { waits: Some(waits), ..Self::default() };
+        samples.extend([Waits::Passkey, Waits::SecondFactor].map(waits));
+        let two_step = TwoStep::samples().into_iter();
+        samples.extend(two_step.map(|two_step| Self { two_step: Some(two_step), ..Self::default() }));
         samples
             .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
         let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
@@ -89,11 +103,14 @@ impl Web {
     pub(super) fn account_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let profile = member.session.profile();
-        if self.awaits_passkey(member.session) {
+        if let Some(reason) = self.awaited(member.session) {
             let page = AccountPage {
                 username: profile.name.to_string(),
                 csrf: member.proof().to_text(),
-                waits: true,
+                waits: Some(match reason {
+                    SignInReason::SecondFactor => Waits::SecondFactor,
+                    _ => Waits::Passkey,
+                }),
                 notice: Notice::of(request),
                 ..AccountPage::default()
             };
@@ -106,12 +123,13 @@ impl Web {
             groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
             since: Moment::from(member.session.signed_in_at()),
             passkeys: self.passkey_list(&member, visit)?,
+            two_step: self.two_step_section(&member, request.headers(), visit)?,
             sessions: self.parts.sessions.of(profile.id).len(),
             csrf: member.proof().to_text(),
             kept: self.has_kept(request.headers(), visit),
             forum: self.is_forum_connected(&member, visit)?,
             forum_password: self.forum_password(&member, visit)?,
-            waits: false,
+            waits: None,
             notice: Notice::of(request),
         };
         Ok(self.page(StatusCode::OK, &page, visit))

@@ -23,6 +23,9 @@ pub(super) enum Notice {
     PasskeyUseAgain,
     PasskeyUseSaved,
     SessionEnded,
+    TrustEnded,
+    TwoStepOff,
+    TwoStepThere,
 }
 
 impl Notice {
@@ -39,6 +42,9 @@ impl Notice {
         Self::PasskeyUseAgain,
         Self::PasskeyUseSaved,
         Self::SessionEnded,
+        Self::TrustEnded,
+        Self::TwoStepOff,
+        Self::TwoStepThere,
     ];
 
     /// What `notice=` in the query says.

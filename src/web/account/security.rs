@@ -107,7 +107,7 @@ impl Page for NotMePage {
 impl Web {
     pub(in crate::web) fn security_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let events = self.parts.accounts.events(member.session.user());
@@ -124,7 +124,7 @@ impl Web {
     /// Asks before anything is ended.
     pub(in crate::web) fn not_me_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let events = self.parts.accounts.events(member.session.user());
@@ -143,7 +143,7 @@ impl Web {
     pub(in crate::web) async fn was_not_me(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         self.member_form(request, &member)?;
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let user = member.session.user();

@@ -100,7 +100,7 @@ impl Web {
     pub(in crate::web) async fn end_session(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let own = self.parts.sessions.of(member.session.user());
@@ -123,7 +123,7 @@ impl Web {
     ) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         self.member_form(request, &member)?;
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let Member { session, .. } = member;

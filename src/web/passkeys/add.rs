@@ -91,7 +91,7 @@ impl Web {
     }
 
     /// This very page, as a return target.
-    pub(super) fn return_here(&self, request: &Request<Bytes>) -> ReturnTo {
+    pub(in crate::web) fn return_here(&self, request: &Request<Bytes>) -> ReturnTo {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         ReturnTo::parse(target, &self.parts.prefix)
     }

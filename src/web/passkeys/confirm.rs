@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+use super::super::audit::Event;
 use super::super::pages::Page;
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
@@ -45,13 +46,21 @@ impl Web {
         self.parts.passkeys.as_deref().is_some_and(|passkeys| passkeys.are_awaited(session))
     }
 
-    /// Where a session that waits for a passkey is sent before it may do anything at `return_to`.
-    pub(in crate::web) fn passkey_first(
+    /// What this session waits for before it reaches more than our own pages, if it waits.
+    pub(in crate::web) fn awaited(&self, session: &LiveSession) -> Option<SignInReason> {
+        if self.awaits_passkey(session) {
+            return Some(SignInReason::Passkey);
+        }
+        self.parts.second_factors.are_awaited(session).then_some(SignInReason::SecondFactor)
+    }
+
+    /// Where a session that waits for a passkey or a second factor is sent before it may do anything at `return_to`.
+    pub(in crate::web) fn awaited_first(
         &self,
         member: &Member<'_>,
         return_to: &ReturnTo,
     ) -> Option<Response<Bytes>> {
-        self.awaits_passkey(member.session).then(|| self.to_login(return_to, SignInReason::Passkey))
+        self.awaited(member.session).map(|reason| self.to_login(return_to, reason))
     }
 
     /// The answer to a member who is to confirm; none where the form with the password is as good.
@@ -107,18 +116,25 @@ impl Web {
         })
     }
 
-    /// Where to go with a password that was right: on, or to the passkey that has to come after it.
+    /// What has to come before going on with a password that was right, and how that is written down; none if nothing has to.
     ///
-    /// Our own pages look after themselves; so whoever has no passkey yet gets from the password to the page that adds one.
+    /// Our own pages look after themselves; so whoever has neither passkey nor second factor yet gets from the password to the
+    /// page that adds one.
     pub(in crate::web) fn before_going_on(
         &self,
         session: &LiveSession,
         return_to: &ReturnTo,
-    ) -> Option<String> {
-        let passkeys = self.parts.passkeys.as_deref().filter(|passkeys| passkeys.are_awaited(session))?;
+    ) -> Option<(String, Event)> {
+        let reason = self.awaited(session)?;
+        let event = match reason {
+            SignInReason::Passkey => Event::PasskeyAwaited,
+            _ => Event::SecondFactorAwaited,
+        };
         let is_ours = return_to.as_str().starts_with(&self.ours("/"));
-        let has_none = passkeys.of(session.user()).is_ok_and(|all| all.is_empty());
-        let next = || self.login_address(return_to, SignInReason::Passkey);
-        Some(if is_ours && has_none { return_to.to_string() } else { next() })
+        let passkeys = self.parts.passkeys.as_deref();
+        let has_none =
+            passkeys.is_none_or(|passkeys| passkeys.of(session.user()).is_ok_and(|all| all.is_empty()));
+        let next = || self.login_address(return_to, reason);
+        Some((if is_ours && has_none { return_to.to_string() } else { next() }, event))
     }
 }

@@ -91,7 +91,7 @@ impl Web {
         let Some(member) = visit.member else {
             return Ok(self.to_login(&self.return_here(request), SignInReason::NoSession));
         };
-        if let Some(first) = self.passkey_first(&member, &self.return_here(request)) {
+        if let Some(first) = self.awaited_first(&member, &self.return_here(request)) {
             return Ok(first);
         }
         let Meant { all, one } = self.meant(passkeys, &in_query(request, "passkey"), &member, visit)?;
@@ -117,7 +117,7 @@ impl Web {
     ) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
-        if let Some(first) = self.passkey_first(&member, &self.account()) {
+        if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
         let Meant { one, .. } = self.meant(passkeys, form.text("passkey"), &member, visit)?;

@@ -129,7 +129,7 @@ impl Web {
     }
 
     /// A return target as typed into a link or a form; empty for none, which means the account page.
-    fn optional_return(&self, text: &str) -> String {
+    pub(super) fn optional_return(&self, text: &str) -> String {
         if text.is_empty() { String::new() } else { ReturnTo::parse(text, &self.parts.prefix).to_string() }
     }
 }

@@ -10,6 +10,7 @@ mod logout;
 mod pages;
 mod passkeys;
 mod refusal;
+mod second_factor;
 mod security;
 mod setup;
 
@@ -26,6 +27,8 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::options::PageOptions;
 use super::{Member, PagesError, PasskeyCounts, Visit, Web, WebParts};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
+use crate::auth::second_factors::SecondFactors;
+use crate::auth::second_factors::second_factors;
 use crate::auth::throttle::{Throttle, ThrottleOptions};
 use crate::auth::{
     Accounts, Cookies, HashingCost, KeptForms, NewUser, PasswordPolicy, Passwords, SessionToken, Sessions,
@@ -47,6 +50,7 @@ struct Site {
     web: Web,
     accounts: Arc<Accounts>,
     sessions: Arc<Sessions>,
+    second_factors: Arc<SecondFactors>,
     cookies: Cookies,
     clock: Arc<ManualClock>,
     store: Arc<FaultyStore>,
@@ -95,19 +99,16 @@ impl Site {
         ));
         let throttle = Throttle::open(ThrottleOptions::default(), Arc::clone(&store), Arc::clone(&ticking));
         let throttle = Arc::new(throttle.unwrap());
+        let second_factors = second_factors(&store, &sessions, &ticking);
         let sign_in = SignIn::new(
-            store,
+            Arc::clone(&store),
             Arc::clone(&sessions),
             Arc::clone(&passwords),
             Arc::clone(&throttle),
+            Arc::clone(&second_factors),
             Arc::clone(&ticking),
         );
-        let passkeys = passkeys.map(|options| {
-            let pending = Arc::new(Pending::new(&ticking));
-            let (store, sessions) = (Arc::clone(&faulty) as _, Arc::clone(&sessions));
-            let passkeys = Passkeys::new(options, pending, store, sessions, Arc::clone(&ticking));
-            Arc::new(passkeys.unwrap())
-        });
+        let passkeys = passkeys.map(|options| passkeys_of(options, &store, &sessions, &ticking));
         let passkey_counts = Arc::<PasskeyCounts>::default();
         let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
         let web = Web::new(WebParts {
@@ -123,11 +124,13 @@ impl Site {
             keep_forms: 64 * 1024,
             passkeys,
             throttle,
-            passkey_counts: Arc::clone(&passkey_counts),
+            second_factors: Arc::clone(&second_factors),
+            passkey_counts: passkey_counts.clone(),
             forum: None,
             clock: ticking,
         })?;
-        Ok(Self { web, accounts, sessions, cookies, clock, store: faulty, passwords, passkey_counts })
+        let store = faulty;
+        Ok(Self { web, accounts, sessions, second_factors, cookies, clock, store, passwords, passkey_counts })
     }
 
     /// A site with a member `alice`.
@@ -166,6 +169,18 @@ impl Site {
     fn live(&self, token: &str) -> bool {
         self.sessions.check(&SessionToken::parse(token).unwrap()).is_some()
     }
+}
+
+fn passkeys_of(
+    options: PasskeyOptions,
+    store: &Arc<dyn Store>,
+    sessions: &Arc<Sessions>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Passkeys> {
+    let pending = Arc::new(Pending::new(clock));
+    let passkeys =
+        Passkeys::new(options, pending, Arc::clone(store), Arc::clone(sessions), Arc::clone(clock));
+    Arc::new(passkeys.unwrap())
 }
 
 /// A browser: keeps cookies, and says of itself what browsers say.

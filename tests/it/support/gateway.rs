@@ -1,14 +1,16 @@
 //! The real gateway in this process, on ports of its own, before an upstream of the test's choice.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use passgate::app::{Running, Services, Sockets};
-use passgate::auth::{HashingCost, NewUser};
+use passgate::auth::throttle::{Marks, Way};
+use passgate::auth::{Attempt, HashingCost, NewUser, SignInOutcome};
 use passgate::config::Config;
-use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserName};
+use passgate::domain::{Clock, Group, ManualClock, Secret, Timestamp, User, UserId, UserName};
 
 /// Lines that a test adds to the sections of the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +40,8 @@ pub(crate) struct Gateway {
     pub(crate) running: Running,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) address: SocketAddr,
+    /// Of those that [`Gateway::add_member`] made.
+    passwords: Mutex<HashMap<UserId, String>>,
 }
 
 impl Gateway {
@@ -53,7 +57,7 @@ impl Gateway {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let services = Services::open(&config, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let running = Running::start(&config, services, sockets).await.unwrap();
-        Self { running, clock, address }
+        Self { running, clock, address, passwords: Mutex::default() }
     }
 
     /// Puts other settings into force.
@@ -71,15 +75,29 @@ impl Gateway {
             groups: groups.iter().map(|group| Group::parse(group).unwrap()).collect(),
         };
         let phc = accounts.hash(Secret::new(password.to_owned())).await.unwrap();
-        accounts.add(new, Some(phc)).await.unwrap()
+        let user = accounts.add(new, Some(phc)).await.unwrap();
+        self.passwords.lock().unwrap().insert(user.profile.id, password.to_owned());
+        user
     }
 
     /// The value of a `Cookie` field that signs `user` in, without going through the form.
     pub(crate) async fn cookie_of(&self, user: &User) -> String {
-        let sessions = &self.running.services.sessions;
-        let persistence = passgate::domain::Persistence::Browser;
-        let token = sessions.start(user, persistence, None, "test", vec![]).await.unwrap();
-        format!("passgate={}", *token.to_text())
+        let password = self.passwords.lock().unwrap()[&user.profile.id].clone();
+        let attempt = Attempt {
+            name: user.profile.name.as_str(),
+            password: Secret::new(password),
+            persistence: passgate::domain::Persistence::Browser,
+            user_agent: "test",
+            way: Way::Password,
+            from: [127, 0, 0, 1].into(),
+            session: None,
+            marks: &Marks::default(),
+            trust: None,
+        };
+        match self.running.services.sign_in.by_password(attempt).await.unwrap() {
+            SignInOutcome::SignedIn(token, ..) => format!("passgate={}", *token.to_text()),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The URL browsers use.

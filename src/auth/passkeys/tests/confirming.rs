@@ -16,8 +16,11 @@ async fn confirm(bench: &Bench, session: &LiveSession, device: &mut Device) -> P
 async fn bp_49_a_fresh_session_takes_the_old_ones_place() {
     let bench = bench().await;
     let mut device = bench.enrolled(&bench.alice).await;
-    let token =
-        bench.sessions.start(&bench.alice, Persistence::Remembered, None, FIREFOX, vec![]).await.unwrap();
+    let token = bench
+        .sessions
+        .start(FactorsMet::unasked(bench.alice.clone()), Persistence::Remembered, FIREFOX, vec![])
+        .await
+        .unwrap();
     let old = bench.sessions.check(&token).unwrap();
     bench.clock.advance(Duration::from_secs(3_600));
     assert!(!bench.passkeys.is_fresh(&old));

@@ -14,6 +14,7 @@ mod signing_in;
 use std::sync::Arc;
 
 use super::*;
+use crate::auth::second_factors::FactorsMet;
 use crate::auth::throttle::reserved;
 use crate::domain::{
     Group, Lifetimes, ManualClock, PasskeyFor, Persistence, Timestamp, TokenHash, User, UserName, UserState,
@@ -99,7 +100,11 @@ impl Bench {
     }
 
     async fn session(&self, user: &User) -> Arc<LiveSession> {
-        let token = self.sessions.start(user, Persistence::Browser, None, FIREFOX, vec![]).await.unwrap();
+        let token = self
+            .sessions
+            .start(FactorsMet::unasked(user.clone()), Persistence::Browser, FIREFOX, vec![])
+            .await
+            .unwrap();
         self.sessions.check(&token).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 use super::super::audit::Log;
 use super::*;
+use crate::auth::second_factors::FactorsMet;
 use crate::domain::{CredentialId, PasskeyFor, Persistence};
 
 const LOGIN: &str = "/.passgate/login";
@@ -71,7 +72,11 @@ impl Site {
             Self::with_passkeys(PasskeyOptions { required_for: options.required_for, ..everyone() }).await;
         let alice = site.alice();
         let mut device = device();
-        let token = site.sessions.start(&alice, Persistence::Browser, None, "", vec![]).await.unwrap();
+        let token = site
+            .sessions
+            .start(FactorsMet::unasked(alice.clone()), Persistence::Browser, "", vec![])
+            .await
+            .unwrap();
         let mut browser = site.browser();
         browser.jar.insert(site.cookies.session_name().to_owned(), token.to_text().to_string());
         browser.enrol(&mut device).await;
@@ -275,7 +280,11 @@ async fn mf_28_where_passwords_are_off_none_is_asked_for_or_taken() {
 #[tokio::test]
 async fn mf_28_who_has_no_passkey_where_passwords_are_off_needs_a_link_while_it_is_fresh() {
     let site = Site::with_passkeys(only_passkeys()).await;
-    let token = site.sessions.start(&site.alice(), Persistence::Browser, None, "", vec![]).await.unwrap();
+    let token = site
+        .sessions
+        .start(FactorsMet::unasked(site.alice()), Persistence::Browser, "", vec![])
+        .await
+        .unwrap();
     let mut browser = site.browser();
     browser.jar.insert(site.cookies.session_name().to_owned(), token.to_text().to_string());
     assert!(browser.get(ASKED).await.location().starts_with(ADD));

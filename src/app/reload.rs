@@ -1,0 +1,56 @@
+//! Putting a changed configuration into force while requests are served.
+
+use std::sync::Arc;
+
+use super::{Services, StartError};
+use crate::config::Config;
+use crate::proxy::Gateway;
+
+/// Applies a changed configuration to a running gateway.
+#[derive(Clone)]
+pub struct Reloader {
+    pub(super) services: Services,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) started_with: Arc<Config>,
+}
+
+impl Reloader {
+    /// What works on accounts and sessions.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// See [`Running::reload`].
+    pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
+        let (rules, upstream) = self.services.rules(config)?;
+        if let Err(error) = upstream.look_up().await {
+            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
+                "the upstream's name can't be looked up");
+        }
+        self.services.sessions.set_lifetimes(config.lifetimes);
+        self.services.throttle.set_options(config.throttle)?;
+        self.services.second_factors.set_options(config.second_factor.clone());
+        self.gateway.replace_rules(rules);
+        Ok(fixed_keys(&self.started_with, config))
+    }
+}
+
+/// What a running gateway can't change, as far as it differs.
+fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
+    [
+        ("server.listen", now.server.listen != then.server.listen),
+        ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
+        ("server.data_dir", now.server.data_dir != then.server.data_dir),
+        ("server.threads", now.server.threads != then.server.threads),
+        ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
+        ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
+        ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
+        ("[password]", now.hashing != then.hashing || now.password != then.password),
+        ("second_factor.key", now.second_factor.key_file != then.second_factor.key_file),
+        ("[store]", now.store != then.store),
+        ("[log]", now.log != then.log),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect()
+}
