@@ -46,7 +46,8 @@ for (const button of document.querySelectorAll("[data-do=print]")) {
 // One click sends a form once. Coming back to the page with the back button makes it ready again.
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {
-    if (event.defaultPrevented) return;
+    // A form that brings a file leaves the page as it is.
+    if (event.defaultPrevented || form.dataset.brings) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });

@@ -7,7 +7,7 @@ use super::Sessions;
 use super::identifier::{Identified, identify};
 use super::passwords::{Busy, PasswordPolicy, Passwords};
 use crate::domain::{Clock, EmailKey, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
-use crate::store::{Batch, Change, Store, StoreError, Verdict};
+use crate::store::{Batch, Change, Drawer, Owner, Store, StoreError, Verdict};
 
 /// An account to be made.
 #[derive(Clone, Debug)]
@@ -118,6 +118,11 @@ impl Accounts {
             ControlFlow::Continue(())
         })?;
         Ok(all)
+    }
+
+    /// How much lies in a drawer of theirs.
+    pub fn count_in(&self, drawer: Drawer, owner: Owner) -> Result<usize, StoreError> {
+        Ok(self.store.records(drawer, owner)?.len())
     }
 
     /// Whether there is any account yet.

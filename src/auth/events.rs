@@ -25,6 +25,8 @@ const ONE_DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// The member took along all that is held about them.
+    DataExported,
     /// A browser is trusted, so that no code is asked there for a while.
     DeviceTrusted,
     /// An operator made a one-time link.
@@ -68,6 +70,7 @@ pub enum What {
 impl What {
     /// All of them, for the samples of the pages.
     pub const ALL: &[Self] = &[
+        Self::DataExported,
         Self::DeviceTrusted,
         Self::LinkMade,
         Self::OtherSessionsEnded,

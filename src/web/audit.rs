@@ -14,6 +14,8 @@ pub(super) enum Event {
     AccountMade,
     /// A member confirmed with a passkey who they are.
     Confirmed,
+    /// A member took along all that is held about them.
+    DataExported,
     /// A member's account at the forum was connected.
     ForumConnected,
     /// A member took that back.
@@ -101,6 +103,7 @@ impl Event {
         match self {
             Self::AccountMade => "account-made",
             Self::Confirmed => "confirmed",
+            Self::DataExported => "data-exported",
             Self::ForumConnected => "forum-connected",
             Self::ForumDisconnected => "forum-disconnected",
             Self::ForumPasswordChosen => "forum-password-chosen",

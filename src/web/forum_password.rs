@@ -161,7 +161,11 @@ impl Web {
         Ok((is_connected != Some(true)).then(connect))
     }
 
-    fn proof_first(&self, member: &Member<'_>, visit: &Visit<'_>) -> Result<Option<SignInReason>, Problem> {
+    pub(super) fn proof_first(
+        &self,
+        member: &Member<'_>,
+        visit: &Visit<'_>,
+    ) -> Result<Option<SignInReason>, Problem> {
         if self.awaits_passkey(member.session) {
             return Ok(Some(SignInReason::Passkey));
         }

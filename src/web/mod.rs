@@ -128,6 +128,8 @@ pub struct Member<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route<'r> {
     Account,
+    AccountData,
+    AccountExport,
     AccountNotMe,
     AccountSecurity,
     Asset(&'r str),
@@ -159,6 +161,8 @@ impl<'r> Route<'r> {
             "/account/forum" => Self::Forum,
             "/account/forum/disconnect" => Self::ForumDisconnect,
             "/account/forum/password" => Self::ForumPassword,
+            "/account/data" => Self::AccountData,
+            "/account/data/export" => Self::AccountExport,
             "/account/not-me" => Self::AccountNotMe,
             "/account/security" => Self::AccountSecurity,
             "/account/kept" => Self::Kept,
@@ -181,8 +185,14 @@ impl<'r> Route<'r> {
     /// The methods it answers, for `Allow`.
     const fn allow(self) -> &'static str {
         match self {
-            Self::Account | Self::AccountSecurity | Self::Asset(_) | Self::Home | Self::Kept => "GET, HEAD",
-            Self::EndOtherSessions
+            Self::Account
+            | Self::AccountData
+            | Self::AccountSecurity
+            | Self::Asset(_)
+            | Self::Home
+            | Self::Kept => "GET, HEAD",
+            Self::AccountExport
+            | Self::EndOtherSessions
             | Self::EndSession
             | Self::ForumDisconnect
             | Self::KeptDiscard
@@ -229,6 +239,7 @@ impl Web {
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (_, Route::SecondFactor(route)) => self.answer_second_factor(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
+            (&Method::GET | &Method::HEAD, Route::AccountData) => self.data_page(visit),
             (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
@@ -242,6 +253,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
+            (&Method::POST, Route::AccountExport) => self.export(request, visit),
             (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,

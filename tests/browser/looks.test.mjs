@@ -98,6 +98,12 @@ const PAGES = {
     await page.goto(`${ACCOUNT}/security`);
     await page.getByText("What happened to your account").waitFor();
   },
+  "account-data": async (page) => {
+    await signInByPassword(page, alice);
+    await page.goto(`${ACCOUNT}/data`);
+    const [file] = await Promise.all([page.waitForEvent("download"), button(page, "Download my data").click()]);
+    assert.equal(file.suggestedFilename(), "my-account.json");
+  },
   "account-not-me": async (page) => {
     await PAGES["account-security"](page);
     await page.getByRole("link", { name: /^This wasn’t me/ }).first().click();

@@ -1,6 +1,8 @@
 //! A member's own page: who they are here, and all they can change. One file a section; what has just been done is told by
 //! `notice`.
 
+mod data;
+mod export;
 mod notice;
 mod security;
 mod sessions;
@@ -9,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use serde::Serialize;
 
+pub(super) use self::data::DataPage;
 use self::notice::Notice;
 pub(super) use self::security::{NotMePage, SecurityPage, seen};
 use super::pages::Page;

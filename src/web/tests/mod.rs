@@ -3,6 +3,7 @@
 
 mod account;
 mod audit;
+mod data;
 mod faulty;
 mod kept;
 mod login;

@@ -19,7 +19,7 @@ const ADD: &str = "/.passgate/account/passkeys/add";
 const RENAME: &str = "/.passgate/account/passkeys/rename";
 const REMOVE: &str = "/.passgate/account/passkeys/remove";
 
-fn everyone() -> PasskeyOptions {
+pub(super) fn everyone() -> PasskeyOptions {
     PasskeyOptions {
         rollout: Rollout::Everyone,
         required_for: RequiredFor::Groups(Vec::new()),
@@ -33,7 +33,7 @@ fn everyone() -> PasskeyOptions {
     }
 }
 
-fn device() -> Device {
+pub(super) fn device() -> Device {
     let mut device = Device::new();
     device.origin = ORIGIN_OF_SITE.to_owned();
     device.rp_id = "forum.example".to_owned();
@@ -42,7 +42,7 @@ fn device() -> Device {
 
 impl Site {
     /// A site with passkeys and a member `alice`.
-    async fn with_passkeys(options: PasskeyOptions) -> Self {
+    pub(super) async fn with_passkeys(options: PasskeyOptions) -> Self {
         let site = Self::made(super::options(), CHEAP, Some(options)).unwrap();
         site.add("alice").await;
         site
@@ -92,7 +92,7 @@ impl Browser<'_> {
     }
 
     /// Adds a passkey, and gives what the script is told.
-    async fn enrol(&mut self, device: &mut Device) -> Value {
+    pub(super) async fn enrol(&mut self, device: &mut Device) -> Value {
         let csrf = self.member_csrf().await;
         let challenge = self.begin("add", &csrf).await;
         let answer = device.create(&challenge);
