@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::auth::joining::Invitations;
 use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::second_factors::SecondFactors;
@@ -237,6 +238,8 @@ impl Services {
             methods: config.policy.methods().to_vec(),
             sign_in: Arc::clone(&self.sign_in),
             accounts: Arc::clone(&self.accounts),
+            invitations: Invitations::new(Arc::clone(&self.store), Arc::clone(&self.clock)),
+            joining: config.joining.clone(),
             kept: Arc::clone(&self.kept),
             keep_forms: config.keep_forms,
             passkeys,

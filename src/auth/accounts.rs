@@ -51,10 +51,25 @@ impl Accounts {
     /// Adds an account, with a password's PHC string from [`Accounts::hash`], with the text of a
     /// [`StoredPassword`](super::passwords::StoredPassword), or without. [`StoreError::NameTaken`] if the name is in use.
     pub async fn add(&self, new: NewUser, password: Option<String>) -> Result<User, StoreError> {
+        let user = User { password, ..self.made(new) };
+        self.add_with(user.clone(), Vec::new()).await?;
+        Ok(user)
+    }
+
+    /// Adds an account after the changes in `before`, or nothing at all.
+    pub(super) async fn add_with(&self, user: User, before: Batch) -> Result<(), StoreError> {
+        self.expect(user.password.as_deref());
+        let mut batch = before;
+        batch.push(Change::AddUser(user));
+        self.store.apply(batch).await
+    }
+
+    /// A new account, without a password, that is not added yet.
+    pub(super) fn made(&self, new: NewUser) -> User {
         let mut groups = new.groups;
         groups.sort();
         groups.dedup();
-        let user = User {
+        User {
             profile: Profile {
                 id: UserId::generate(),
                 name: new.name,
@@ -63,16 +78,13 @@ impl Accounts {
                 groups,
             },
             state: UserState::Active,
-            password,
+            password: None,
             created: self.clock.now(),
             last_sign_in: None,
             setup: None,
             passkey_for: PasskeyFor::default(),
             imported: None,
-        };
-        self.expect(user.password.as_deref());
-        self.store.apply(vec![Change::AddUser(user.clone())]).await?;
-        Ok(user)
+        }
     }
 
     /// Makes known that a member has this stored, before they have (SECURITY: AUTH-08).

@@ -13,6 +13,7 @@ mod cookie;
 pub mod events;
 mod identifier;
 pub mod import;
+pub mod joining;
 mod kept;
 mod links;
 pub mod mail;

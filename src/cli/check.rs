@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::reach::carry_out;
 use super::{Streams, Trouble, live, mail};
+use crate::auth::joining::options::JoinMode;
 use crate::bridge::Kind;
 use crate::config::Config;
 use crate::policy::RequiredFor;
@@ -55,6 +56,7 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     streams.data("configuration is fine")?;
     streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))?;
     name_who_lacks_a_passkey(config, streams);
+    warn_of_names(config, streams);
     Ok(())
 }
 
@@ -77,6 +79,18 @@ fn forum(config: &Config) -> String {
         words.push_str(&format!("; the key of their passwords is {}", forum.vault_key.display()));
     }
     words
+}
+
+/// SECURITY: AUTH-15. What the application knows by a name alone is whoever has that name here.
+fn warn_of_names(config: &Config, streams: &mut Streams<'_>) {
+    let believes = [Kind::Headers, Kind::Basic, Kind::Session];
+    let is_believed = config.policy.bridge().is_some_and(|kind| believes.contains(&kind));
+    if config.joining.mode != JoinMode::Closed && is_believed {
+        streams.say(
+            "warning: who joins chooses their name, and the application takes them for whoever has that name there; \
+             import its members first, so that their names are taken",
+        );
+    }
 }
 
 /// By the gateway that runs, or in the store; neither need be there for a configuration to be fine.

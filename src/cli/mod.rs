@@ -11,6 +11,7 @@ mod doctor;
 mod explain;
 mod forum;
 mod import;
+mod invitation;
 mod live;
 mod mail;
 mod passkey;
@@ -77,6 +78,9 @@ enum Action {
     /// See what is known of the forum, and look after members' passwords for it
     #[command(subcommand)]
     Forum(forum::Forum),
+    /// Invite people to make an account of their own
+    #[command(subcommand)]
+    Invitation(invitation::Invitation),
     /// Try the mail server out
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -140,6 +144,7 @@ impl Cli {
             Action::Doctor(doctor) => doctor.run(&config, streams),
             Action::Explain(explain) => explain.run(&config, streams),
             Action::Forum(forum) => forum.run(&config, streams),
+            Action::Invitation(invitation) => invitation.run(&config, streams),
             Action::Mail(mail) => mail.run(&config, streams),
             Action::Passkey(passkey) => passkey.run(&config, streams),
             Action::Reload => reload::run(&config, streams),

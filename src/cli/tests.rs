@@ -173,7 +173,7 @@ fn a_password_is_read_from_the_input_and_never_shown() {
     let add = |name, password: &str| {
         place.run_with(&["user", "add", name, "--password-stdin"], password, Input::Piped)
     };
-    let long = add("a", "a very long password\n");
+    let long = add("a", "marmalade on the piano\n");
     assert!(long.exit == Exit::Done && long.out.is_empty(), "{}", long.err);
     let short = add("b", "shorter99");
     assert!(short.exit == Exit::Done && short.err.contains("warning:") && !short.err.contains("shorter99"));
@@ -380,4 +380,34 @@ fn the_preset_in_force_is_printed_as_a_file_that_can_be_named_instead() {
     fs::write(copy.0.path().join("mine.toml"), &printed.out).unwrap();
     assert_eq!(copy.run(&["forum", "preset"]).out, printed.out);
     assert_eq!(Place::new("").run(&["forum", "preset"]).exit, Exit::Data);
+}
+
+#[test]
+fn who_may_join_by_invitation_and_what_check_says_of_it() {
+    let place = Place::new("[registration]\nmode = \"invitation\"\n");
+    assert!(place.run(&["check"]).err.contains("warning: who joins chooses their name"));
+    place.run(&["user", "add", "ann"]);
+    let made = place.run(&["invitation", "make", "--group", "Readers", "--times", "2"]);
+    assert!(made.exit == Exit::Done && made.err.contains("it makes 2 accounts"), "{}", made.err);
+    assert!(made.out.starts_with("http://localhost:8080/.passgate/join?token="), "{}", made.out);
+    let listed: serde_json::Value =
+        serde_json::from_str(&place.run(&["invitation", "list", "--json"]).out).unwrap();
+    assert_eq!((&listed[0]["left"], &listed[0]["groups"][0]), (&2.into(), &"Readers".into()));
+    assert!(place.run(&["invitation", "list"]).out.contains("ACCOUNTS LEFT"));
+    let id = listed[0]["id"].as_str().unwrap();
+    assert_eq!(place.run(&["invitation", "withdraw", id]).exit, Exit::Done);
+    assert_eq!(place.run(&["invitation", "withdraw", id]).exit, Exit::Data);
+    assert!(place.run(&["invitation", "list"]).err.contains("no invitation is open"));
+}
+
+#[test]
+fn nobody_is_invited_where_nobody_may_join() {
+    let place = Place::new("");
+    let refused = place.run(&["invitation", "make"]);
+    assert!(
+        refused.exit == Exit::Configuration && refused.err.contains("registration.mode"),
+        "{}",
+        refused.err
+    );
+    assert!(!place.run(&["check"]).err.contains("chooses their name"));
 }

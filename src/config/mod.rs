@@ -20,6 +20,7 @@ mod problem;
 mod public;
 mod raw;
 mod reader;
+mod registration;
 mod resolve;
 mod second_factor;
 mod secret;
@@ -34,6 +35,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::auth::joining::options::JoinOptions;
 use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::second_factors::SecondFactorOptions;
@@ -72,6 +74,8 @@ pub struct Config {
     pub hashing_workers: usize,
     /// How often anybody may try to get in.
     pub throttle: ThrottleOptions,
+    /// How people who have no account may get one.
+    pub joining: JoinOptions,
     /// Passkeys; none without.
     pub passkeys: Option<PasskeyOptions>,
     /// Second factors.

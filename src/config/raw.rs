@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) passkeys: Passkeys,
     pub(super) password: Password,
     pub(super) second_factor: SecondFactor,
+    pub(super) registration: Registration,
     pub(super) session: Session,
     pub(super) throttle: Throttle,
     pub(super) store: Store,
@@ -267,6 +268,39 @@ pub(super) struct SecondFactor {
 impl Default for SecondFactor {
     fn default() -> Self {
         Self { enabled: true, required_groups: Vec::new(), trust_devices: "30d".into(), key: String::new() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Registration {
+    pub(super) mode: String,
+    #[serde(deserialize_with = "one_or_many")]
+    pub(super) reserved_names: Vec<String>,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        let reserved = [
+            "abuse",
+            "admin",
+            "administrator",
+            "anonymous",
+            "guest",
+            "hostmaster",
+            "mod",
+            "moderator",
+            "moderators",
+            "postmaster",
+            "root",
+            "security",
+            "staff",
+            "support",
+            "sysop",
+            "system",
+            "webmaster",
+        ];
+        Self { mode: "closed".into(), reserved_names: reserved.map(Into::into).into() }
     }
 }
 

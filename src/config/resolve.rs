@@ -11,10 +11,13 @@ use super::public::Public;
 use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
 use super::{
-    Config, database, forum, house, limits, mail, passkeys, public, second_factor, server, upstream,
+    Config, database, forum, house, limits, mail, passkeys, public, registration, second_factor, server,
+    upstream,
 };
+use crate::auth::joining::options::JoinOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::second_factors::SecondFactorOptions;
+use crate::auth::throttle::ThrottleOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
 use crate::proxy::options::{IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn};
@@ -44,26 +47,25 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let policy = access::read(reader, &raw.access, &around);
     let password = limits::password(reader, &raw.password);
     let session = limits::session(reader, &raw.session);
-    let throttle = limits::throttle(reader, &raw.throttle);
+    let (throttle, joining) = ways_in(reader, raw);
     let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
-    let mail = public.as_ref().zip(pages.as_ref());
-    let mail = mail.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));
+    let site = public.as_ref().zip(pages.as_ref());
+    let mail = site.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let log = house::log(reader, &raw.log);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let database = database::read(reader, &raw.forum);
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
-    let site = public.as_ref().zip(pages.as_ref());
     let passkeys = site.and_then(|site| passkeys_of(reader, &raw.passkeys, site, passwords));
     let second_factor = second_factor::read(reader, &raw.second_factor, passwords, server.as_ref());
-    let (password, hashing, hashing_workers) = password?;
     let (public, mut passkeys, second_factor, policy) = (public?, passkeys?, second_factor?, policy?);
     if passkeys.is_none() {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
-    let (bridged, (lifetimes, keep_forms)) = (bridged?, session?);
+    let ((password, hashing, hashing_workers), bridged) = (password?, bridged?);
+    let (lifetimes, keep_forms) = session?;
     let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
     Some(Config {
         proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn(passkeys.as_ref()), &raw.passkeys),
@@ -75,6 +77,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         hashing,
         hashing_workers,
         throttle: throttle?,
+        joining: joining?,
         passkeys,
         second_factor,
         forum: bridged.forum,
@@ -100,6 +103,11 @@ fn passkeys_of(
 ) -> Option<Option<PasskeyOptions>> {
     let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
     passkeys::read(reader, raw, &passkeys::Site { host, origins, name, passwords })
+}
+
+/// How often one may try to get in, and how one gets an account.
+fn ways_in(reader: &mut Reader<'_>, raw: &Raw) -> (Option<ThrottleOptions>, Option<JoinOptions>) {
+    (limits::throttle(reader, &raw.throttle), registration::read(reader, &raw.registration))
 }
 
 fn webauthn(passkeys: Option<&PasskeyOptions>) -> Webauthn {

@@ -34,6 +34,8 @@ pub(super) enum Event {
     FormSent(usize),
     /// A member threw a kept form of so many bytes away.
     FormDiscarded(usize),
+    /// Somebody made an account with an invitation.
+    Joined,
     /// A member ended all their other sessions; so many were live.
     OtherSessionsEnded(usize),
     /// A member ended one of their other sessions.
@@ -113,6 +115,7 @@ impl Event {
             Self::FormKept(_) => "form-kept",
             Self::FormNotKept(_) => "form-not-kept",
             Self::FormSent(_) => "form-sent",
+            Self::Joined => "joined",
             Self::OtherSessionsEnded(_) => "other-sessions-ended",
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",

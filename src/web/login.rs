@@ -54,6 +54,7 @@ pub(super) struct LoginPage {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Notice {
+    Joined,
     PasskeyRemoved,
     PasswordSet,
     SignedOut,
@@ -104,6 +105,7 @@ impl Page for LoginPage {
             Self { again: true, offers_adding: true, ..Self::default() },
             Self { takes_newcomers: true, ..Self::default() },
             Self { takes_newcomers: true, ..trouble(Trouble::Refused) },
+            notice(Notice::Joined),
             notice(Notice::PasskeyRemoved),
             notice(Notice::PasswordSet),
             notice(Notice::SignedOut),
@@ -161,6 +163,7 @@ impl Web {
                 .map(|member| member.session.profile().name.to_string())
                 .unwrap_or_default(),
             notice: match &*in_query(request, "notice") {
+                "joined" => Some(Notice::Joined),
                 "passkey-removed" => Some(Notice::PasskeyRemoved),
                 "password-set" => Some(Notice::PasswordSet),
                 "signed-out" => Some(Notice::SignedOut),

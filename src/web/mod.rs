@@ -11,6 +11,7 @@ mod audit;
 mod first_sign_in;
 mod forum;
 mod forum_password;
+mod join;
 mod kept;
 mod letters;
 mod link;
@@ -49,6 +50,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
+use crate::auth::joining::Invitations;
+use crate::auth::joining::options::JoinOptions;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
@@ -77,6 +80,10 @@ pub struct WebParts {
     pub sign_in: Arc<SignIn>,
     /// Set-up links.
     pub accounts: Arc<Accounts>,
+    /// Invitations.
+    pub invitations: Invitations,
+    /// Who may join.
+    pub joining: JoinOptions,
     /// Signing out, and a member's own sessions.
     pub sessions: Arc<Sessions>,
     /// Forms that came too late.
@@ -139,6 +146,7 @@ enum Route<'r> {
     ForumDisconnect,
     ForumPassword,
     Home,
+    Join,
     Kept,
     KeptDiscard,
     KeptSend,
@@ -168,6 +176,7 @@ impl<'r> Route<'r> {
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
+            "/join" => Self::Join,
             "/link" => Self::Link,
             "/login" => Self::Login,
             "/logout" => Self::Logout,
@@ -200,6 +209,7 @@ impl<'r> Route<'r> {
             Self::AccountNotMe
             | Self::Forum
             | Self::ForumPassword
+            | Self::Join
             | Self::Link
             | Self::Login
             | Self::Logout
@@ -248,6 +258,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Home) => {
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/account")))
             }
+            (&Method::GET | &Method::HEAD, Route::Join) => self.join_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Kept) => self.kept_page(request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Link) => self.link_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
@@ -260,6 +271,7 @@ impl Web {
             (&Method::POST, Route::Forum) => self.connect_forum(request, visit).await,
             (&Method::POST, Route::ForumDisconnect) => self.disconnect_forum(request, visit).await,
             (&Method::POST, Route::ForumPassword) => self.choose_forum_password(request, visit).await,
+            (&Method::POST, Route::Join) => self.join(request, visit).await,
             (&Method::POST, Route::KeptDiscard) => self.discard_kept(request, visit),
             (&Method::POST, Route::KeptSend) => self.send_kept(request, visit),
             (&Method::POST, Route::Link) => self.sign_in_by_link(request, visit).await,

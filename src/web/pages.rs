@@ -16,6 +16,7 @@ use super::account::{AccountPage, DataPage, NotMePage, SecurityPage};
 use super::assets::Assets;
 use super::forum::ForumPage;
 use super::forum_password::ForumPasswordPage;
+use super::join::JoinPage;
 use super::kept::KeptPage;
 use super::link::LinkPage;
 use super::login::LoginPage;
@@ -49,6 +50,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
+    ("join.html", include_str!("../../assets/templates/join.html")),
     ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
     ("link.html", include_str!("../../assets/templates/link.html")),
@@ -167,6 +169,7 @@ impl Pages {
         self.try_page::<ConfirmPasskeyPage>()?;
         self.try_page::<ForumPage>()?;
         self.try_page::<ForumPasswordPage>()?;
+        self.try_page::<JoinPage>()?;
         self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;
         self.try_page::<LinkPage>()?;

@@ -13,7 +13,7 @@ import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member
 let gateway, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ more: '[registration]\nmode = "invitation"' });
   withoutForum = await startGateway({ upstream: "http://127.0.0.1:1", more: '[access]\ndefault = "guest"' });
   required = await startGateway({ more: '[passkeys]\nrequired_for = ["admins"]' });
   passkeysOnly = await startGateway({ more: "[password]\nenabled = false" });
@@ -30,6 +30,9 @@ after(async () => {
   await browser?.close();
   for (const site of [gateway, withoutForum, required, passkeysOnly, bridged, generating, forum]) await site?.stop();
 });
+
+/** The link of a new invitation. */
+const invitation = async () => (await gateway.operate("invitation", "make")).match(/http\S+/)[0];
 
 /** Our pages by name: where each is, and what to do there. */
 const PAGES = {
@@ -82,6 +85,14 @@ const PAGES = {
     await page.locator("[name=password]").evaluate((field) => field.removeAttribute("minlength"));
     await page.getByLabel("New password").fill("short");
     await button(page, "Save password").click();
+    await page.getByRole("alert").waitFor();
+  },
+  join: async (page) => page.goto(await invitation()),
+  "join-name-taken": async (page) => {
+    await page.goto(await invitation());
+    await page.getByLabel("Name", { exact: true }).fill(alice.name);
+    await page.getByLabel("Password", { exact: true }).fill("tin whistle over marmalade");
+    await button(page, "Make my account").click();
     await page.getByRole("alert").waitFor();
   },
   "link-expired": async (page) => page.goto("/.passgate/setup?token=0"),

@@ -290,3 +290,20 @@ async fn without_members_the_log_says_how_to_make_the_first() {
         event["message"].as_str().is_some_and(|words| words.contains("passgate user add NAME"))
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_invited_makes_an_account_and_is_in() {
+    let forum = forum().await;
+    let site = Site::before(forum.address(), "registration.mode = \"invitation\"\n");
+    let gateway = site.serve();
+    let made = site.run(&["invitation", "make", "--group", "readers"]);
+    let link = made.assert_code(0).out.trim().to_owned();
+    let mut browser = gateway.browser();
+    let page = browser.get(link.strip_prefix("http://localhost:4180").unwrap()).await;
+    let filled = [("username", "zoe"), ("password", PASSWORD)];
+    browser.submit(&page, "token", &filled).await.assert_says("Your account is there.");
+    gateway.signed_in("zoe", PASSWORD).await.1.assert_says("zoe");
+    let zoe = site.run(&["user", "show", "zoe", "--json"]).assert_code(0).json();
+    assert_eq!(zoe["groups"][0], "readers");
+    gateway.event("joined", |event| event["event"] == "joined" && event["member"] == zoe["id"]);
+}

@@ -9,15 +9,18 @@ mod accounts;
 mod copying;
 mod forum;
 mod import;
+mod invitations;
 mod passkeys;
 mod protocol;
 mod required;
 mod second_factors;
+mod secret_text;
 mod sessions;
 mod socket;
 mod throttle;
 
 pub use copying::Copying;
+pub use invitations::{InvitationCommand, InvitationView, NewInvitation};
 pub use passkeys::{CountView, PasskeyView, Synced};
 pub use protocol::{
     AskedFor, Command, Failure, LinkTo, MemberRecord, MemberView, NewAccount, Reply, SessionView, SessionsOf,
@@ -86,6 +89,7 @@ impl Control {
         let result = match command {
             Command::Backup => self.copy().await,
             Command::ForumRotateKey => self.rotate_key().await,
+            Command::Invitation(command) => self.invite(command).await,
             Command::PasskeyCounts => Ok(self.count_ceremonies()),
             Command::PasskeyList { name } => self.list_passkeys(name.as_deref()),
             Command::PasskeyRemove { name, passkey } => self.remove_passkey(&name, &passkey).await,

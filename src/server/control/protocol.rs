@@ -4,8 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::copying::Copying;
+use super::invitations::{InvitationCommand, InvitationView};
 use super::passkeys::{CountView, PasskeyView};
 use super::second_factors::SecondFactorView;
+use super::secret_text;
 use super::throttle::ThrottleView;
 use crate::auth::import::{ImportedMember, Mode, Outcome};
 use crate::domain::{LinkKind, PasskeyFor, Persistence, Profile, Secret, Session, User, UserState};
@@ -18,6 +20,8 @@ pub enum Command {
     Backup,
     /// Seals all passwords for the forum with a new key.
     ForumRotateKey,
+    /// Something about invitations.
+    Invitation(InvitationCommand),
     /// All passkeys, or those of one member.
     PasskeyList {
         /// The member's name, in any spelling.
@@ -181,6 +185,15 @@ pub enum Reply {
     Imported(Vec<Outcome>),
     /// Not done.
     Failed(Failure),
+    /// Invitations, oldest first.
+    Invitations(Vec<InvitationView>),
+    /// An invitation.
+    Invited {
+        /// To be handed to whom it is for.
+        url: String,
+        /// What it is good for.
+        invitation: InvitationView,
+    },
     /// A set-up link.
     Link(SetupUrl),
     /// What became of ceremonies; none without a running gateway.
@@ -307,6 +320,7 @@ impl Command {
         match self {
             Self::Backup => "backup",
             Self::ForumRotateKey => "forum rotate-key",
+            Self::Invitation(command) => command.name(),
             Self::PasskeyCounts => "passkey stats",
             Self::PasskeyList { .. } => "passkey list",
             Self::PasskeyRemove { .. } => "passkey remove",
@@ -344,6 +358,7 @@ impl Command {
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
             Self::Backup
             | Self::ForumRotateKey
+            | Self::Invitation(_)
             | Self::PasskeyCounts
             | Self::Reload
             | Self::UserImport { .. }
@@ -416,25 +431,5 @@ impl SessionView {
             remembered: session.persistence == Persistence::Remembered,
             user_agent: session.user_agent.clone(),
         }
-    }
-}
-
-/// A secret as a plain text, for the socket alone: nothing else serialises a command.
-mod secret_text {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::domain::Secret;
-
-    pub(super) fn serialize<S: Serializer>(
-        secret: &Option<Secret<String>>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        secret.as_ref().map(Secret::expose).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Secret<String>>, D::Error> {
-        Ok(Option::<String>::deserialize(from)?.map(Secret::new))
     }
 }

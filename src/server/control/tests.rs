@@ -450,3 +450,46 @@ async fn a_member_who_is_throttled_is_shown_so_and_let_go() {
     let kept = refused(&control, Command::UserUnlock { name: named("nobody") }).await;
     assert!(kept.contains("no member called"));
 }
+
+fn make(email: Option<&str>) -> Command {
+    let email = email.map(str::to_owned);
+    Command::Invitation(InvitationCommand::Make(NewInvitation {
+        email,
+        groups: vec!["Readers".into()],
+        times: 1,
+        days: 7,
+    }))
+}
+
+async fn invitations(control: &Control) -> Vec<InvitationView> {
+    match control.execute(Command::Invitation(InvitationCommand::List)).await {
+        Reply::Invitations(all) => all,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_made_listed_and_withdrawn() {
+    let control = control();
+    let Reply::Invited { url, invitation } = control.execute(make(Some("ann@forum.example"))).await else {
+        panic!()
+    };
+    assert!(url.starts_with("https://forum.example.org/.passgate/join?token="), "{url}");
+    assert_eq!(invitation.expires, "2026-11-29T06:00:00.000Z");
+    assert_eq!(invitations(&control).await, [invitation]);
+    let id = invitations(&control).await[0].id.clone();
+    assert!(!url.contains(&id));
+    let withdraw = |id: &str| Command::Invitation(InvitationCommand::Withdraw { id: id.to_owned() });
+    assert!(refused(&control, withdraw("0123456789abcdef")).await.contains("there is no invitation"));
+    assert!(matches!(control.execute(withdraw(&id)).await, Reply::Done(_)));
+    assert_eq!(invitations(&control).await, []);
+}
+
+#[tokio::test]
+async fn nobody_is_invited_to_an_address_that_a_member_has() {
+    let control = control();
+    added(&control, NewAccount { email: Some("ann@forum.example".into()), ..new("Ann") }).await;
+    let words = refused(&control, make(Some("ANN@forum.example"))).await;
+    assert_eq!(words, "ANN@forum.example is the address of Ann already");
+    assert!(refused(&control, make(Some("ann"))).await.contains("is no e-mail address"));
+}

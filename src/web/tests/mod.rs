@@ -5,6 +5,7 @@ mod account;
 mod audit;
 mod data;
 mod faulty;
+mod join;
 mod kept;
 mod login;
 mod logout;
@@ -27,6 +28,8 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::options::PageOptions;
 use super::{Member, PagesError, PasskeyCounts, Visit, Web, WebParts};
+use crate::auth::joining::Invitations;
+use crate::auth::joining::options::{JoinMode, JoinOptions};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::second_factors::second_factors;
@@ -120,6 +123,8 @@ impl Site {
             cookies: cookies.clone(),
             sign_in: Arc::new(sign_in),
             accounts: Arc::clone(&accounts),
+            invitations: Invitations::new(Arc::clone(&faulty) as _, Arc::clone(&ticking)),
+            joining: JoinOptions { mode: JoinMode::Closed, reserved_names: Vec::new() },
             sessions: Arc::clone(&sessions),
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
