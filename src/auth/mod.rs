@@ -8,6 +8,7 @@ mod accounts;
 mod browser_name;
 #[cfg(test)]
 pub(crate) mod captured_log;
+mod changing;
 mod choosing;
 mod cookie;
 pub mod events;
@@ -27,6 +28,7 @@ pub mod throttle;
 
 pub use accounts::{Accounts, NewUser};
 pub use browser_name::browser_name;
+pub use changing::{OtherSessions, PasswordChange};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
 pub use links::SetupOutcome;

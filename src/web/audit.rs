@@ -51,6 +51,10 @@ pub(super) enum Event {
     },
     /// A member chose for what a passkey is asked.
     PasskeyUseChosen(PasskeyFor),
+    /// A member changed their password; so many other sessions have ended with it.
+    PasswordChanged(usize),
+    /// Whoever wanted to did not know the current one.
+    PasswordNotChanged,
     /// A member's password was right, and a passkey has to come before they are in.
     PasskeyAwaited,
     /// A member removed a passkey; so many sessions it had opened were live.
@@ -120,6 +124,8 @@ impl Event {
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",
             Self::PasskeyRefused { .. } => "passkey-refused",
+            Self::PasswordChanged(_) => "password-changed",
+            Self::PasswordNotChanged => "password-not-changed",
             Self::PasskeyAwaited => "passkey-awaited",
             Self::PasskeyUseChosen(_) => "passkey-use-chosen",
             Self::PasskeyRemoved(_) => "passkey-removed",
@@ -206,9 +212,10 @@ impl Event {
 /// Writes the event down. `member` is none where no account is concerned.
 pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
     let sessions = match event {
-        Event::OtherSessionsEnded(count) | Event::PasskeyRemoved(count) | Event::WasNotMe(count) => {
-            Some(count)
-        }
+        Event::OtherSessionsEnded(count)
+        | Event::PasskeyRemoved(count)
+        | Event::PasswordChanged(count)
+        | Event::WasNotMe(count) => Some(count),
         _ => None,
     };
     let recovery_codes = match event {

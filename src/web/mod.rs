@@ -154,6 +154,7 @@ enum Route<'r> {
     Login,
     Logout,
     Passkeys(passkeys::Route),
+    Password,
     SecondFactor(second_factor::Route),
     Setup,
 }
@@ -177,6 +178,7 @@ impl<'r> Route<'r> {
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
             "/join" => Self::Join,
+            "/account/password" => Self::Password,
             "/link" => Self::Link,
             "/login" => Self::Login,
             "/logout" => Self::Logout,
@@ -213,6 +215,7 @@ impl<'r> Route<'r> {
             | Self::Link
             | Self::Login
             | Self::Logout
+            | Self::Password
             | Self::Setup => "GET, HEAD, POST",
             Self::Passkeys(route) => route.allow(),
             Self::SecondFactor(route) => route.allow(),
@@ -263,6 +266,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Link) => self.link_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
+            (&Method::GET | &Method::HEAD, Route::Password) => self.password_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
             (&Method::POST, Route::AccountExport) => self.export(request, visit),
             (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,
@@ -277,6 +281,7 @@ impl Web {
             (&Method::POST, Route::Link) => self.sign_in_by_link(request, visit).await,
             (&Method::POST, Route::Login) => self.log_in(request, visit).await,
             (&Method::POST, Route::Logout) => self.log_out(request, visit).await,
+            (&Method::POST, Route::Password) => self.change_password(request, visit).await,
             (&Method::POST, Route::Setup) => self.set_up(request, visit).await,
             _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),
         }

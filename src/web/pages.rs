@@ -26,6 +26,7 @@ use super::palette::Palette;
 use super::passkeys::{
     AddPasskeyPage, ConfirmPasskeyPage, PasskeyHelpPage, RemovePasskeyPage, RenamePasskeyPage, WelcomePage,
 };
+use super::password::PasswordPage;
 use super::refusal::ProblemPage;
 use super::second_factor::{CodePage, RecoveryCodesPage, TwoStepOffPage, TwoStepPage};
 use super::setup::{LinkExpiredPage, SetupPage};
@@ -42,6 +43,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account-notice.html", include_str!("../../assets/templates/account-notice.html")),
     ("account-passkeys.html", include_str!("../../assets/templates/account-passkeys.html")),
     ("account-security.html", include_str!("../../assets/templates/account-security.html")),
+    ("account-password.html", include_str!("../../assets/templates/account-password.html")),
     ("account-sessions.html", include_str!("../../assets/templates/account-sessions.html")),
     ("account-two-step.html", include_str!("../../assets/templates/account-two-step.html")),
     ("account.html", include_str!("../../assets/templates/account.html")),
@@ -62,6 +64,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("passkey-remove.html", include_str!("../../assets/templates/passkey-remove.html")),
     ("passkey-rename.html", include_str!("../../assets/templates/passkey-rename.html")),
     ("passkey-trouble.html", include_str!("../../assets/templates/passkey-trouble.html")),
+    ("password.html", include_str!("../../assets/templates/password.html")),
     ("password-trouble.html", include_str!("../../assets/templates/password-trouble.html")),
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),
@@ -176,6 +179,7 @@ impl Pages {
         self.try_page::<LoginPage>()?;
         self.try_page::<LogoutPage>()?;
         self.try_page::<PasskeyHelpPage>()?;
+        self.try_page::<PasswordPage>()?;
         self.try_page::<ProblemPage<'_>>()?;
         self.try_page::<RecoveryCodesPage>()?;
         self.try_page::<RemovePasskeyPage>()?;

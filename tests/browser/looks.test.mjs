@@ -125,6 +125,18 @@ const PAGES = {
     await button(page, "This wasn’t me: sign out everywhere else").click();
     await page.getByRole("status").waitFor();
   },
+  "change-password": async (page) => {
+    await signInByPassword(page, alice);
+    await page.goto(`${ACCOUNT}/password`);
+    await page.getByLabel("Current password").waitFor();
+  },
+  "change-password-weak": async (page) => {
+    await PAGES["change-password"](page);
+    await page.getByLabel("Current password").fill(alice.password);
+    await page.getByLabel("New password").fill("passwordpassword");
+    await button(page, "Save password").click();
+    await page.getByRole("alert").waitFor();
+  },
   "step-up-with-offer": async (page) => {
     await signInByPassword(page, alice);
     await page.goto(`${LOGIN}?again=1`);

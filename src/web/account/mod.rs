@@ -4,6 +4,7 @@
 mod data;
 mod export;
 mod notice;
+mod password;
 mod security;
 mod sessions;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub(super) use self::data::DataPage;
 use self::notice::Notice;
+use self::password::OwnPassword;
 pub(super) use self::security::{NotMePage, SecurityPage, seen};
 use super::pages::Page;
 use super::passkeys::PasskeyList;
@@ -35,6 +37,8 @@ pub(super) struct AccountPage {
     two_step: Option<TwoStep>,
     /// In how many browsers the member is signed in.
     sessions: usize,
+    /// Whether they have a password; none where they can't choose one.
+    password: Option<OwnPassword>,
     csrf: String,
     /// Something has to come first, so nothing but the name is told.
     waits: Option<Waits>,
@@ -94,6 +98,7 @@ impl Page for AccountPage {
             .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
         let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
         samples.extend([ForumPassword::Generated, ForumPassword::Own].map(password));
+        samples.extend(OwnPassword::ALL.map(|own| Self { password: Some(own), ..Self::default() }));
         samples.extend(Notice::ALL.iter().map(|notice| Self { notice: Some(*notice), ..Self::default() }));
         samples.extend(
             PasskeyList::samples().into_iter().map(|list| Self { passkeys: Some(list), ..Self::default() }),
@@ -128,6 +133,7 @@ impl Web {
             passkeys: self.passkey_list(&member, visit)?,
             two_step: self.two_step_section(&member, request.headers(), visit)?,
             sessions: self.parts.sessions.of(profile.id).len(),
+            password: self.own_password(&member, visit)?,
             csrf: member.proof().to_text(),
             kept: self.has_kept(request.headers(), visit),
             forum: self.is_forum_connected(&member, visit)?,

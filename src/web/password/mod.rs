@@ -1,7 +1,9 @@
-//! Passwords that members choose: the words for one that will not do.
+//! Passwords that members choose: changing one, and the words for one that will not do.
 
+mod change;
 mod trouble;
 
+pub(super) use change::PasswordPage;
 pub(super) use trouble::PasswordTrouble;
 
 use super::Web;

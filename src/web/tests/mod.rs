@@ -11,6 +11,7 @@ mod login;
 mod logout;
 mod pages;
 mod passkeys;
+mod password;
 mod refusal;
 mod second_factor;
 mod security;

@@ -5,6 +5,7 @@ mod link;
 mod manage;
 mod offer;
 mod pages;
+mod password;
 mod required;
 
 use serde_json::{Value, json};
