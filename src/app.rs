@@ -7,7 +7,6 @@ mod second_factors;
 pub use self::reload::Reloader;
 
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
 use crate::bridge::options::ForumOptions;
 use crate::bridge::{ByName, ForumAccounts, Kind, Means, Minter, Vault, VaultError};
 use crate::config::Config;
-use crate::domain::Clock;
+use crate::domain::{Clock, User};
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
@@ -109,12 +108,11 @@ impl Services {
             StoreOptions::Memory => Arc::new(MemoryStore::new()),
             StoreOptions::Sled { path, cache_bytes, .. } => Arc::new(SledStore::open(path, *cache_bytes)?),
         };
-        let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?);
         let passwords = Arc::new(Passwords::new(config.hashing, config.hashing_workers));
-        store.each_user(&mut |user| {
-            user.password.iter().for_each(|stored| passwords.expect(stored));
-            ControlFlow::Continue(())
-        })?;
+        let mut expect = |user: &User| user.password.iter().for_each(|stored| passwords.expect(stored));
+        let sessions =
+            Sessions::open_with(Arc::clone(&store), Arc::clone(&clock), config.lifetimes, &mut expect)?;
+        let sessions = Arc::new(sessions);
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
             Arc::clone(&sessions),
@@ -392,7 +390,7 @@ impl Running {
                 kept.sweep();
                 services.second_factors.sweep();
                 if let Some(forum) = services.forum_accounts() {
-                    forum.keep(&sessions.all().into_iter().map(|(session, _)| session.id).collect());
+                    forum.keep(&sessions.ids().into_iter().collect());
                 }
                 if let Err(error) = sessions.sweep().await {
                     tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");

@@ -1,5 +1,6 @@
 //! What `benches/run.py` needs beside wrk: `bare`, a pingora proxy that does nothing; `check`, the price of a passkey's
-//! check; `load`, members who sign in while others read. Each prints one line of JSON, or serves until it is ended.
+//! check; `load`, members who sign in while others read; `fill` and `open`, a store with very many members. Each prints one
+//! line of JSON, or serves until it is ended.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +11,7 @@
 mod bare;
 mod check;
 mod load;
+mod scale;
 #[path = "../../tests/it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the integration tests use all of it; this needs a part")]
 mod support;
@@ -32,7 +34,11 @@ fn main() {
                 load::Plan { address: address.parse().unwrap(), length, rounds: rounds.parse().unwrap() };
             println!("{}", load::measure(&plan, process));
         }
-        _ => panic!("measure bare LISTEN UPSTREAM | check FOLDER | load ADDRESS PID SECONDS ROUNDS"),
+        ["fill", folder, members] => println!("{}", scale::fill(folder.as_ref(), members.parse().unwrap())),
+        ["open", folder, members] => println!("{}", scale::open(folder.as_ref(), members.parse().unwrap())),
+        _ => panic!(
+            "measure bare LISTEN UPSTREAM | check FOLDER | load ADDRESS PID SECONDS ROUNDS | fill FOLDER MEMBERS | open FOLDER MEMBERS"
+        ),
     }
 }
 

@@ -3,123 +3,42 @@
 //! SECURITY: S2, S6, SES-02 … SES-04. The check on the way of every request is one read of a sharded map; no disk, and
 //! no lock that outlives the read. What ends a session takes it out of the map only after the store has made that
 //! durable, and out of the map before it answers.
+//!
+//! With very many sessions, those that nobody uses rest: of them only what tells whether they hold is in memory, and the next
+//! use reads the member from the store.
 
+mod listing;
+mod live;
 mod over;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use dashmap::DashMap;
+use dashmap::DashSet;
 
+pub use self::live::LiveSession;
+use self::live::{Place, Resting};
 use self::over::Over;
 use super::SessionToken;
 use super::second_factors::FactorsMet;
-use super::throttle::DeviceId;
 use crate::domain::{
-    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId,
-    Timestamp, User, UserId, UserState,
+    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Session, SessionId, User, UserId,
+    UserState,
 };
-use crate::policy::Presence;
 use crate::store::{Batch, Change, Store, StoreError, Verdict};
-
-/// A session in memory.
-#[derive(Debug)]
-pub struct LiveSession {
-    session: Session,
-    profile: ArcSwap<Profile>,
-    passkey_for: ArcSwap<PasskeyFor>,
-    last_seen: AtomicU64,
-}
-
-impl LiveSession {
-    fn new(session: Session, profile: Arc<Profile>, passkey_for: PasskeyFor) -> Arc<Self> {
-        let last_seen = AtomicU64::new(session.last_seen.as_millis());
-        let (profile, passkey_for) = (ArcSwap::new(profile), ArcSwap::from_pointee(passkey_for));
-        Arc::new(Self { session, profile, passkey_for, last_seen })
-    }
-
-    /// Its id.
-    pub fn id(&self) -> SessionId {
-        self.session.id
-    }
-
-    /// Whose it is.
-    pub fn user(&self) -> UserId {
-        self.session.user
-    }
-
-    /// What names the browser that has it to the throttle: the member has signed in there.
-    pub fn device(&self) -> DeviceId {
-        std::array::from_fn(|at| self.session.id.0[at])
-    }
-
-    /// When the member signed in.
-    pub fn signed_in_at(&self) -> Timestamp {
-        self.session.created
-    }
-
-    /// When the member last proved who they are; see [`Session::proved_at`].
-    pub fn proved_at(&self) -> Option<Timestamp> {
-        self.session.proved_at()
-    }
-
-    /// The passkey it was opened with, if it was one.
-    pub fn passkey(&self) -> Option<&CredentialId> {
-        self.session.passkey.as_ref()
-    }
-
-    /// How the member proved who they are.
-    pub fn proof(&self) -> Proof {
-        self.session.proof()
-    }
-
-    /// How long the browser keeps it.
-    pub fn persistence(&self) -> Persistence {
-        self.session.persistence
-    }
-
-    /// For what the member wants a passkey to be asked.
-    pub fn passkey_for(&self) -> PasskeyFor {
-        **self.passkey_for.load()
-    }
-
-    /// The session as far as deciding goes. `profile` is what [`LiveSession::profile`] gave.
-    pub fn presence<'p>(&self, profile: &'p Arc<Profile>) -> Presence<'p> {
-        Presence {
-            profile,
-            proved_at: self.proved_at(),
-            proof: self.proof(),
-            passkey_for: self.passkey_for(),
-        }
-    }
-
-    /// What is known of the member now.
-    pub fn profile(&self) -> Arc<Profile> {
-        self.profile.load_full()
-    }
-
-    /// The session with its latest use.
-    pub fn snapshot(&self) -> Session {
-        Session { last_seen: self.last_seen(), ..self.session.clone() }
-    }
-
-    fn last_seen(&self) -> Timestamp {
-        Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
-    }
-}
 
 /// All sessions of this gateway.
 pub struct Sessions {
-    live: DashMap<SessionId, Arc<LiveSession>>,
+    live: DashSet<Place>,
     /// Those that lately came to their end by time alone.
     over: Over,
     lifetimes: ArcSwap<Lifetimes>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// Held while what a member chose is read and made known.
+    /// Held while what a member chose is read and made known, and while sessions wake and go to rest.
     learning: Mutex<()>,
     /// Who wants to know of each session that is over.
     listener: OnceLock<Box<Listener>>,
@@ -135,6 +54,11 @@ impl Sessions {
     /// Uses are written down in steps of this length; an idle limit is exact to it after a restart.
     const SEEN_STEP: Duration = Duration::from_secs(60);
 
+    /// No session rests as long as there are no more than this.
+    const AWAKE: usize = 50_000;
+    /// Else those do that were not used for this long.
+    const REST_AFTER: Duration = Duration::from_secs(600);
+
     /// Reads all sessions from the store into memory, and ends those there that are over: no later clock or longer
     /// lifetime may bring them back.
     pub fn open(
@@ -142,30 +66,35 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         lifetimes: Lifetimes,
     ) -> Result<Self, StoreError> {
-        let live = DashMap::new();
-        let members: DashMap<UserId, (Arc<Profile>, PasskeyFor)> = DashMap::new();
+        Self::open_with(store, clock, lifetimes, &mut |_| {})
+    }
+
+    /// As [`Sessions::open`]; shows each account to `visit` on the way, since reading them all takes its time.
+    pub fn open_with(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        lifetimes: Lifetimes,
+        visit: &mut dyn FnMut(&User),
+    ) -> Result<Self, StoreError> {
+        let mut kept_out = HashSet::new();
         store.each_user(&mut |user| {
-            if user.state == UserState::Active {
-                members.insert(user.profile.id, (Arc::new(user.profile), user.passkey_for));
+            visit(&user);
+            if user.state != UserState::Active {
+                kept_out.insert(user.profile.id);
             }
             ControlFlow::Continue(())
         })?;
-        let now = clock.now();
+        let (live, over, now) = (DashSet::new(), Over::default(), clock.now());
         let mut ended = Batch::new();
-        let over = Over::default();
         store.each_session(&mut |session| {
-            let member = members.get(&session.user);
-            match &member {
-                Some(member) if session.is_live(session.last_seen, now, &lifetimes) => {
-                    let (profile, passkey_for) = member.value();
-                    live.insert(session.id, LiveSession::new(session, Arc::clone(profile), *passkey_for));
-                }
-                _ => {
-                    ended.push(Change::EndSession(session.id));
-                    if member.is_some() {
-                        over.remember(&session, session.last_seen, now, &lifetimes);
-                    }
-                }
+            let may_enter = !kept_out.contains(&session.user);
+            if may_enter && session.is_live(session.last_seen, now, &lifetimes) {
+                live.insert(Place(Box::new(Resting::new(&session))));
+                return ControlFlow::Continue(());
+            }
+            ended.push(Change::EndSession(session.id));
+            if may_enter {
+                over.remember(session.id, session.user, session.ends(session.last_seen, &lifetimes), now);
             }
             ControlFlow::Continue(())
         })?;
@@ -175,7 +104,11 @@ impl Sessions {
         }
         let lifetimes = ArcSwap::from_pointee(lifetimes);
         let (learning, listener) = (Mutex::new(()), OnceLock::new());
-        Ok(Self { live, over, lifetimes, store, clock, learning, listener })
+        let sessions = Self { live, over, lifetimes, store, clock, learning, listener };
+        if sessions.count() <= Self::AWAKE {
+            sessions.ids().into_iter().try_for_each(|id| sessions.wake(id).map(drop))?;
+        }
+        Ok(sessions)
     }
 
     /// Has `listener` told of each session that is over from now on, however it came to its end. It is called once for all,
@@ -184,18 +117,38 @@ impl Sessions {
         let _ = self.listener.set(Box::new(listener));
     }
 
-    /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read.
+    /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read; for a session that rested
+    /// one read of the store more.
     pub fn check(&self, token: &SessionToken) -> Option<Arc<LiveSession>> {
-        let session = self.live.get(&token.hash()).map(|entry| Arc::clone(entry.value()))?;
-        let now = self.clock.now();
-        let last_seen = session.last_seen();
-        if !session.session.is_live(last_seen, now, &self.lifetimes.load()) {
-            return None;
-        }
-        if now.since(last_seen) >= Duration::from_secs(1) {
-            session.last_seen.store(now.as_millis(), Ordering::Relaxed);
-        }
-        Some(session)
+        let (id, now) = (token.hash(), self.clock.now());
+        let awake = {
+            let session = &self.live.get(&id)?.0;
+            if session.ends(&self.lifetimes.load()) <= now {
+                return None;
+            }
+            if now.since(session.last_seen()) >= Duration::from_secs(1) {
+                session.see(now);
+            }
+            session.awake.load_full()
+        };
+        awake.or_else(|| {
+            self.wake(id).unwrap_or_else(|error| {
+                tracing::error!(target: "passgate::store", %error, "can't read whose session it is");
+                None
+            })
+        })
+    }
+
+    /// Reads the member of a session that rests; none if the session is over, or the member is gone or kept out. One at a
+    /// time, and not while a choice is made known, so that what is read is not older than what others were told.
+    fn wake(&self, id: SessionId) -> Result<Option<Arc<LiveSession>>, StoreError> {
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(user) = self.live.get(&id).map(|session| session.0.facts.user) else { return Ok(None) };
+        let user = self.store.user(user)?.filter(|user| user.state == UserState::Active);
+        Ok(self.live.get(&id).and_then(|session| {
+            let awake = session.0.awake.load_full();
+            awake.or_else(|| user.map(|user| session.0.wake(user)))
+        }))
     }
 
     /// Whose session a token was that lately came to its end by time alone. It signs nobody in. Sessions that were ended
@@ -203,9 +156,9 @@ impl Sessions {
     pub fn expired(&self, token: &SessionToken) -> Option<UserId> {
         let (id, now) = (token.hash(), self.clock.now());
         match self.live.get(&id) {
-            Some(entry) => {
-                let ends = entry.session.ends(entry.last_seen(), &self.lifetimes.load());
-                (ends <= now && now.since(ends) < Over::REMEMBERED).then(|| entry.user())
+            Some(session) => {
+                let ends = session.0.ends(&self.lifetimes.load());
+                (ends <= now && now.since(ends) < Over::REMEMBERED).then_some(session.0.facts.user)
             }
             None => self.over.user(id, now),
         }
@@ -280,11 +233,12 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::PutSession(session.clone()));
         self.store.apply(batch).await?;
-        let live = LiveSession::new(session, Arc::new(user.profile.clone()), user.passkey_for);
-        self.live.insert(token.hash(), Arc::clone(&live));
+        let resting = Resting::new(&session);
+        let live = resting.wake(user.clone());
+        self.live.insert(Place(Box::new(resting)));
         self.forget_if_ended(token.hash())?;
         // The member may have chosen while this was on its way to the disk.
-        self.learn_choice(user.profile.id, std::iter::once(live))?;
+        self.learn_choice(user.profile.id, || vec![live])?;
         Ok(token)
     }
 
@@ -304,7 +258,7 @@ impl Sessions {
             }),
         );
         self.store.apply(vec![Change::still_there(user, passkey), revision]).await?;
-        self.learn_choice(user, self.live_of(user))
+        self.learn_choice(user, || self.awake_of(user))
     }
 
     /// Makes what the store says now known to `sessions` of the member. One at a time, so that of two who read after
@@ -312,17 +266,18 @@ impl Sessions {
     fn learn_choice(
         &self,
         user: UserId,
-        sessions: impl IntoIterator<Item = Arc<LiveSession>>,
+        sessions: impl FnOnce() -> Vec<Arc<LiveSession>>,
     ) -> Result<(), StoreError> {
         let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
         let choice = Arc::new(self.store.user(user)?.map(|user| user.passkey_for).unwrap_or_default());
-        sessions.into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
+        sessions().into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
         Ok(())
     }
 
-    fn live_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
-        let own = self.live.iter().filter(|entry| entry.value().user() == user);
-        own.map(|entry| Arc::clone(entry.value())).collect()
+    /// Those of a member that are in use.
+    fn awake_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
+        let own = self.live.iter().filter(|session| session.0.facts.user == user);
+        own.filter_map(|session| session.0.awake.load_full()).collect()
     }
 
     /// Ends one session; no error if it has ended already.
@@ -344,7 +299,7 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::EndSessions(user, but));
         self.store.apply(batch).await?;
-        let ended = self.drop_where(|id, session| session.user() == user && Some(*id) != but);
+        let ended = self.drop_where(|session| session.facts.user == user && Some(session.facts.id) != but);
         self.over.forget_all(user);
         Ok(ended)
     }
@@ -361,26 +316,11 @@ impl Sessions {
         batch.push(Change::RemovePasskey(user, passkey.clone()));
         self.store.apply(batch).await?;
         let ended =
-            self.drop_where(|_, session| session.user() == user && session.passkey() == Some(passkey));
+            self.drop_where(|session| session.facts.user == user && session.passkey() == Some(passkey));
         self.over.forget_all(user);
         // The last one takes the member's choice along.
-        self.learn_choice(user, self.live_of(user))?;
+        self.learn_choice(user, || self.awake_of(user))?;
         Ok(ended)
-    }
-
-    /// The live sessions of a member, latest use first.
-    pub fn of(&self, user: UserId) -> Vec<Session> {
-        let mut sessions: Vec<_> = self.snapshots(|session| session.user() == user);
-        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen));
-        sessions
-    }
-
-    /// All live sessions with their members, latest use first.
-    pub fn all(&self) -> Vec<(Session, Arc<Profile>)> {
-        let mut all: Vec<_> =
-            self.live.iter().map(|entry| (entry.value().snapshot(), entry.value().profile())).collect();
-        all.sort_by_key(|(session, _)| std::cmp::Reverse(session.last_seen));
-        all
     }
 
     /// How many sessions are in memory.
@@ -388,13 +328,10 @@ impl Sessions {
         self.live.len()
     }
 
-    /// Makes a member's changed profile known to all their sessions at once.
+    /// Makes a member's changed profile known to all their sessions at once. Sessions that rest read it when they wake.
     pub fn refresh(&self, profile: &Arc<Profile>) {
-        for entry in &self.live {
-            if entry.value().user() == profile.id {
-                entry.value().profile.store(Arc::clone(profile));
-            }
-        }
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        self.awake_of(profile.id).iter().for_each(|session| session.profile.store(Arc::clone(profile)));
     }
 
     /// Replaces the lifetimes, for sessions that run too.
@@ -402,23 +339,24 @@ impl Sessions {
         self.lifetimes.store(Arc::new(lifetimes));
     }
 
-    /// Drops what has expired and writes down when the others were last used. To be called about once a minute.
+    /// Drops what has expired, writes down when the others were last used, and puts to rest what is not in use if there is
+    /// much. To be called about once a minute.
     pub async fn sweep(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let lifetimes = **self.lifetimes.load();
         let mut batch = Batch::new();
         let mut expired = Vec::new();
         self.over.sweep(now);
-        for entry in &self.live {
-            let session = entry.value();
-            let last_seen = session.last_seen();
-            if !session.session.is_live(last_seen, now, &lifetimes) {
-                expired.push(session.id());
-                batch.push(Change::EndSession(session.id()));
-            } else if last_seen.since(session.session.last_seen) >= Self::SEEN_STEP
+        for place in self.live.iter() {
+            let (session, last_seen) = (&place.0, place.0.last_seen());
+            let id = session.facts.id;
+            if session.ends(&lifetimes) <= now {
+                expired.push(id);
+                batch.push(Change::EndSession(id));
+            } else if last_seen.since(session.facts.created) >= Self::SEEN_STEP
                 && now.since(last_seen) < Self::SEEN_STEP * 2
             {
-                batch.push(Change::TouchSession(session.id(), last_seen));
+                batch.push(Change::TouchSession(id, last_seen));
             }
         }
         if !batch.is_empty() {
@@ -426,21 +364,39 @@ impl Sessions {
         }
         for id in expired {
             // At once, so that whoever revokes it meanwhile finds it in one of the two places.
-            let dropped = self.live.remove_if(&id, |_, session| {
-                self.over.remember(&session.session, session.last_seen(), now, &lifetimes);
-                true
-            });
-            self.announce(dropped.map(|(id, _)| id));
+            if let Some(place) = self.live.remove(&id) {
+                let session = place.0;
+                self.over.remember(id, session.facts.user, session.ends(&lifetimes), now);
+                self.announce([id]);
+            }
         }
+        self.rest(Self::AWAKE);
         Ok(())
     }
 
+    /// If more than `most` sessions are awake, puts those to rest that nobody has used for a while.
+    fn rest(&self, most: usize) {
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        let awake = || self.live.iter().filter(|session| session.0.awake.load().is_some());
+        if awake().count() <= most {
+            return;
+        }
+        let now = self.clock.now();
+        for session in awake() {
+            // Whoever holds it, as a long download does, is told what changes.
+            let is_held = session.0.awake.load().as_ref().is_some_and(|live| Arc::strong_count(live) > 1);
+            if !is_held && now.since(session.0.last_seen()) >= Self::REST_AFTER {
+                session.0.awake.store(None);
+            }
+        }
+    }
+
     /// Takes sessions out of the map; how many there were.
-    fn drop_where(&self, is_over: impl Fn(&SessionId, &LiveSession) -> bool) -> usize {
+    fn drop_where(&self, is_over: impl Fn(&Resting) -> bool) -> usize {
         let mut dropped = Vec::new();
-        self.live.retain(|id, session| {
-            let is_over = is_over(id, session);
-            dropped.extend(is_over.then_some(*id));
+        self.live.retain(|session| {
+            let is_over = is_over(&session.0);
+            dropped.extend(is_over.then_some(session.0.facts.id));
             !is_over
         });
         let count = dropped.len();
@@ -453,10 +409,6 @@ impl Sessions {
         if let Some(listener) = self.listener.get() {
             over.into_iter().for_each(listener);
         }
-    }
-
-    fn snapshots(&self, which: impl Fn(&LiveSession) -> bool) -> Vec<Session> {
-        self.live.iter().filter(|entry| which(entry.value())).map(|entry| entry.value().snapshot()).collect()
     }
 
     /// The session may have been ended while it was on its way to the disk; whoever did that has not seen it in the map.

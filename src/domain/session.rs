@@ -21,6 +21,21 @@ pub enum Persistence {
     Shared,
 }
 
+impl Persistence {
+    /// The moment at which a session made at `created` ends if it is not used after `last_seen`.
+    pub fn ends(self, created: Timestamp, last_seen: Timestamp, lifetimes: &Lifetimes) -> Timestamp {
+        match self {
+            Self::Browser => created.after(lifetimes.absolute).min(last_seen.after(lifetimes.idle)),
+            Self::Remembered => created.after(lifetimes.remember),
+            Self::Shared => {
+                let absolute = lifetimes.absolute.min(Lifetimes::SHARED_ABSOLUTE);
+                let idle = lifetimes.idle.min(lifetimes.shared);
+                created.after(absolute).min(last_seen.after(idle))
+            }
+        }
+    }
+}
+
 /// How the member of a session last proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -38,6 +53,16 @@ pub enum Proof {
     /// With a password in a browser that the member trusts not to be somebody else's. Enough to sign in, not to confirm: step-up
     /// asks however fresh the session is.
     TrustedDevice,
+}
+
+impl Proof {
+    /// When it was given, for a session made at `created`; none if there was none.
+    pub fn at(self, created: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Passkey | Self::Password | Self::PasswordAndCode => Some(created),
+            Self::Link | Self::LinkAndCode | Self::TrustedDevice => None,
+        }
+    }
 }
 
 /// What was shown beside a password or a link.
@@ -111,25 +136,12 @@ impl Session {
 
     /// When the member last proved who they are; none if nothing of theirs did.
     pub fn proved_at(&self) -> Option<Timestamp> {
-        match self.proof() {
-            Proof::Passkey | Proof::Password | Proof::PasswordAndCode => Some(self.created),
-            Proof::Link | Proof::LinkAndCode | Proof::TrustedDevice => None,
-        }
+        self.proof().at(self.created)
     }
 
     /// The moment at which the session ends if it is not used after `last_seen`.
     pub fn ends(&self, last_seen: Timestamp, lifetimes: &Lifetimes) -> Timestamp {
-        match self.persistence {
-            Persistence::Browser => {
-                self.created.after(lifetimes.absolute).min(last_seen.after(lifetimes.idle))
-            }
-            Persistence::Remembered => self.created.after(lifetimes.remember),
-            Persistence::Shared => {
-                let absolute = lifetimes.absolute.min(Lifetimes::SHARED_ABSOLUTE);
-                let idle = lifetimes.idle.min(lifetimes.shared);
-                self.created.after(absolute).min(last_seen.after(idle))
-            }
-        }
+        self.persistence.ends(self.created, last_seen, lifetimes)
     }
 
     /// Whether the session still holds at `now`, having last been used at `last_seen`.

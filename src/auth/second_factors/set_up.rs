@@ -99,7 +99,7 @@ impl SecondFactors {
         }
         let user = self.store.user(id)?.ok_or(StoreError::NoSuchUser)?;
         with.push(Change::EndSessions(id, None));
-        let persistence = session.snapshot().persistence;
+        let persistence = session.persistence();
         let met = FactorsMet::new(user, Beside::Code, with);
         let token = self.sessions.start(met, persistence, user_agent, Vec::new()).await?;
         self.sessions.end_all(id, Some(token.hash()), Vec::new()).await?;

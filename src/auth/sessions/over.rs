@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
-use crate::domain::{Lifetimes, Session, SessionId, Timestamp, UserId};
+use crate::domain::{SessionId, Timestamp, UserId};
 
 /// Recently expired sessions.
 #[derive(Default)]
@@ -17,16 +17,9 @@ impl Over {
     /// How many are; one takes about a hundred bytes. When it is reached, later ones are not.
     const MOST: usize = 50_000;
 
-    pub(super) fn remember(
-        &self,
-        session: &Session,
-        last_seen: Timestamp,
-        now: Timestamp,
-        lifetimes: &Lifetimes,
-    ) {
-        let ended = session.ends(last_seen, lifetimes);
+    pub(super) fn remember(&self, id: SessionId, user: UserId, ended: Timestamp, now: Timestamp) {
         if self.0.len() < Self::MOST && ended <= now && now.since(ended) < Self::REMEMBERED {
-            self.0.insert(session.id, (session.user, ended));
+            self.0.insert(id, (user, ended));
         }
     }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Backup, ManualClock, Passkey, PasskeyName, UserName};
+use crate::domain::{Backup, ManualClock, Passkey, PasskeyName, Timestamp, UserName};
 use crate::store::{MemoryStore, Verdict};
 
 const LIFETIMES: Lifetimes = Lifetimes {
@@ -187,10 +187,7 @@ async fn s6_a_session_ended_on_its_way_in_never_becomes_live() {
     };
     store.apply(vec![revision, Change::PutSession(session.clone())]).await.unwrap();
     store.apply(vec![Change::EndSessions(id, None)]).await.unwrap();
-    bench.sessions.live.insert(
-        session.id,
-        LiveSession::new(session.clone(), Arc::new(bench.alice.profile.clone()), PasskeyFor::default()),
-    );
+    bench.sessions.live.insert(Place(Box::new(Resting::new(&session))));
     assert_eq!(bench.sessions.forget_if_ended(session.id), Err(StoreError::NoSuchUser));
     assert_eq!(bench.sessions.count(), 0);
 }
@@ -232,7 +229,8 @@ async fn what_a_browser_calls_itself_is_cut_and_made_printable() {
         .start(FactorsMet::unasked(bench.alice.clone()), Persistence::Browser, &name, vec![])
         .await
         .unwrap();
-    let kept = bench.sessions.check(&token).unwrap().snapshot().user_agent;
+    assert!(bench.is_live(&token));
+    let kept = bench.sessions.of(bench.alice.profile.id)[0].user_agent.clone();
     assert!(kept.len() <= 256 && kept.starts_with("evil  ü") && !kept.contains('\n'), "{kept}");
 }
 
@@ -266,4 +264,64 @@ async fn mx_11_a_choice_counts_in_sessions_that_run_and_ends_with_the_last_passk
     assert_eq!(told(&open(&bench.store, &bench.clock)), [Some(choice); 2], "after a restart, too");
     bench.sessions.end_opened_with(user, &phone, vec![]).await.unwrap();
     assert_eq!(told(&bench.sessions), [Some(PasskeyFor::default()); 2]);
+}
+
+#[tokio::test]
+async fn a_session_that_rests_is_as_good_as_one_in_use() {
+    let bench = bench().await;
+    let (user, phone) = (bench.alice.profile.id, CredentialId::new(b"phone").unwrap());
+    let tokens = [bench.start_with(&phone).await, bench.start(Persistence::Remembered).await];
+    let awake = || bench.sessions.awake_of(user).len();
+    bench.sessions.rest(0);
+    assert_eq!(awake(), 2, "both were just used");
+    let held = bench.sessions.check(&tokens[0]);
+    bench.clock.advance(Sessions::REST_AFTER);
+    bench.sessions.rest(2);
+    assert_eq!(awake(), 2, "there is room for both");
+    bench.sessions.rest(0);
+    assert_eq!(awake(), 1, "but one is held");
+    drop(held);
+    bench.sessions.rest(0);
+    assert_eq!((awake(), bench.sessions.count(), bench.sessions.of(user).len()), (0, 2, 2));
+    // What happens while it rests is known when it wakes.
+    let choice = PasskeyFor { signing_in: true, sensitive_actions: false };
+    bench.sessions.choose(user, phone.clone(), choice).await.unwrap();
+    let woken = bench.sessions.check(&tokens[0]).unwrap();
+    assert_eq!(
+        (woken.passkey_for(), woken.passkey(), woken.profile().name.as_str()),
+        (choice, Some(&phone), "alice")
+    );
+    assert!(Arc::ptr_eq(&woken, &bench.sessions.check(&tokens[0]).unwrap()), "and it is in use again");
+    assert_eq!(awake(), 1);
+    assert_eq!(bench.sessions.end_all(user, None, vec![]).await, Ok(2), "with the one that rests");
+    assert!(tokens.iter().all(|token| !bench.is_live(token)));
+}
+
+#[tokio::test]
+async fn s6_a_session_that_rests_does_not_wake_for_an_account_that_is_kept_out_or_gone() {
+    let bench = bench().await;
+    let token = bench.start(Persistence::Remembered).await;
+    let user = bench.alice.profile.id;
+    bench.clock.advance(Sessions::REST_AFTER);
+    bench.sessions.rest(0);
+    let set = |state| {
+        Change::ReviseUser(
+            user,
+            Box::new(move |user| {
+                user.state = state;
+                Verdict::Keep
+            }),
+        )
+    };
+    bench.store.apply(vec![set(UserState::Disabled)]).await.unwrap();
+    assert!(!bench.is_live(&token));
+    bench.store.apply(vec![set(UserState::Active)]).await.unwrap();
+    bench.store.apply(vec![Change::DeleteUser(user)]).await.unwrap();
+    assert!(!bench.is_live(&token));
+}
+
+#[test]
+fn a_session_that_rests_takes_little() {
+    assert!(size_of::<Resting>() <= 96, "{}", size_of::<Resting>());
+    assert_eq!(size_of::<Place>(), size_of::<usize>());
 }

@@ -19,7 +19,7 @@ impl Control {
             }
             None => self
                 .sessions
-                .all()
+                .all()?
                 .iter()
                 .map(|(session, profile)| SessionView::of(session, profile))
                 .collect(),
@@ -41,20 +41,21 @@ impl Control {
 
     async fn revoke_one(&self, id: &str) -> Result<Reply, Failure> {
         let id = id.trim().to_ascii_lowercase();
-        let found = self.sessions.all().into_iter().find(|(session, _)| session.id.short() == id);
-        let Some((session, profile)) = found else {
+        let found = self.sessions.members().into_iter().find(|(session, _)| session.short() == id);
+        let Some((session, user)) = found else {
             return Err(Failure::Data(format!(
                 "there is no session {id:?}; `passgate session list` shows all"
             )));
         };
-        self.sessions.end(session.id).await?;
-        Ok(Reply::Done(format!("a session of {} has ended", profile.name)))
+        let member =
+            self.store.user(user)?.map_or_else(|| user.to_string(), |user| user.profile.name.to_string());
+        self.sessions.end(session).await?;
+        Ok(Reply::Done(format!("a session of {member} has ended")))
     }
 
     /// All at once, so that the store can write them down together.
     async fn revoke_everyones(&self) -> Result<Reply, Failure> {
-        let members: HashSet<UserId> =
-            self.sessions.all().into_iter().map(|(session, _)| session.user).collect();
+        let members: HashSet<UserId> = self.sessions.members().into_iter().map(|(_, user)| user).collect();
         let mut endings = JoinSet::new();
         for user in members {
             let sessions = Arc::clone(&self.sessions);

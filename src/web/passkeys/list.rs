@@ -109,7 +109,7 @@ impl Web {
 
 /// Whether this session was opened with this passkey.
 pub(super) fn opened(passkey: &Passkey, member: &Member<'_>) -> bool {
-    member.session.snapshot().passkey.as_ref() == Some(&passkey.id)
+    member.session.passkey() == Some(&passkey.id)
 }
 
 /// Where a passkey lives, in a member's words (BP-61).

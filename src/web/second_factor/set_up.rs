@@ -87,7 +87,7 @@ impl Web {
                 audit::record(Event::SecondFactorSetUp, Some(member.session.user()), visit);
                 let mut response = self.show_codes(&codes, &return_to, &member, visit);
                 if let Some(token) = token {
-                    let persistence = member.session.snapshot().persistence;
+                    let persistence = member.session.persistence();
                     let cookie = self.parts.cookies.set_session(&token, persistence);
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }

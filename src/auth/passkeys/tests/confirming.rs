@@ -30,7 +30,7 @@ async fn bp_49_a_fresh_session_takes_the_old_ones_place() {
     assert_eq!(bench.store.session(old.id()).unwrap(), None, "durably");
     let session = bench.sessions.check(&fresh).unwrap();
     assert!(bench.passkeys.is_fresh(&session));
-    assert_eq!(session.snapshot().persistence, Persistence::Remembered);
+    assert_eq!(session.persistence(), Persistence::Remembered);
     assert_eq!(session.passkey(), Some(&passkey.id));
     assert_eq!(bench.stored(&bench.alice)[0].last_used, Some(bench.clock.now()));
 }
