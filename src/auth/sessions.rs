@@ -77,7 +77,7 @@ impl Sessions {
         visit: &mut dyn FnMut(&User),
     ) -> Result<Self, StoreError> {
         let mut kept_out = HashSet::new();
-        store.each_user(&mut |user| {
+        store.each_user_unordered(&mut |user| {
             visit(&user);
             if user.state != UserState::Active {
                 kept_out.insert(user.profile.id);

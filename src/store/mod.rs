@@ -85,6 +85,11 @@ pub trait Store: Send + Sync {
     /// store, and a change made during the visit may or may not be seen.
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError>;
 
+    /// As [`Self::each_user`], in the order that costs the store least: of very many, that is a small part.
+    fn each_user_unordered(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.each_user(visit)
+    }
+
     /// Visits every session, in no particular order, until told to stop; as with accounts, changes made meanwhile may
     /// or may not be seen.
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError>;

@@ -27,14 +27,20 @@ use std::time::Duration;
 
 use crate::store::StoreError;
 
-/// The format written, and the only one there has been.
-const FORMAT: u32 = 1;
+/// The format written.
+///
+/// Format 2 has drawers, which a passgate from before them would leave behind when it deletes an account; else it is format 1.
+/// A store of format 1 gets the new number when it is opened, in one byte: it has the one or the other at every moment.
+const FORMAT: u32 = 2;
+/// The oldest format that is read.
+const OLDEST: u32 = 1;
 
 /// The folder, locked for this process.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    _lock: File,
+    /// The file `format`, locked.
+    format: File,
 }
 
 impl Folder {
@@ -60,9 +66,21 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(unreadable(path, error)),
         }
         check_format(&mut file, path)?;
-        let folder = Self { path: path.to_owned(), _lock: file };
+        let folder = Self { path: path.to_owned(), format: file };
         folder.secure().map_err(|error| unreadable(path, error))?;
         Ok(folder)
+    }
+
+    /// Gives a store of an older format, which can be read, the number of the one that is written from now on.
+    pub(super) fn raise_format(&self) -> io::Result<()> {
+        let number = format!("{FORMAT}\n");
+        let mut found = vec![0; number.len()];
+        self.format.read_exact_at(&mut found, 0)?;
+        if found == number.as_bytes() {
+            return Ok(());
+        }
+        self.format.write_all_at(number.as_bytes(), 0)?;
+        self.format.sync_all()
     }
 
     /// Closes all files to others, whatever the umask, and brings them and their names to the disk.
@@ -191,10 +209,12 @@ fn check_format(file: &mut File, path: &Path) -> Result<(), StoreError> {
         return written.map_err(|error| unreadable(path, error));
     }
     match text.trim_end().parse::<u32>() {
-        Ok(FORMAT) => Ok(()),
+        Ok(OLDEST..=FORMAT) => Ok(()),
         Ok(other) => Err(unreadable(
             path,
-            format!("it has format {other}, and this version knows format {FORMAT}; use a newer passgate"),
+            format!(
+                "it has format {other}, and this version knows formats {OLDEST} to {FORMAT}; use a newer passgate"
+            ),
         )),
         Err(_) => Err(unreadable(path, "its format file holds no number; restore it from a backup")),
     }

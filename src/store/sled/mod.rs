@@ -80,6 +80,7 @@ impl SledStore {
         let table = Arc::new(Table::open(path, cache_bytes)?);
         folder.check_written(table.groups()?)?;
         folder.secure().map_err(|error| unreadable(path, error))?;
+        folder.raise_format().map_err(|error| unreadable(path, error))?;
         let mut barrier = folder.barrier().map_err(|error| unreadable(path, error))?;
         let mut sync: DiskSync = Box::new(move |group| barrier.pass(group));
         list_emails(&table, &mut sync)?;
@@ -228,6 +229,14 @@ impl Store for SledStore {
 
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
         self.each(Kind::Name, |db, _, owner| self.indexed_user(db, owner), visit)
+    }
+
+    fn each_user_unordered(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
+            let id = UserId(self.table.sound(trailing(key))?);
+            self.table.sound(decode_user(id, record))
+        };
+        self.each(Kind::User, read, visit)
     }
 
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError> {

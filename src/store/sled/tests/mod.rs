@@ -27,6 +27,7 @@ mod contract {
 }
 mod copies;
 mod damage;
+mod formats;
 mod model;
 
 const CACHE: u64 = 4 << 20;
@@ -188,12 +189,12 @@ fn sto_10_a_newer_format_is_refused_by_number_and_left_alone() {
     let Temporary { store, folder } = store;
     drop(store);
     let path = folder.path().join("store");
-    fs::write(path.join("format"), "2\n").unwrap();
+    fs::write(path.join("format"), "3\n").unwrap();
     let before = contents(&path);
     let refused = SledStore::open(&path, CACHE).unwrap_err().to_string();
-    assert!(refused.contains("format 2") && refused.contains(path.to_str().unwrap()), "{refused}");
+    assert!(refused.contains("format 3") && refused.contains(path.to_str().unwrap()), "{refused}");
     assert_eq!(contents(&path), before);
-    fs::write(path.join("format"), "1\n").unwrap();
+    fs::write(path.join("format"), "2\n").unwrap();
     assert_eq!(users(&SledStore::open(&path, CACHE).unwrap()), [user(1, "alice")]);
 }
 
