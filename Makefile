@@ -1,7 +1,7 @@
 # `make` lists what there is. Each target installs what it needs first, see tests/setup.sh.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench
+.PHONY: help demo test lint bench soak
 MAKEFLAGS += --no-print-directory
 
 help: ## this list
@@ -22,3 +22,8 @@ lint: ## formatting, clippy, licences and sources of the crates
 bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; times of refusals; QUICK=1 for a glance
 	@tests/setup.sh build bench
 	@python3 benches/run.py
+
+soak: ## a thousand kills and two hundred cuts of the power under load, an hour or so; PASSGATE_CUT_FS=xfs for another file system
+	@tests/setup.sh build
+	@PASSGATE_KILL_ROUNDS=$${PASSGATE_KILL_ROUNDS:-1000} PASSGATE_CUT_ROUNDS=$${PASSGATE_CUT_ROUNDS:-200} \
+		cargo test --locked --test kill --test process -- --nocapture --test-threads=1 sto_01 sto_02

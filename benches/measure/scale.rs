@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use passgate::auth::{SessionToken, Sessions};
 use passgate::domain::{
-    Clock, Lifetimes, PasskeyFor, Persistence, Profile, Session, SystemClock, TokenHash, User, UserId,
-    UserName, UserState,
+    Beside, Clock, Lifetimes, PasskeyFor, Persistence, Profile, Session, SystemClock, TokenHash, User,
+    UserId, UserName, UserState,
 };
 use passgate::store::{Change, SledStore, Store};
 use serde_json::{Value, json};
@@ -135,6 +135,7 @@ fn session(n: usize, user: UserId) -> Session {
         persistence: Persistence::Remembered,
         passkey: None,
         by_link: false,
+        beside: Beside::Nothing,
         user_agent: USER_AGENT.to_owned(),
     }
 }

@@ -25,8 +25,8 @@ use self::over::Over;
 use super::SessionToken;
 use super::second_factors::FactorsMet;
 use crate::domain::{
-    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Session, SessionId, User, UserId,
-    UserState,
+    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Session, SessionId, User,
+    UserId, UserState,
 };
 use crate::store::{Batch, Change, Store, StoreError, Verdict};
 

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use passgate::domain::{Secret, random};
-use passgate::sample::SampleForum;
+use passgate::sample::{RunningForum, SampleForum};
 use passgate::server::control::{Command, MemberView, NewAccount, Reply, SessionsOf, call};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::site::{PASSWORD, Site, URL};
+use crate::site::{Gateway, PASSWORD, Site, URL};
 use crate::support::LIMIT;
 
 const ROUNDS: usize = 10;
@@ -239,12 +239,27 @@ async fn sign_out(address: SocketAddr, session: &str) -> Option<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sto_01_no_kill_of_the_gateway_loses_what_it_acknowledged() {
-    let rounds = env::var("PASSGATE_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
-    let site = Site::before(
+    let site = site_before(&forum);
+    let rounds = rounds("PASSGATE_KILL_ROUNDS", ROUNDS);
+    hold_through(&site, rounds, "kills", |mut gateway| gateway.kill()).await;
+}
+
+/// So many rounds as the environment asks for.
+pub(crate) fn rounds(variable: &str, else_: usize) -> usize {
+    env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(else_)
+}
+
+/// A site that says only what went wrong.
+pub(crate) fn site_before(forum: &RunningForum) -> Site {
+    Site::before(
         forum.address(),
-        "access.default = \"login\"\nlog.level = \"error,passgate::server=info\"",
-    );
+        "access.default = \"login\"\nlog.level = \"error,passgate::server=info\"\nstore.backups_kept = 0",
+    )
+}
+
+/// Loads a gateway, has `end` end it in the middle, and holds the next one against what was acknowledged; again and again.
+pub(crate) async fn hold_through(site: &Site, rounds: usize, what: &str, mut end: impl FnMut(Gateway)) {
     let data_dir = site.data_dir();
     let mut workers: Vec<_> = (0..WORKERS)
         .map(|number| Worker { number, data_dir: data_dir.clone(), accounts: Vec::new(), acknowledged: 0 })
@@ -258,7 +273,7 @@ async fn sto_01_no_kill_of_the_gateway_loses_what_it_acknowledged() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        let mut gateway = site.serve();
+        let gateway = site.serve();
         slowest = slowest.max(gateway.ready_after);
         for worker in &mut workers {
             worker.check(gateway.address, round.saturating_sub(1)).await;
@@ -266,7 +281,7 @@ async fn sto_01_no_kill_of_the_gateway_loses_what_it_acknowledged() {
         let tasks: Vec<_> =
             workers.drain(..).map(|worker| tokio::spawn(worker.work(gateway.address, round))).collect();
         tokio::time::sleep(Duration::from_millis(50 + dice(500) as u64)).await;
-        gateway.kill();
+        end(gateway);
         for task in tasks {
             workers.push(task.await.unwrap());
         }
@@ -281,7 +296,7 @@ async fn sto_01_no_kill_of_the_gateway_loses_what_it_acknowledged() {
     let sessions: usize =
         workers.iter().flat_map(|worker| &worker.accounts).map(|a| a.live.len() + a.ended.len()).sum();
     println!(
-        "{rounds} kills, {acknowledged} acknowledged writes, {accounts} accounts and {sessions} sessions checked at the \
+        "{rounds} {what}, {acknowledged} acknowledged writes, {accounts} accounts and {sessions} sessions checked at the \
          end; slowest from start to ready: {slowest:?}"
     );
     assert!(acknowledged > rounds, "hardly any load");

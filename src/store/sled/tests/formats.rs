@@ -38,6 +38,14 @@ fn sto_10_a_store_of_format_1_opens_with_all_that_is_in_it_and_has_format_2_then
     assert_eq!(format_of(&path), "2\n", "an older passgate refuses it from now on");
     let again = SledStore::open(&path, CACHE).unwrap();
     assert_eq!((users(&again), sessions(&again)), (members.clone(), open));
+    let mut unordered = Vec::new();
+    let visited = again.each_user_unordered(&mut |user| {
+        unordered.push(user);
+        ControlFlow::Continue(())
+    });
+    visited.unwrap();
+    unordered.sort_by(|a, b| a.profile.name.key().cmp(b.profile.name.key()));
+    assert_eq!(unordered, members, "in whatever order they lie");
     commit(&again, vec![Change::DeleteUser(members[0].profile.id)]).unwrap();
     assert_eq!(users(&again), members[1..]);
 }
