@@ -143,7 +143,7 @@ impl Web {
                 self.forgive(user, visit);
                 let response = self.back_to_account("password-changed");
                 // The mark that this browser has is good for the old password only.
-                let persistence = member.session.snapshot().persistence;
+                let persistence = member.session.persistence();
                 Ok(self.marking(response, user, persistence, request.headers(), visit))
             }
         }
