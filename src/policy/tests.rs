@@ -1,4 +1,5 @@
 mod required;
+mod second_factor;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { code, keyOf } from "./app.mjs";
 import { attachDevice, signIn, startBrowser, visit } from "./demo.mjs";
 import { CHANGE, startForum } from "./forum.mjs";
 import { startGateway } from "./gateway.mjs";
@@ -169,6 +170,58 @@ const PASSKEYS_ONLY = {
   "link-to-a-passkey": async (page, member) => page.goto(await passkeysOnly.link(member, "--reset")),
 };
 
+/** For a new member who sets two-step sign-in up, one page after the other. */
+const TWO_STEP = {
+  "two-step": async (page, member) => {
+    await signInByPassword(page, member);
+    await page.goto("/.passgate/account/two-step");
+    member.key = await keyOf(page);
+  },
+  "two-step-wrong-code": async (page) => {
+    await page.getByRole("textbox", { name: "Code" }).fill("000000");
+    await button(page, "Turn on").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "two-step-codes": async (page, { key }) => {
+    await page.getByRole("textbox", { name: "Code" }).fill(code(key, -1));
+    await button(page, "Turn on").click();
+    await page.getByText("Your recovery codes").waitFor();
+  },
+  "two-step-code": async (page, { name, password }) => {
+    await page.context().clearCookies();
+    await page.goto("/index.php");
+    await signIn(page, name, password);
+    await page.getByRole("textbox", { name: "Code" }).waitFor();
+  },
+  "two-step-code-wrong": async (page) => {
+    await page.getByRole("textbox", { name: "Code" }).fill("000000");
+    await button(page, "Sign in").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "two-step-recovery": async (page) => page.getByRole("link", { name: "Use a recovery code" }).click(),
+  "account-with-two-step": async (page, { key }) => {
+    await page.getByRole("link", { name: "Use a code of your app" }).click();
+    await page.getByRole("textbox", { name: "Code" }).fill(code(key));
+    await page.getByLabel("Don’t ask again").check();
+    await button(page, "Sign in").click();
+    await page.goto(ACCOUNT);
+    await page.getByText("Browsers you trust").waitFor();
+  },
+  "two-step-new-codes": async (page) => page.goto("/.passgate/account/two-step/codes"),
+  "two-step-off": async (page) => page.goto("/.passgate/account/two-step/off"),
+  "link-with-code": async (page, member) => page.goto(await gateway.link(member)),
+};
+
+/** On a site that requires a second factor, for a member who has none yet, one page after the other. */
+const TWO_STEP_NEEDED = {
+  "two-step-needed": async (page, { name, password }) => {
+    await page.goto("/index.php");
+    await signIn(page, name, password);
+    await page.getByText("One more step").waitFor();
+  },
+  "account-waiting-for-two-step": async (page) => page.goto(ACCOUNT),
+};
+
 /** Before a forum whose password is not known yet, one page after the other. */
 const BRIDGED = {
   "forum-link": async (page, { name, password }) => {
@@ -271,6 +324,25 @@ test("the pages of a member with a passkey", async () => {
   }
   assert.deepEqual(troubles, []);
   await context.close();
+});
+
+test("two-step sign-in", async (t) => {
+  const needed = await startGateway({ more: '[second_factor]\nrequired_groups = ["admins"]' });
+  t.after(() => needed.stop());
+  for (const [site, pages] of [
+    [gateway, TWO_STEP],
+    [needed, TWO_STEP_NEEDED],
+  ]) {
+    const { context, page, troubles } = await visit(browser, site);
+    const member = await site.addMember("admins");
+    for (const [name, open] of Object.entries(pages)) {
+      await open(page, member);
+      await looksWell(page, name);
+    }
+    assert.deepEqual(troubles, []);
+    await context.close();
+  }
+
 });
 
 test("a passkey required, no passwords, and a forum to be signed in at", async () => {

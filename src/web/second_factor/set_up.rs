@@ -131,11 +131,11 @@ impl Web {
         Ok(self.page(status, &page, visit))
     }
 
-    /// The key as apps read it from a QR code or a link: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>.
+    /// The key as apps read it from a QR code or a link; what is left out is what they take without it: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>.
     fn otpauth(&self, name: &str, key: &str) -> String {
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
         let (site, name) = (encoded(&self.parts.options.site_name), encoded(name));
-        format!("otpauth://totp/{site}:{name}?secret={key}&issuer={site}&algorithm=SHA1&digits=6&period=30")
+        format!("otpauth://totp/{site}:{name}?secret={key}&issuer={site}")
     }
 
     pub(super) fn with_return(&self, address: &str, return_to: &str) -> String {
