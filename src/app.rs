@@ -2,6 +2,7 @@
 
 mod mail;
 mod reload;
+mod required;
 mod second_factors;
 
 pub use self::reload::Reloader;
@@ -24,13 +25,11 @@ use crate::bridge::options::ForumOptions;
 use crate::bridge::{ByName, ForumAccounts, Kind, Means, Minter, Vault, VaultError};
 use crate::config::Config;
 use crate::domain::{Clock, User};
-use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
     ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream, UpstreamDial,
 };
 use crate::seal::KeyFileError;
-use crate::server::control::{all_users, without_passkey};
 use crate::server::options::StoreOptions;
 use crate::server::{Admin, Backups, BindError, Stopping, accept, bind, serve_admin};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
@@ -156,18 +155,6 @@ impl Services {
             pending,
             forum,
         })
-    }
-
-    /// A sentence that names the members who need a passkey by `config` and have none.
-    pub fn without_passkey(&self, config: &Config) -> Option<String> {
-        let required_for = &config.passkeys.as_ref()?.required_for;
-        if *required_for == RequiredFor::Groups(Vec::new()) {
-            return None;
-        }
-        match all_users(&self.accounts, self.store.as_ref()) {
-            Ok(users) => without_passkey(required_for, &users),
-            Err(error) => Some(format!("who has no passkey yet can't be told: {error}")),
-        }
     }
 
     /// The vault of the configuration's forum; none where no password is needed.

@@ -9,7 +9,7 @@ use crate::bridge::Kind;
 use crate::config::Config;
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamScheme;
-use crate::server::control::{Command, Reply, without_passkey};
+use crate::server::control::{Command, Reply, without_passkey, without_second_factor};
 use crate::server::options::StoreOptions;
 
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     ];
     streams.data("configuration is fine")?;
     streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))?;
-    name_who_lacks_a_passkey(config, streams);
+    name_who_lacks_one(config, streams);
     warn_of_names(config, streams);
     Ok(())
 }
@@ -94,17 +94,23 @@ fn warn_of_names(config: &Config, streams: &mut Streams<'_>) {
 }
 
 /// By the gateway that runs, or in the store; neither need be there for a configuration to be fine.
-fn name_who_lacks_a_passkey(config: &Config, streams: &mut Streams<'_>) {
-    let Some(passkeys) = &config.passkeys else { return };
-    if passkeys.required_for == RequiredFor::Groups(Vec::new()) {
+fn name_who_lacks_one(config: &Config, streams: &mut Streams<'_>) {
+    let passkeys = config.passkeys.as_ref().map(|passkeys| &passkeys.required_for);
+    let passkeys = passkeys.filter(|required_for| **required_for != RequiredFor::Groups(Vec::new()));
+    let second_factors = &config.second_factor.required_for;
+    if passkeys.is_none() && second_factors.is_nobody() {
         return;
     }
-    let warning = match carry_out(config, Command::UserList) {
-        Ok(Reply::Users(users)) => without_passkey(&passkeys.required_for, &users),
-        Ok(_) => None,
-        Err(trouble) => Some(format!("who has no passkey yet can't be told: {}", trouble.words)),
+    let warnings = match carry_out(config, Command::UserList) {
+        Ok(Reply::Users(users)) => {
+            let passkeys = passkeys.and_then(|required_for| without_passkey(required_for, &users));
+            [passkeys, without_second_factor(second_factors, &users)]
+        }
+        Ok(_) => [None, None],
+        Err(trouble) => {
+            let words = "who lacks a passkey or a second factor can't be told";
+            [Some(format!("{words}: {}", trouble.words)), None]
+        }
     };
-    if let Some(warning) = warning {
-        streams.say(&format!("warning: {warning}"));
-    }
+    warnings.into_iter().flatten().for_each(|warning| streams.say(&format!("warning: {warning}")));
 }

@@ -84,6 +84,9 @@ fn announce(config: &Config, running: &Running) {
     if let Some(warning) = running.services.without_passkey(config) {
         tracing::warn!(target: "passgate::server", warning, "members need a passkey");
     }
+    if let Some(warning) = running.services.without_second_factor(config) {
+        tracing::warn!(target: "passgate::server", warning, "members need a second factor");
+    }
     if matches!(running.services.accounts.is_empty(), Ok(true)) {
         tracing::warn!(
             target: "passgate::server",
@@ -105,8 +108,9 @@ impl Reload {
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let needs_restart = self.reloader.reload(&config).await.map_err(|error| vec![error.to_string()])?;
         let note = |key: &&str| format!("{key} has changed and counts from the next start on");
-        let warning = self.reloader.services().without_passkey(&config);
-        Ok(needs_restart.iter().map(note).chain(warning).collect())
+        let services = self.reloader.services();
+        let warnings = [services.without_passkey(&config), services.without_second_factor(&config)];
+        Ok(needs_restart.iter().map(note).chain(warnings.into_iter().flatten()).collect())
     }
 
     async fn at_each(&self, mut hangup: Signal) {

@@ -16,6 +16,16 @@ impl SecondFactorFor {
         Self(groups)
     }
 
+    /// Whether nobody needs one.
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether whoever is in these groups needs one.
+    pub fn names_any(&self, groups: &[String]) -> bool {
+        self.0.iter().any(|group| groups.iter().any(|own| own == group.as_str()))
+    }
+
     /// Because of which group this session reaches nothing before a second factor proves it; none if it may go on.
     pub fn demand(&self, member: &Presence<'_>) -> Option<&Group> {
         match member.proof {

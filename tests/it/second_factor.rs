@@ -148,6 +148,19 @@ async fn who_needs_a_second_factor_is_led_to_set_one_up_before_anything_is_forwa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_lacks_a_second_factor_is_named_to_the_operator() {
+    let site = Site::open("").await;
+    let config = passgate::config::Config::from_toml_str(REQUIRED).unwrap();
+    let lacking = || site.gateway.running.services.without_second_factor(&config);
+    let sentence = lacking().unwrap();
+    assert!(sentence.contains("1 member has neither") && sentence.contains(": alice;"), "{sentence}");
+    site.enrol("alice").await;
+    assert_eq!(lacking(), None);
+    let nobody = passgate::config::Config::from_toml_str("").unwrap();
+    assert_eq!(site.gateway.running.services.without_second_factor(&nobody), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_as_good_as_a_second_factor_and_is_asked_for_after_the_password() {
     let site = Site::open(REQUIRED).await;
     let mut device = Device::new(&site.gateway.url());

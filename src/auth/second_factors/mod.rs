@@ -34,6 +34,8 @@ pub(super) use self::waiting::Waiting;
 #[cfg(test)]
 pub(crate) use self::tests::{App, second_factors};
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +48,7 @@ use self::totp::{TotpCode, TotpKey};
 use super::{LiveSession, Sessions};
 use crate::domain::{Beside, Clock, Profile, Proof, Secret, Timestamp, User, UserId};
 use crate::seal::KeyRing;
-use crate::store::{Store, StoreError};
+use crate::store::{Owner, Store, StoreError};
 
 /// What a member has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,18 @@ impl SecondFactors {
         let enrolled = self.enrolled(user)?;
         Ok(enrolled
             .map(|Enrolled { since, recovery, .. }| Standing { since, recovery_codes: recovery.len() }))
+    }
+
+    /// All members who have one.
+    pub fn members(&self) -> Result<HashSet<UserId>, StoreError> {
+        let mut members = HashSet::new();
+        self.store.each_kept(|owner, _, _: Enrolled| {
+            if let Owner::Member(user) = owner {
+                members.insert(user);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(members)
     }
 
     /// Whether this session may change the member's second factor: it was proven lately, and with as much as is asked for

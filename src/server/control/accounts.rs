@@ -37,7 +37,7 @@ impl Control {
     }
 
     pub(super) fn list(&self) -> Result<Reply, Failure> {
-        Ok(Reply::Users(all_users(&self.accounts, self.store.as_ref())?))
+        Ok(Reply::Users(all_users(&self.accounts, &self.second_factors, self.store.as_ref())?))
     }
 
     pub(super) fn show(&self, name: &str) -> Result<Reply, Failure> {

@@ -26,7 +26,7 @@ pub use protocol::{
     AskedFor, Command, Failure, LinkTo, MemberRecord, MemberView, NewAccount, Reply, SessionView, SessionsOf,
     SetupUrl, UserLine, UserView,
 };
-pub use required::{all_users, without_passkey};
+pub use required::{all_users, without_passkey, without_second_factor};
 pub use second_factors::SecondFactorView;
 pub use socket::{CallError, ControlSocket, call, call_for_copy, is_running, room_for_command};
 pub use throttle::ThrottleView;

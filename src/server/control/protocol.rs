@@ -279,6 +279,9 @@ pub struct UserLine {
     pub user: UserView,
     /// How many passkeys it has.
     pub passkeys: usize,
+    /// Whether it has a second factor.
+    #[serde(default)]
+    pub second_factor: bool,
 }
 
 /// An account with what belongs to it, as operators see it.
