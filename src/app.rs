@@ -232,6 +232,7 @@ impl Services {
             second_factors: Arc::clone(&self.second_factors),
             passkey_counts: Arc::clone(&self.passkey_counts),
             forum: forum.clone(),
+            mail: config.mail.as_ref().map(|_| Arc::clone(&self.mail)),
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
         })?;

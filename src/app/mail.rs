@@ -9,5 +9,6 @@ use crate::web::Letters;
 pub(super) fn courier(config: &Config) -> Result<Option<Courier>, StartError> {
     let Some(options) = &config.mail else { return Ok(None) };
     let carrier = Box::new(Smtp::new(options.clone()).map_err(StartError::Mail)?);
-    Ok(Some(Courier { carrier, words: Box::new(Letters::new(&config.pages)?) }))
+    let words = Box::new(Letters::new(&config.pages)?);
+    Ok(Some(Courier { carrier, words, own_pages: config.own_url("") }))
 }

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::Sessions;
 use super::identifier::{Identified, identify};
 use super::passwords::{Busy, PasswordPolicy, Passwords};
+use super::{Sessions, recovery};
 use crate::domain::{Clock, EmailKey, Group, PasskeyFor, Profile, Secret, User, UserId, UserName, UserState};
 use crate::store::{Batch, Change, Drawer, Owner, Store, StoreError, Verdict};
 
@@ -104,6 +104,11 @@ impl Accounts {
         self.store.user_by_name(name.key())
     }
 
+    /// The account with this id.
+    pub fn by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.store.user(id)
+    }
+
     /// Whether an operator has deleted an account of that name, and nobody has it since.
     pub fn was_deleted(&self, name: &UserName) -> Result<bool, StoreError> {
         self.store.was_deleted(name.key())
@@ -160,7 +165,7 @@ impl Accounts {
     /// [`Self::disable`], and `with` in the same breath.
     pub async fn disable_with(&self, user: UserId, with: Batch) -> Result<(), StoreError> {
         let mut batch = with;
-        batch.push(set_state(user, UserState::Disabled));
+        batch.extend([set_state(user, UserState::Disabled), recovery::forgotten(user)]);
         self.sessions.end_all(user, None, batch).await.map(drop)
     }
 

@@ -77,7 +77,8 @@ impl Accounts {
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(id);
-        let batch = vec![revision, forgotten(id), event];
+        let mut batch = vec![revision, event];
+        batch.extend(forgotten(id));
         let ended = match others {
             OtherSessions::End => self.sessions.end_all(id, Some(session.id()), batch).await,
             OtherSessions::Keep => self.store.apply(batch).await.map(|()| 0),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::events::{Seen, What};
 use super::passwords::{About, Busy, WeakPassword};
 use super::second_factors::FactorsMet;
-use super::{Accounts, LiveSession, SessionToken, SetupToken};
+use super::{Accounts, LiveSession, SessionToken, SetupToken, recovery};
 use crate::domain::{
     LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
 };
@@ -99,7 +99,8 @@ impl Accounts {
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(user.profile.id);
-        match self.sessions.end_all(user.profile.id, None, vec![revision, event]).await {
+        let batch = vec![revision, recovery::forgotten(user.profile.id), event];
+        match self.sessions.end_all(user.profile.id, None, batch).await {
             Ok(_) => Ok(SetupOutcome::Done(kind)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
             Err(error) => Err(error),
@@ -159,22 +160,23 @@ pub(super) fn is_granted(user: &User, session: SessionId, now: Timestamp) -> boo
         })
 }
 
-/// Part of each change of credentials: no link outlives it.
-pub(super) fn forgotten(user: UserId) -> Change {
-    Change::ReviseUser(
+/// Part of each change of credentials: no link outlives it, handed over or mailed.
+pub(super) fn forgotten(user: UserId) -> [Change; 2] {
+    let revision = Change::ReviseUser(
         user,
         Box::new(|user| {
             user.setup = None;
             Verdict::Keep
         }),
-    )
+    );
+    [revision, recovery::forgotten(user)]
 }
 
 /// [`forgotten`], for a new credential: abandons the batch if a link opened the session and no change is left.
-pub(super) fn spent(session: &LiveSession, now: Timestamp) -> Change {
+pub(super) fn spent(session: &LiveSession, now: Timestamp) -> [Change; 2] {
     let id = session.id();
     let is_proven = session.proved_at().is_some();
-    Change::ReviseUser(
+    let revision = Change::ReviseUser(
         session.user(),
         Box::new(move |user| {
             if !is_proven && !is_granted(user, id, now) {
@@ -183,5 +185,6 @@ pub(super) fn spent(session: &LiveSession, now: Timestamp) -> Change {
             user.setup = None;
             Verdict::Keep
         }),
-    )
+    );
+    [revision, recovery::forgotten(session.user())]
 }

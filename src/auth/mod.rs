@@ -20,6 +20,7 @@ mod links;
 pub mod mail;
 pub mod passkeys;
 pub mod passwords;
+mod recovery;
 pub mod second_factors;
 mod sessions;
 mod shut_out;
@@ -35,6 +36,7 @@ pub use links::SetupOutcome;
 pub use passwords::{
     About, Busy, HashingCost, Known, PasswordPolicy, Passwords, Strength, Verified, WeakPassword,
 };
+pub use recovery::MailedToken;
 pub use sessions::{LiveSession, Sessions};
 pub use sign_in::{
     Answered, Attempt, CodeAttempt, CodeOutcome, LinkFactors, PasswordRight, RefusedBecause, SignIn,
@@ -60,6 +62,13 @@ impl Purpose for SetupPurpose {
 }
 /// What a one-time set-up link carries.
 pub type SetupToken = Token<SetupPurpose>;
+
+/// The label of a [`MailedToken`].
+#[derive(Debug)]
+pub enum MailedPurpose {}
+impl Purpose for MailedPurpose {
+    const LABEL: &'static [u8] = b"passgate mailed link";
+}
 
 /// The label of [`BrowserToken`].
 #[derive(Debug)]

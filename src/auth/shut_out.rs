@@ -10,7 +10,7 @@ use crate::domain::{SessionId, UserId};
 use crate::store::{Change, Drawer, Owner, StoreError};
 
 impl Accounts {
-    /// Ends all sessions of a member but one, the one-time link that is open for them, the passwords of their programs, and the
+    /// Ends all sessions of a member but one, the one-time links that are open for them, mailed ones too, the passwords of their programs, and the
     /// trust in their devices; keeps `event` in the same breath. Returns how many sessions were live.
     pub async fn shut_out(
         &self,
@@ -18,12 +18,12 @@ impl Accounts {
         but: Option<SessionId>,
         event: Happened,
     ) -> Result<usize, StoreError> {
-        let with = vec![
-            links::forgotten(user),
+        let mut with = vec![
             Change::DropRecords(Drawer::AppPassword, Owner::Member(user)),
             Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)),
             event.kept(user),
         ];
+        with.extend(links::forgotten(user));
         self.sessions.end_all(user, but, with).await
     }
 }

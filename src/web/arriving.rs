@@ -71,6 +71,7 @@ impl Web {
         let event = first.as_ref().map_or(event, |(_, awaited)| *awaited);
         audit::record(event, Some(profile.id), visit);
         if way == Way::Password {
+            self.notify_if_new(profile.id, headers, visit).await;
             self.note_sign_in(What::SignedInByPassword, profile.id, token.hash(), headers, visit);
         }
         self.end_replaced(visit).await;

@@ -73,6 +73,10 @@ pub(super) enum Event {
     SecondFactorRemoved,
     /// A member set a second factor up.
     SecondFactorSetUp,
+    /// A password was set through a mailed link.
+    PasswordReset,
+    /// Somebody asked for a mail with a link to a new password.
+    ResetAskedFor,
     /// A password was set through a one-time link.
     SetUp(LinkKind),
     /// A member signed in.
@@ -138,6 +142,8 @@ impl Event {
             Self::SecondFactorRefused => "second-factor-refused",
             Self::SecondFactorRemoved => "second-factor-removed",
             Self::SecondFactorSetUp => "second-factor-set-up",
+            Self::PasswordReset => "password-reset",
+            Self::ResetAskedFor => "reset-asked-for",
             Self::SetUp(_) => "set-up",
             Self::SignedIn | Self::SignedInWith(_) | Self::SignedInByLink(_) | Self::SignedInByPasskey => {
                 "signed-in"

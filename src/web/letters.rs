@@ -10,13 +10,14 @@ use serde::Serialize;
 use super::options::PageOptions;
 use super::pages::{PagesError, mistake, replace_from};
 use super::wording::date;
-use crate::auth::mail::{Happened, Letter, Notice, Words, Written};
+use crate::auth::mail::{Happened, Letter, Notice, ResetLink, Words, Written};
 use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
     ("mail-notice.txt", include_str!("../../assets/templates/mail-notice.txt")),
+    ("mail-reset.txt", include_str!("../../assets/templates/mail-reset.txt")),
     ("mail-test.txt", include_str!("../../assets/templates/mail-test.txt")),
 ];
 
@@ -44,6 +45,7 @@ struct Part {
 #[derive(Clone, Copy, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
+    Link,
     Words,
 }
 
@@ -57,11 +59,34 @@ struct NoticeMail<'a> {
     client: String,
 }
 
+/// What `mail-reset.txt` is told.
+#[derive(Serialize)]
+struct ResetMail<'a> {
+    accounts: Vec<ResetAccount<'a>>,
+}
+
+#[derive(Serialize)]
+struct ResetAccount<'a> {
+    name: &'a str,
+    link: &'a str,
+}
+
 impl Words for Letters {
-    fn write(&self, letter: &Letter, member: &User, at: Timestamp) -> Result<Written, String> {
+    fn write(
+        &self,
+        letter: &Letter,
+        member: &User,
+        at: Timestamp,
+        links: &[ResetLink],
+    ) -> Result<Written, String> {
         let name = member.profile.name.as_str();
         let written = match letter {
             Letter::Notice(notice) => self.notice(notice, name, at),
+            Letter::Reset => {
+                let accounts: Vec<_> =
+                    links.iter().map(|link| (link.name.as_str(), link.url.as_str())).collect();
+                self.reset(&accounts)
+            }
         };
         written.map_err(|error| format!("{error:#}"))
     }
@@ -104,6 +129,12 @@ impl Letters {
         )
     }
 
+    /// A link to a new password for each account, by name.
+    fn reset(&self, accounts: &[(&str, &str)]) -> Result<Written, minijinja::Error> {
+        let accounts = accounts.iter().map(|(name, link)| ResetAccount { name, link }).collect();
+        self.compose("mail-reset.txt", &ResetMail { accounts })
+    }
+
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         for what in Happened::ALL {
             for (browser, client) in [(String::new(), None), ("B".to_owned(), Some([192, 0, 2, 1].into()))] {
@@ -111,6 +142,9 @@ impl Letters {
                 let written = self.notice(&notice, "N", Timestamp::default());
                 written.map_err(|error| (error, "mail-notice.txt"))?;
             }
+        }
+        for accounts in [vec![("N", "https://x")], vec![("N", "https://x"), ("M", "https://y")]] {
+            self.reset(&accounts).map_err(|error| (error, "mail-reset.txt"))?;
         }
         self.test().map(drop).map_err(|error| (error, "mail-test.txt"))
     }
@@ -121,12 +155,18 @@ impl Letters {
         let (subject, body) = words.split_once('\n').unwrap_or((&words, ""));
         let subject = one_line(subject);
         let parts: Vec<_> = body.split("\n\n").map(one_line).filter(|text| !text.is_empty()).collect();
-        let parts: Vec<_> = parts.into_iter().map(|text| Part { text, is: Kind::Words }).collect();
+        let is = |text: &str| if is_link(text) { Kind::Link } else { Kind::Words };
+        let parts: Vec<_> = parts.into_iter().map(|text| Part { is: is(&text), text }).collect();
         let text = parts.iter().map(|part| filled(&part.text)).collect::<Vec<_>>().join("\n\n") + "\n";
         let html = self.environment.get_template("mail.html")?;
         let html = html.render(context! { subject => &subject, parts => Value::from(Serde(&parts)) })?;
         Ok(Written { subject, text, html })
     }
+}
+
+/// Whether a paragraph is an address and nothing else.
+fn is_link(text: &str) -> bool {
+    (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(' ')
 }
 
 fn one_line(text: &str) -> String {
@@ -162,7 +202,7 @@ mod tests {
             (Happened::NewBrowser, "in a browser that we did not know"),
             (Happened::PasskeyAdded, "a passkey was added"),
             (Happened::PasskeyRemoved, "a passkey was removed"),
-            (Happened::PasswordChanged, "a new password was set for your account. You"),
+            (Happened::PasswordChanged, "a new password was set for your account. The"),
             (Happened::PasswordReset, "with a link that was sent to this address"),
         ] {
             let browser = if what == Happened::AccountDisabled { "" } else { "Firefox on Windows" };

@@ -46,6 +46,8 @@ pub(super) struct LoginPage {
     takes_newcomers: bool,
     notice: Option<Notice>,
     trouble: Option<Trouble>,
+    /// Where members who have forgotten their password are helped; empty for nowhere.
+    recovery: String,
     /// How long to wait before the next try; empty where waiting does not help.
     wait: String,
 }
@@ -104,6 +106,9 @@ impl Page for LoginPage {
             Self { passkeys: true, passkeys_only: true, ..Self::default() },
             Self { again: true, offers_adding: true, ..Self::default() },
             Self { takes_newcomers: true, ..Self::default() },
+            Self { recovery: "/".to_owned(), ..Self::default() },
+            Self { recovery: "/".to_owned(), ..trouble(Trouble::Refused) },
+            Self { recovery: "/".to_owned(), ..trouble(Trouble::Throttled) },
             Self { takes_newcomers: true, ..trouble(Trouble::Refused) },
             notice(Notice::Joined),
             notice(Notice::PasskeyRemoved),
@@ -294,6 +299,7 @@ impl Web {
         page.csrf = sign_in_proof(&browser).to_text();
         page.passkeys = self.can_use_passkeys(&page, visit);
         page.passkeys_only = self.passwords_are_off();
+        page.recovery = self.recovery_address(&page.return_to);
         page.takes_newcomers = !page.again && self.takes_newcomers();
         page.offers_adding =
             page.again && visit.member.is_some_and(|member| self.offers_adding_after(member.session));
@@ -334,13 +340,13 @@ impl Web {
     }
 
     /// Whose account was tried, for the log.
-    fn account_of(&self, typed: &str) -> Option<UserId> {
+    pub(super) fn account_of(&self, typed: &str) -> Option<UserId> {
         Some(self.parts.accounts.identify(typed).ok()??.profile.id)
     }
 }
 
 /// The return target as a field's value.
-fn fit(return_to: &ReturnTo) -> String {
+pub(super) fn fit(return_to: &ReturnTo) -> String {
     let bytes: usize = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).map(str::len).sum();
     if bytes <= Web::MAX_FIELD_BYTES { return_to.to_string() } else { String::new() }
 }

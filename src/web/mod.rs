@@ -9,6 +9,7 @@ mod assets;
 mod audience;
 mod audit;
 mod first_sign_in;
+mod forgot;
 mod forum;
 mod forum_password;
 mod join;
@@ -17,6 +18,7 @@ mod letters;
 mod link;
 mod login;
 mod logout;
+mod notices;
 pub mod options;
 mod pages;
 mod palette;
@@ -52,6 +54,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::joining::Invitations;
 use crate::auth::joining::options::JoinOptions;
+use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
@@ -100,6 +103,8 @@ pub struct WebParts {
     pub passkey_counts: Arc<PasskeyCounts>,
     /// Members' accounts at the forum; none where they need none.
     pub forum: Option<Arc<ForumAccounts>>,
+    /// Mails to members; none where none is sent.
+    pub mail: Option<Arc<MailQueue>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -142,6 +147,7 @@ enum Route<'r> {
     Asset(&'r str),
     EndOtherSessions,
     EndSession,
+    Forgot,
     Forum,
     ForumDisconnect,
     ForumPassword,
@@ -177,6 +183,7 @@ impl<'r> Route<'r> {
             "/account/kept" => Self::Kept,
             "/account/kept/discard" => Self::KeptDiscard,
             "/account/kept/send" => Self::KeptSend,
+            "/forgot" => Self::Forgot,
             "/join" => Self::Join,
             "/account/password" => Self::Password,
             "/link" => Self::Link,
@@ -209,6 +216,7 @@ impl<'r> Route<'r> {
             | Self::KeptDiscard
             | Self::KeptSend => "POST",
             Self::AccountNotMe
+            | Self::Forgot
             | Self::Forum
             | Self::ForumPassword
             | Self::Join
@@ -226,7 +234,10 @@ impl<'r> Route<'r> {
 impl Web {
     /// Loads and tries all templates; a folder of one's own with a mistake in it fails here, naming file and line.
     pub fn new(parts: WebParts) -> Result<Self, PagesError> {
-        let pages = Pages::load(&parts.options, &parts.prefix)?;
+        let has_passwords = parts.passkeys.as_ref().is_none_or(|passkeys| !passkeys.are_the_only_way());
+        let helps = parts.mail.is_some() && has_passwords;
+        let help = if helps { format!("{}/forgot", parts.prefix) } else { String::new() };
+        let pages = Pages::load(&parts.options, &parts.prefix, &help)?;
         let outbound = Outbound::new(&parts.origins, &parts.methods);
         Ok(Self { parts, pages, outbound })
     }
@@ -256,6 +267,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
+            (&Method::GET | &Method::HEAD, Route::Forgot) => self.forgot_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Forum) => self.forum_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::ForumPassword) => self.forum_password_page(visit),
             (&Method::GET | &Method::HEAD, Route::Home) => {
@@ -272,6 +284,7 @@ impl Web {
             (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,
+            (&Method::POST, Route::Forgot) => self.ask_reset(request, visit).await,
             (&Method::POST, Route::Forum) => self.connect_forum(request, visit).await,
             (&Method::POST, Route::ForumDisconnect) => self.disconnect_forum(request, visit).await,
             (&Method::POST, Route::ForumPassword) => self.choose_forum_password(request, visit).await,

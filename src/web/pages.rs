@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::account::{AccountPage, DataPage, NotMePage, SecurityPage};
 use super::assets::Assets;
+use super::forgot::ForgotPage;
 use super::forum::ForumPage;
 use super::forum_password::ForumPasswordPage;
 use super::join::JoinPage;
@@ -49,6 +50,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("code.html", include_str!("../../assets/templates/code.html")),
+    ("forgot.html", include_str!("../../assets/templates/forgot.html")),
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
@@ -136,8 +138,8 @@ struct Who<'a> {
 }
 
 impl Pages {
-    /// Loads and tries everything.
-    pub(super) fn load(options: &PageOptions, prefix: &str) -> Result<Self, PagesError> {
+    /// Loads and tries everything. `help` is the address of our own page for members who can't sign in; empty for none.
+    pub(super) fn load(options: &PageOptions, prefix: &str, help: &str) -> Result<Self, PagesError> {
         let palette =
             Palette::of(&options.accent).ok_or_else(|| PagesError::Accent(options.accent.clone()))?;
         let assets = Assets::new(&palette);
@@ -147,7 +149,7 @@ impl Pages {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let [style, script, passkeys, icon] = assets.names().map(|name| format!("{prefix}/assets/{name}"));
         let logo = options.logo.as_deref().unwrap_or(&icon).to_owned();
-        let recovery = options.recovery_url.as_deref().unwrap_or_default();
+        let recovery = options.recovery_url.as_deref().unwrap_or(help);
         let site =
             Site { name: &options.site_name, logo: &logo, prefix, style, script, passkeys, icon, recovery };
         environment.add_global("site", Value::from(Serde(site)));
@@ -170,6 +172,7 @@ impl Pages {
         self.try_page::<NotMePage>()?;
         self.try_page::<SecurityPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
+        self.try_page::<ForgotPage>()?;
         self.try_page::<ForumPage>()?;
         self.try_page::<ForumPasswordPage>()?;
         self.try_page::<JoinPage>()?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Request, StatusCode};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::account::seen;
 use super::audit::{self, Event};
@@ -17,8 +18,9 @@ use super::password::PasswordTrouble;
 use super::request::{Form, in_query};
 use super::response::Reply;
 use super::{Problem, Visit, Web};
+use crate::auth::mail::Happened as Told;
 use crate::auth::throttle::{Way, Who};
-use crate::auth::{Accounts, SetupOutcome, SetupToken};
+use crate::auth::{Accounts, MailedToken, SetupOutcome, SetupToken};
 use crate::domain::{LinkKind, User};
 
 /// What the set-up page shows.
@@ -65,10 +67,13 @@ impl Page for LinkExpiredPage {
 }
 
 /// An open link.
-struct Shown {
-    token: SetupToken,
-    user: User,
-    kind: LinkKind,
+pub(super) struct Shown {
+    /// Its token as text.
+    pub(super) token: Zeroizing<String>,
+    /// Whose it is.
+    pub(super) user: User,
+    /// What it does here.
+    pub(super) kind: LinkKind,
 }
 
 impl Web {
@@ -76,9 +81,13 @@ impl Web {
         if self.passwords_are_off() {
             return self.link_page(request, visit);
         }
-        match self.open_link(&in_query(request, "token"), visit)? {
+        let token = in_query(request, "token");
+        if let Some(mailed) = MailedToken::parse(&token) {
+            return self.mailed_page(&mailed, visit);
+        }
+        match self.open_link(&token, visit)? {
             Some((token, user, kind)) if kind.sets_password() => {
-                self.show_setup(&Shown { token, user, kind }, None, visit)
+                self.show_setup(&Shown { token: token.to_text(), user, kind }, None, visit)
             }
             _ => self.link_expired(visit),
         }
@@ -89,17 +98,21 @@ impl Web {
         if self.passwords_are_off() {
             return Err(Problem::PasswordsOff);
         }
+        if let Some(mailed) = MailedToken::parse(form.text("token")) {
+            return self.set_up_mailed(&mailed, &form, request.headers(), visit).await;
+        }
         let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
         let (about, seen) = (self.about(&user.profile), seen(request.headers(), visit));
         let outcome = self.parts.accounts.redeem(&token, form.secret("password"), about, seen).await;
         let member = user.profile.id;
-        let shown = Shown { token, user, kind };
+        let shown = Shown { token: token.to_text(), user, kind };
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
             SetupOutcome::Busy => self.show_setup(&shown, Some(PasswordTrouble::Busy), visit),
             SetupOutcome::Done(kind) => {
                 audit::record(Event::SetUp(kind), Some(member), visit);
+                self.notify(Told::PasswordChanged, member, request.headers(), visit).await;
                 self.forgive(member, visit);
                 let next = self.ours("/login?notice=password-set");
                 Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &next))
@@ -125,14 +138,19 @@ impl Web {
         Ok(open.map(|(user, kind)| (token, user, here(kind))))
     }
 
-    fn show_setup(&self, shown: &Shown, trouble: Option<PasswordTrouble>, visit: &Visit<'_>) -> Reply {
+    pub(super) fn show_setup(
+        &self,
+        shown: &Shown,
+        trouble: Option<PasswordTrouble>,
+        visit: &Visit<'_>,
+    ) -> Reply {
         let Shown { token, user, kind } = shown;
         let passkeys = self.parts.passkeys.as_ref();
         let may_add = passkeys.is_some_and(|passkeys| passkeys.are_offered_to(&user.profile));
         let instead = if may_add { Instead::AddPasskey } else { Instead::SignIn };
         let status = trouble.map_or(StatusCode::OK, PasswordTrouble::status);
         let page = SetupPage {
-            token: token.to_text().to_string(),
+            token: token.to_string(),
             username: user.profile.name.to_string(),
             min_chars: self.parts.accounts.min_password_chars(),
             max_chars: Accounts::MAX_PASSWORD_CHARS,

@@ -1,11 +1,13 @@
-//! Mails that wait, before a mail server that is away, comes back, and refuses.
+//! Mails that wait, before a mail server that is away, comes back, and refuses; and getting back in by mail.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
+use passgate::sample::SampleForum;
 use serde_json::Value;
 
 use crate::mail_server::MailServer;
-use crate::site::{Gateway, Site};
+use crate::site::{Gateway, Site, URL};
 use crate::support::raw::exchange;
 
 /// Nothing is behind the gateway: nobody asks for a page.
@@ -103,4 +105,65 @@ async fn what_the_mail_server_refuses_for_good_is_given_up_and_what_it_refuses_f
     assert_eq!(gateway.stop(), Some(0));
     let log = gateway.last_lines().join("\n");
     assert!(!log.contains("@never") && !log.contains("@forum.example"), "no address is in the log: {log}");
+}
+
+/// The bytes of all files below a folder.
+fn bytes_below(folder: &Path, all: &mut Vec<u8>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            bytes_below(&path, all);
+        } else if path.is_file() {
+            all.extend(std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auth_09_a_member_gets_back_in_by_mail_and_the_links_token_is_nowhere_on_the_disk() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let server = MailServer::start();
+    let port = server.port;
+    let site = Site::before(forum.address(), "");
+    site.configure(&server.settings());
+    drop(server);
+    add(&site, "ann", "ann@forum.example");
+    let mut gateway = site.serve();
+    let mut browser = gateway.browser();
+    let page = browser.get("/.passgate/login?return_to=/whoami.php").await;
+    page.assert_says("Forgot your password?");
+    let page = browser.get("/.passgate/forgot?return_to=/whoami.php").await;
+    let page = browser.submit(&page, "username", &[("username", "ANN@forum.example")]).await;
+    page.assert_status(200).assert_says("a mail with a link is on its way");
+    gateway.event("of asking", |event| audit(event, "reset-asked-for") && event["member"].is_string());
+    gateway.event("of the server", |event| event["message"] == "the mail server takes no mails; they wait");
+    assert_eq!(gateway.stop(), Some(0));
+
+    let server = MailServer::again(port);
+    let mut gateway = site.serve();
+    let mail = server.mail("for ann", |mail| mail.to() == "ann@forum.example");
+    let text = mail.text();
+    let begin = format!("{URL}/.passgate/setup?token=");
+    let token: String = text.split_once(&begin).unwrap().1.chars().take(75).collect();
+    gateway.event("that it is sent", |event| audit(event, "mail-sent"));
+    let mut bytes = Vec::new();
+    bytes_below(&site.data_dir(), &mut bytes);
+    let secret = &token.as_bytes()[32..];
+    assert!(!bytes.windows(secret.len()).any(|window| window == secret), "the token is on the disk");
+    assert!(bytes.windows(3).any(|window| window == b"ann"), "these are the right files");
+
+    let mut browser = gateway.browser();
+    let page = browser.get(&format!("/.passgate/setup?token={token}")).await;
+    let page = browser.submit(&page, "password", &[("password", "a teapot of my own")]).await;
+    page.assert_says("Your new password is saved");
+    let page = browser.get(&format!("/.passgate/setup?token={token}")).await;
+    page.assert_status(410);
+    gateway.signed_in("ann", "wonderland is far").await.1.assert_status(422);
+    gateway.signed_in("ann", "a teapot of my own").await.1.assert_says("<b id=\"member\">ann</b>");
+    let told = server.mail("of the change", |mail| mail.field("Subject").contains("was changed"));
+    assert!(!told.text().contains("token="), "{}", told.text());
+    assert_eq!(gateway.stop(), Some(0));
+    let log = gateway.last_lines().join("\n");
+    assert!(log.contains("\"password-reset\""), "{log}");
+    assert!(!log.contains(&token[32..]) && !log.contains("@forum.example"), "{log}");
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::mailbox::{Mailbox, Waiting};
 use super::queue::{End, KEY, MailQueue};
 use super::{Fault, Letter, Message, Smtp, Undelivered, Written};
-use crate::domain::{Timestamp, User, UserId};
+use crate::domain::{Timestamp, User, UserId, UserName};
 use crate::store::{Owner, StoreError};
 
 /// How mails leave, and in which words.
@@ -17,6 +17,17 @@ pub struct Courier {
     pub carrier: Box<dyn Carrier>,
     /// The words.
     pub words: Box<dyn Words>,
+    /// The address of our own pages, without a slash at its end; links begin with it. From the configuration: what a request says of
+    /// its host is whatever its sender likes.
+    pub own_pages: String,
+}
+
+/// A link to a new password for one account.
+pub struct ResetLink {
+    /// The account's name.
+    pub name: UserName,
+    /// The link, which is a secret.
+    pub url: String,
 }
 
 /// A way to a mail server.
@@ -35,8 +46,15 @@ impl Carrier for Smtp {
 
 /// Puts mails into words.
 pub trait Words: Send + Sync {
-    /// The mail for this member; `at` is when what it tells of happened. What is wrong with a template, if it can't be made.
-    fn write(&self, letter: &Letter, member: &User, at: Timestamp) -> Result<Written, String>;
+    /// The mail for this member; `at` is when what it tells of happened. `links` are those of a [`Letter::Reset`]. What is wrong
+    /// with a template, if it can't be made.
+    fn write(
+        &self,
+        letter: &Letter,
+        member: &User,
+        at: Timestamp,
+        links: &[ResetLink],
+    ) -> Result<Written, String>;
 }
 
 impl MailQueue {
@@ -75,21 +93,19 @@ impl MailQueue {
             self.give_up(&mail, owner, End::Late, "it was too late").await?;
             return Ok(true);
         }
-        match self.try_one(&courier, &mail, &member).await {
+        let links = match mail.letter {
+            Letter::Notice(_) => Vec::new(),
+            Letter::Reset => self.links_for(&mail.to, &courier.own_pages).await?,
+        };
+        if mail.letter == Letter::Reset && links.is_empty() {
+            self.end(id, owner, End::Needless).await?;
+            return Ok(true);
+        }
+        match try_one(&courier, &mail, &member, &links).await {
             Ok(()) => self.sent(&mail, owner).await?,
             Err(undelivered) => self.not_sent(&mail, owner, &undelivered).await?,
         }
         Ok(true)
-    }
-
-    async fn try_one(&self, courier: &Courier, mail: &Waiting, member: &User) -> Result<(), Undelivered> {
-        let Waiting { id, to, letter, at } = mail;
-        let written = courier.words.write(letter, member, *at).map_err(|mistake| Undelivered {
-            fault: Fault::Mail,
-            reason: format!("its template: {mistake}"),
-            said: String::new(),
-        })?;
-        courier.carrier.send(&Message { id: id.to_string(), date: *at, to: to.clone(), written }).await
     }
 
     async fn sent(&self, mail: &Waiting, owner: UserId) -> Result<(), StoreError> {
@@ -131,5 +147,28 @@ impl MailQueue {
 
     fn is_late(&self, mail: &Waiting, now: Timestamp) -> bool {
         now.since(mail.at) >= mail.letter.worth_sending_for()
+    }
+}
+
+async fn try_one(
+    courier: &Courier,
+    mail: &Waiting,
+    member: &User,
+    links: &[ResetLink],
+) -> Result<(), Undelivered> {
+    let Waiting { id, to, letter, at } = mail;
+    let written = courier.words.write(letter, member, *at, links).map_err(|mistake| Undelivered {
+        fault: Fault::Mail,
+        reason: format!("its template: {mistake}"),
+        said: String::new(),
+    })?;
+    courier.carrier.send(&Message { id: id.to_string(), date: *at, to: to.clone(), written }).await
+}
+
+#[cfg(test)]
+impl MailQueue {
+    /// Sends all that is due.
+    pub(crate) async fn send_due(&self) {
+        while self.send_next().await.unwrap() {}
     }
 }

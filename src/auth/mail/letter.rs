@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::recovery;
+
 /// What a mail is about, as it waits.
 ///
 /// SECURITY: AUTH-09. There is no link, no token and no code in it, since it lies in the store: a link is made when the mail
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub enum Letter {
     /// Something happened to the account.
     Notice(Notice),
+    /// Somebody has forgotten the password of an account with this address.
+    Reset,
 }
 
 /// What happened to an account, for its member to judge whether it was them.
@@ -79,6 +83,8 @@ impl Letter {
     pub(super) const fn worth_sending_for(&self) -> Duration {
         match self {
             Self::Notice(_) => Duration::from_secs(2 * 24 * 3_600),
+            // Nobody sits there for longer. The link itself is made when the mail goes, and works for as long after that.
+            Self::Reset => recovery::LIFETIME,
         }
     }
 
@@ -86,6 +92,7 @@ impl Letter {
     pub(super) const fn is_awaited(&self) -> bool {
         match self {
             Self::Notice(_) => false,
+            Self::Reset => true,
         }
     }
 
@@ -93,6 +100,7 @@ impl Letter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Notice(notice) => notice.what.as_str(),
+            Self::Reset => "reset",
         }
     }
 }

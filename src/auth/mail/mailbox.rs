@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Letter;
-use crate::domain::{MailAddress, Timestamp, random};
+use crate::domain::{MailAddress, Timestamp, TokenHash, random};
 use crate::store::{Drawer, Kept};
 
 /// A member's mails.
@@ -19,6 +19,17 @@ pub(crate) struct Mailbox {
     pub(super) waiting: Vec<Waiting>,
     /// What was taken within the last hour.
     taken: Vec<Taken>,
+    /// The link that was mailed last, if it can still be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<OpenLink>,
+}
+
+/// A mailed link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenLink {
+    hash: TokenHash,
+    expires: Timestamp,
 }
 
 /// A mail that is to be sent.
@@ -104,10 +115,26 @@ impl Mailbox {
         self.waiting.retain(|mail| mail.id != id);
     }
 
+    /// Opens a link with this hash, in place of the one before.
+    pub(in crate::auth) fn open(&mut self, hash: TokenHash, expires: Timestamp) {
+        self.link = Some(OpenLink { hash, expires });
+    }
+
+    /// Closes the link.
+    pub(in crate::auth) fn close(&mut self) {
+        self.link = None;
+    }
+
+    /// Whether a link with this hash is open.
+    pub(in crate::auth) fn opens(&self, hash: &TokenHash, now: Timestamp) -> bool {
+        self.link.as_ref().is_some_and(|link| link.hash == *hash && now < link.expires)
+    }
+
     /// Whether the record is worth nothing any more.
     pub(super) fn is_empty(&mut self, now: Timestamp) -> bool {
         self.forget_taken(now);
-        self.waiting.is_empty() && self.taken.is_empty()
+        self.link.take_if(|link| link.expires <= now);
+        self.waiting.is_empty() && self.taken.is_empty() && self.link.is_none()
     }
 
     /// What seems to come from the future goes, too: a clock that was set back by a year would silence us for one.

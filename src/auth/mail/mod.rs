@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `asking` | what somebody gets who has forgotten their password |
 //! | `letter` | what a mail is about |
 //! | `mailbox` | what a member is to be sent |
 //! | `queue` | the mails that wait, and when each is tried |
@@ -10,6 +11,7 @@
 //! | `options` | the mail server |
 //! | `smtp` | how one mail gets there; alone knows lettre |
 
+mod asking;
 mod delivery;
 mod letter;
 mod mailbox;
@@ -21,8 +23,9 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use delivery::{Carrier, Courier, Words};
+pub use delivery::{Carrier, Courier, ResetLink, Words};
 pub use letter::{Happened, Letter, Notice};
+pub(super) use mailbox::Mailbox;
 pub use queue::MailQueue;
 pub use smtp::{Fault, Smtp, Undelivered};
 

@@ -20,11 +20,9 @@ use tokio::sync::Notify;
 
 use super::mailbox::{HandedIn, MailId, Mailbox, Waiting};
 use super::{Courier, Letter};
+pub(super) use crate::auth::recovery::KEY;
 use crate::domain::{Clock, MailAddress, Timestamp, UserId};
 use crate::store::{Batch, Change, Owner, Store, StoreError, Verdict};
-
-/// Below this key is a member's [`Mailbox`].
-pub(super) const KEY: &[u8] = b"";
 
 /// One for all mails.
 pub struct MailQueue {
@@ -87,6 +85,8 @@ pub(super) enum End {
     GaveWay,
     /// It could not be sent for as long as it was worth it.
     Late,
+    /// There is nobody left to tell.
+    Needless,
     /// The mail server will never take it.
     Refused,
     /// The mail server has it.
@@ -94,13 +94,14 @@ pub(super) enum End {
 }
 
 impl End {
-    pub(super) const ALL: [Self; 4] = [Self::GaveWay, Self::Late, Self::Refused, Self::Sent];
+    pub(super) const ALL: [Self; 5] = [Self::GaveWay, Self::Late, Self::Needless, Self::Refused, Self::Sent];
 
     /// The word for log and metrics.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::GaveWay => "gave-way",
             Self::Late => "late",
+            Self::Needless => "needless",
             Self::Refused => "refused",
             Self::Sent => "sent",
         }
@@ -194,7 +195,12 @@ impl MailQueue {
         address: Option<&str>,
         letter: Letter,
     ) -> Result<(), StoreError> {
-        let Some(change) = self.hand_in(member, address, letter) else { return Ok(()) };
+        self.apply(self.hand_in(member, address, letter)).await
+    }
+
+    /// Applies what [`Self::hand_in`] gave.
+    pub async fn apply(&self, change: Option<Change>) -> Result<(), StoreError> {
+        let Some(change) = change else { return Ok(()) };
         match self.store.apply(vec![change]).await {
             Err(StoreError::NoSuchUser) => Ok(()),
             other => other,

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::mailbox::Mailbox;
 use super::queue::KEY;
 use super::{
-    Carrier, Courier, Fault, Happened, Letter, MailQueue, Message, Notice, Undelivered, Words, Written,
+    Carrier, Courier, Fault, Happened, Letter, MailQueue, Message, Notice, ResetLink, Undelivered, Words,
+    Written,
 };
 use crate::domain::{Clock, ManualClock, PasskeyFor, Profile, Timestamp, User, UserId, UserName, UserState};
 use crate::store::{Change, MemoryStore, Owner, Store, StoreError, Verdict};
@@ -56,7 +57,13 @@ impl Carrier for Arc<Server> {
 struct Plain;
 
 impl Words for Plain {
-    fn write(&self, letter: &Letter, member: &User, _: Timestamp) -> Result<Written, String> {
+    fn write(
+        &self,
+        letter: &Letter,
+        member: &User,
+        _: Timestamp,
+        _: &[ResetLink],
+    ) -> Result<Written, String> {
         let text = format!("{} {}", member.profile.name, letter.kind());
         Ok(Written { subject: String::new(), html: String::new(), text })
     }
@@ -78,7 +85,7 @@ impl Bench {
     fn on(store: Arc<dyn Store>, clock: Arc<ManualClock>, server: Arc<Server>) -> Self {
         let queue = MailQueue::open(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let carrier = Box::new(Arc::clone(&server));
-        queue.set_courier(Some(Courier { carrier, words: Box::new(Plain) }));
+        queue.set_courier(Some(Courier { carrier, words: Box::new(Plain), own_pages: String::new() }));
         Self { store, clock, server, queue }
     }
 
@@ -246,7 +253,7 @@ async fn a_reload_tries_at_once_and_with_the_new_settings() {
     bench.go().await;
     let other = Arc::<Server>::default();
     let carrier = Box::new(Arc::clone(&other));
-    bench.queue.set_courier(Some(Courier { carrier, words: Box::new(Plain) }));
+    bench.queue.set_courier(Some(Courier { carrier, words: Box::new(Plain), own_pages: String::new() }));
     bench.go().await;
     assert_eq!(other.taken(), ["ann@forum.example"]);
     bench.queue.set_courier(None);

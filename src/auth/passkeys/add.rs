@@ -18,7 +18,7 @@ use crate::auth::events::{Happened, Seen, What};
 use crate::auth::{LiveSession, links};
 use crate::domain::{CredentialId, Passkey, PasskeyName, Proof};
 use crate::policy::SignInReason;
-use crate::store::{Change, StoreError};
+use crate::store::{Batch, Change, StoreError};
 
 impl Passkeys {
     /// Begins adding a passkey for the member of this session; refused before any device prompt if it can't work.
@@ -96,8 +96,10 @@ impl Passkeys {
         let spend = links::spent(session, self.clock.now());
         let event =
             Happened::new(What::PasskeyAdded, passkey.created).seen(seen).about(passkey.name.as_str());
-        let add = Change::AddPasskey { passkey: passkey.clone(), limit };
-        match self.store.apply(vec![spend, add, event.kept(passkey.user)]).await {
+        let mut batch = Batch::from(spend);
+        batch.push(Change::AddPasskey { passkey: passkey.clone(), limit });
+        batch.push(event.kept(passkey.user));
+        match self.store.apply(batch).await {
             Ok(()) => Ok(Ok(passkey)),
             Err(StoreError::Abandoned) => Ok(Err(AddRefused::StepUpFirst)),
             Err(StoreError::CredentialTaken) => Ok(Err(AddRefused::AlreadyThere)),

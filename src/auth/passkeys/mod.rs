@@ -195,7 +195,7 @@ impl Passkeys {
             return Ok(None);
         };
         with.extend(also);
-        with.push(links::forgotten(user));
+        with.extend(links::forgotten(user));
         self.sessions.end_opened_with(user, id, with).await.map(Some)
     }
 

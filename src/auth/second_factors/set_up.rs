@@ -76,7 +76,8 @@ impl SecondFactors {
         let codes = RecoveryCodes::generate();
         let enrolled = Enrolled::new(id, &key, step, &codes, now, &self.keys);
         let enrolled = enrolled.ok_or_else(|| StoreError::Failed("nothing can be sealed".to_owned()))?;
-        let with = vec![record::enrol(id, enrolled), links::forgotten(id)];
+        let mut with = vec![record::enrol(id, enrolled)];
+        with.extend(links::forgotten(id));
         let token = match self.go_on(session, with, user_agent).await {
             Ok(token) => token,
             Err(StoreError::Abandoned) => return Ok(SetUp::AlreadyThere),
@@ -110,11 +111,11 @@ impl SecondFactors {
     pub async fn remove(&self, user: UserId) -> Result<bool, StoreError> {
         let was_there = self.enrolled(user)?.is_some();
         let owner = record::owner(user);
-        let changes = vec![
+        let mut changes = vec![
             Change::drop_kept::<Enrolled>(owner, record::key().to_vec()),
             Change::drop_all_kept::<TrustedDevice>(owner),
-            links::forgotten(user),
         ];
+        changes.extend(links::forgotten(user));
         self.store.apply(changes).await?;
         Ok(was_there)
     }

@@ -58,6 +58,8 @@ pub enum Way {
     Password,
     /// A passkey, for signing in or confirming.
     Passkey,
+    /// Asking for a mail with a link to a new password. Each counts; nothing is checked.
+    Reset,
     /// The code of a second factor, after a password or a link.
     SecondFactor,
 }
@@ -67,7 +69,7 @@ impl Way {
     const fn is_guessable(self) -> bool {
         match self {
             Self::Confirm | Self::ForumPassword | Self::Password | Self::SecondFactor => true,
-            Self::Link | Self::Passkey => false,
+            Self::Link | Self::Passkey | Self::Reset => false,
         }
     }
 
@@ -79,6 +81,7 @@ impl Way {
             Self::Link => "link",
             Self::Password => "password",
             Self::Passkey => "passkey",
+            Self::Reset => "reset",
             Self::SecondFactor => "second-factor",
         }
     }

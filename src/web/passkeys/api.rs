@@ -22,6 +22,7 @@ use super::refused::Refused;
 use super::signal::Signal;
 use super::welcome::PlatformAuthenticator;
 use crate::auth::events::What;
+use crate::auth::mail::Happened as Told;
 use crate::auth::passkeys::{Challenge, Failed, PasskeySignIn, Passkeys, Place};
 use crate::auth::throttle::{Reserved, Throttled, Way, Who};
 use crate::auth::{BrowserToken, SessionToken};
@@ -168,6 +169,7 @@ impl Web {
             PasskeySignIn::SignedIn(token, profile, passkey) => {
                 reserved.succeeded(profile.id);
                 audit::record(Event::SignedInByPasskey, Some(profile.id), visit);
+                self.notify_if_new(profile.id, headers, visit).await;
                 let event = self.seen_happening(What::SignedInByPasskey, headers, visit);
                 let event = event.about(passkey.name.as_str()).beginning(token.hash());
                 self.parts.accounts.note(profile.id, event);
@@ -240,6 +242,7 @@ impl Web {
             }
             Ok(passkey) => {
                 audit::record(Event::PasskeyAdded, Some(member.session.user()), visit);
+                self.notify(Told::PasskeyAdded, member.session.user(), headers, visit).await;
                 self.count(passkeys, Purpose::Add.word(), "ok", headers);
                 let return_to = self.optional_return(&return_to);
                 let location = self.rename_address(&passkey.id.handle(), &return_to);

@@ -13,6 +13,7 @@ use super::super::{Member, Problem, Visit, Web};
 use super::list::opened;
 use super::signal;
 use crate::auth::events::What;
+use crate::auth::mail::Happened as Told;
 use crate::auth::passkeys::Passkeys;
 use crate::domain::{Passkey, PasskeyFor, PasskeyName, ReturnTo};
 use crate::policy::SignInReason;
@@ -184,7 +185,9 @@ impl Web {
         }
         let was_current = opened(&meant.one, &member);
         let event = self.seen_happening(What::PasskeyRemoved, request.headers(), visit);
-        let with = vec![event.about(meant.one.name.as_str()).kept(meant.one.user)];
+        let mut with = vec![event.about(meant.one.name.as_str()).kept(meant.one.user)];
+        let profile = member.session.profile();
+        with.extend(self.notice(Told::PasskeyRemoved, &profile, request.headers(), visit));
         let removed = passkeys.remove(meant.one.user, &meant.one.id, with).await;
         let Some(sessions) = removed.map_err(|error| self.gone_or_failed(&error, visit))? else {
             return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));

@@ -13,6 +13,7 @@ use super::super::pages::Page;
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use super::PasswordTrouble;
+use crate::auth::mail::Happened;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::throttle::{Way, Who};
 use crate::auth::{Accounts, Busy, OtherSessions, PasswordChange};
@@ -140,6 +141,7 @@ impl Web {
             PasswordChange::Done(ended) => {
                 let user = asking.user.profile.id;
                 audit::record(Event::PasswordChanged(ended), Some(user), visit);
+                self.notify(Happened::PasswordChanged, user, request.headers(), visit).await;
                 self.forgive(user, visit);
                 let response = self.back_to_account("password-changed");
                 // The mark that this browser has is good for the old password only.

@@ -5,6 +5,7 @@ mod account;
 mod audit;
 mod data;
 mod faulty;
+mod forgot;
 mod join;
 mod kept;
 mod login;
@@ -134,6 +135,7 @@ impl Site {
             second_factors: Arc::clone(&second_factors),
             passkey_counts: passkey_counts.clone(),
             forum: None,
+            mail: None,
             clock: ticking,
         })?;
         let store = faulty;

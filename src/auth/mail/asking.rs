@@ -1,0 +1,91 @@
+//! What is done when somebody says that they have forgotten their password.
+//!
+//! SECURITY: AUTH-14. All that depends on whether there is an account happens behind the answer: here one write is made in any
+//! case, with something in it or not, and the rest is the queue's.
+
+use super::queue::MailQueue;
+use super::{Letter, ResetLink};
+use crate::auth::recovery;
+use crate::domain::{EmailKey, MailAddress, User, UserName, UserState};
+use crate::store::{Batch, StoreError};
+
+impl MailQueue {
+    /// So many different spellings of one address get a mail each …
+    const MOST_SPELLINGS: usize = 3;
+    /// … which names so many accounts at most.
+    const MOST_ACCOUNTS: usize = 10;
+
+    /// Hands in what somebody gets who has typed this name or address. It takes as long if that is nobody.
+    pub async fn ask_reset(&self, typed: &str) -> Result<(), StoreError> {
+        let batch = self.resets(typed)?;
+        match self.store.apply(batch).await {
+            Err(StoreError::NoSuchUser) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn resets(&self, typed: &str) -> Result<Batch, StoreError> {
+        let named = match UserName::parse(typed) {
+            Ok(name) => self.store.user_by_name(name.key())?,
+            Err(_) => None,
+        };
+        let addressed = match EmailKey::parse(typed) {
+            Some(key) => self.store.users_by_email(&key)?,
+            None => Vec::new(),
+        };
+        let meant = named.map_or(addressed, |user| vec![user]);
+        let mut addresses: Vec<MailAddress> = Vec::new();
+        for address in meant.iter().filter_map(mailable) {
+            if addresses.len() < Self::MOST_SPELLINGS
+                && !addresses.iter().any(|known| is_same(known, &address))
+            {
+                addresses.push(address);
+            }
+        }
+        let mut batch = Batch::new();
+        for address in addresses {
+            // Whoever of them is asked for, the mail is the same, and so is whose allowance it takes.
+            if let Some(owner) = self.holders(&address)?.first() {
+                batch.extend(self.hand_in(owner.profile.id, Some(address.as_str()), Letter::Reset));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The accounts that have this address, always in the same order.
+    ///
+    /// SECURITY: the mail goes to the address as it is kept, not as it was typed, and names the accounts alone that have the very
+    /// same but for the case of ASCII letters: what a comparison of names folds together may be two mailboxes.
+    fn holders(&self, address: &MailAddress) -> Result<Vec<User>, StoreError> {
+        let Some(key) = EmailKey::parse(address.as_str()) else { return Ok(Vec::new()) };
+        let mut holders = self.store.users_by_email(&key)?;
+        holders.retain(|user| mailable(user).is_some_and(|own| is_same(&own, address)));
+        holders.sort_by_key(|user| user.profile.id);
+        holders.truncate(Self::MOST_ACCOUNTS);
+        Ok(holders)
+    }
+
+    /// A new link for each account with this address.
+    pub(super) async fn links_for(
+        &self,
+        address: &MailAddress,
+        own_pages: &str,
+    ) -> Result<Vec<ResetLink>, StoreError> {
+        let mut links = Vec::new();
+        for user in self.holders(address)? {
+            let token = recovery::make(self.store.as_ref(), self.clock.as_ref(), &user).await?;
+            let url = format!("{own_pages}/setup?token={}", *token.to_text());
+            links.push(ResetLink { name: user.profile.name, url });
+        }
+        Ok(links)
+    }
+}
+
+fn mailable(user: &User) -> Option<MailAddress> {
+    let email = user.profile.email.as_deref().filter(|_| user.state == UserState::Active)?;
+    MailAddress::parse(email)
+}
+
+fn is_same(one: &MailAddress, other: &MailAddress) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
