@@ -205,6 +205,10 @@
   function showTrouble(error, purpose) {
     if (error.name === "AbortError") return;
     if (error.code === "reauth_required" && page.dataset.again) return location.assign(page.dataset.again);
+    if (error.code === "account_switched_off" && page.action) {
+      const query = new URLSearchParams({ come_back: "1", return_to: field("return_to").value });
+      return location.assign(`${page.getAttribute("action")}?${query}`);
+    }
     const fromUs = error instanceof Refused;
     const words = fromUs ? error.message : (WORDS[purpose][error.name] ?? WORDS.any[error.name] ?? TRY_AGAIN);
     box.querySelector("p").textContent = words;
@@ -279,6 +283,7 @@
       shared: field("shared")?.checked ?? false,
       return_to: field("return_to").value,
       passkey_ready: ready.value,
+      come_back: field("come_back")?.value === "1",
     });
     if (!field("password")) return passkeyOnly(button, "sign-in", more);
     const autofill = suggestions(more);

@@ -227,6 +227,7 @@ impl Services {
             joining: config.joining.clone(),
             kept: Arc::clone(&self.kept),
             keep_forms: config.keep_forms,
+            self_delete: config.self_delete,
             passkeys,
             throttle: Arc::clone(&self.throttle),
             second_factors: Arc::clone(&self.second_factors),

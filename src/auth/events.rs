@@ -25,8 +25,14 @@ const ONE_DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// The member came back to an account that they had switched off.
+    CameBack,
     /// The member took along all that is held about them.
     DataExported,
+    /// The member switched the account off.
+    Deactivated,
+    /// The member asked for the account to be deleted.
+    DeletionAsked,
     /// A browser is trusted, so that no code is asked there for a while.
     DeviceTrusted,
     /// An operator made a one-time link.
@@ -70,7 +76,10 @@ pub enum What {
 impl What {
     /// All of them, for the samples of the pages.
     pub const ALL: &[Self] = &[
+        Self::CameBack,
         Self::DataExported,
+        Self::Deactivated,
+        Self::DeletionAsked,
         Self::DeviceTrusted,
         Self::LinkMade,
         Self::OtherSessionsEnded,

@@ -16,6 +16,7 @@ mod identifier;
 pub mod import;
 pub mod joining;
 mod kept;
+mod leaving;
 mod links;
 pub mod mail;
 pub mod passkeys;
@@ -32,6 +33,7 @@ pub use browser_name::browser_name;
 pub use changing::{OtherSessions, PasswordChange};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
+pub use leaving::SelfDelete;
 pub use links::SetupOutcome;
 pub use passwords::{
     About, Busy, HashingCost, Known, PasswordPolicy, Passwords, Strength, Verified, WeakPassword,

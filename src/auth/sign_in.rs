@@ -59,6 +59,8 @@ pub enum RefusedBecause {
     Disabled,
     /// An e-mail address that several accounts have.
     SharedEmail,
+    /// Name and password were right, and this member switched the account off. They are told, and may come back.
+    SwitchedOff(UserId),
     /// No account of that name or e-mail address.
     UnknownName,
     /// The password is not the account's, or it has none.
@@ -159,8 +161,12 @@ impl SignIn {
         if !verified.matches {
             return refused(RefusedBecause::WrongPassword);
         }
-        if user.state != UserState::Active {
-            return refused(RefusedBecause::Disabled);
+        match user.state {
+            UserState::Active => {}
+            UserState::Deactivated | UserState::Leaving => {
+                return refused(RefusedBecause::SwitchedOff(user.profile.id));
+            }
+            UserState::Disabled => return refused(RefusedBecause::Disabled),
         }
         let Verified { upgraded, .. } = verified;
         let trust = attempt.trust.filter(|_| attempt.way == Way::Password);

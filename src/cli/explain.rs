@@ -92,8 +92,8 @@ fn profile(
     let Reply::User(MemberView { user, .. }) = carry_out(config, Command::UserShow { name })? else {
         return Err(unexpected());
     };
-    if user.state == UserState::Disabled {
-        streams.say(&format!("{} is disabled and could not sign in; this is as if they could", user.name));
+    if user.state != UserState::Active {
+        streams.say(&format!("{} is not active and could not sign in; this is as if they could", user.name));
     }
     let choice = AskedFor::choice(&user.passkey_for);
     read(user).map(|profile| (Arc::new(profile), choice)).ok_or_else(unexpected)

@@ -230,6 +230,8 @@ fn row(line: &UserLine) -> [String; 7] {
 fn state(user: &UserView) -> &'static str {
     match user.state {
         UserState::Active => "active",
+        UserState::Deactivated => "switched off",
+        UserState::Leaving => "wants to be deleted",
         UserState::Disabled => "disabled",
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::raw;
 use super::reader::{DAY, Reader};
 use crate::auth::throttle::ThrottleOptions;
-use crate::auth::{Accounts, HashingCost, PasswordPolicy};
+use crate::auth::{Accounts, HashingCost, PasswordPolicy, SelfDelete};
 use crate::domain::Lifetimes;
 
 /// The cheapest of the settings OWASP's password storage cheat sheet calls equal for Argon2id is 7168 KiB and five
@@ -79,6 +79,11 @@ pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<(Li
         return reader.refuse("session.remember", format!("{:?}", raw.remember), expected, help);
     }
     Some((lifetimes, keep_forms?))
+}
+
+pub(super) fn self_delete(reader: &mut Reader<'_>, raw: &raw::Accounts) -> Option<SelfDelete> {
+    let words = [("off", SelfDelete::Off), ("request", SelfDelete::Request), ("now", SelfDelete::Now)];
+    reader.word("accounts.self_delete", &raw.self_delete, &words)
 }
 
 pub(super) fn throttle(reader: &mut Reader<'_>, raw: &raw::Throttle) -> Option<ThrottleOptions> {

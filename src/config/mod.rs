@@ -40,7 +40,7 @@ use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::second_factors::SecondFactorOptions;
 use crate::auth::throttle::ThrottleOptions;
-use crate::auth::{HashingCost, PasswordPolicy, Transport};
+use crate::auth::{HashingCost, PasswordPolicy, SelfDelete, Transport};
 use crate::bridge::options::ForumOptions;
 use crate::database::DatabaseAccess;
 use crate::domain::{Host, HostPattern, Lifetimes};
@@ -66,6 +66,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How large a form may be that is kept for a member who has to sign in; 0 where none is kept.
     pub keep_forms: usize,
+    /// Whether members delete their accounts themselves.
+    pub self_delete: SelfDelete,
     /// What a new password has to be.
     pub password: PasswordPolicy,
     /// What one hash costs.

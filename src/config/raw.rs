@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) second_factor: SecondFactor,
     pub(super) registration: Registration,
     pub(super) session: Session,
+    pub(super) accounts: Accounts,
     pub(super) throttle: Throttle,
     pub(super) store: Store,
     pub(super) mail: Mail,
@@ -268,6 +269,18 @@ pub(super) struct SecondFactor {
 impl Default for SecondFactor {
     fn default() -> Self {
         Self { enabled: true, required_groups: Vec::new(), trust_devices: "30d".into(), key: String::new() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Accounts {
+    pub(super) self_delete: String,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { self_delete: "request".into() }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     Config, database, forum, house, limits, mail, passkeys, public, registration, second_factor, server,
     upstream,
 };
+use crate::auth::SelfDelete;
 use crate::auth::joining::options::JoinOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::second_factors::SecondFactorOptions;
@@ -47,15 +48,14 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let policy = access::read(reader, &raw.access, &around);
     let password = limits::password(reader, &raw.password);
     let session = limits::session(reader, &raw.session);
-    let (throttle, joining) = ways_in(reader, raw);
+    let (throttle, joining, self_delete) = ways_in_and_out(reader, raw);
     let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let site = public.as_ref().zip(pages.as_ref());
     let mail = site.and_then(|(public, pages)| mail::read(reader, &raw.mail, &public.host, &pages.site_name));
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
-    let log = house::log(reader, &raw.log);
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
-    let database = database::read(reader, &raw.forum);
+    let (log, database) = (house::log(reader, &raw.log), database::read(reader, &raw.forum));
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let passkeys = site.and_then(|site| passkeys_of(reader, &raw.passkeys, site, passwords));
@@ -73,6 +73,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         policy,
         lifetimes,
         keep_forms,
+        self_delete: self_delete?,
         password,
         hashing,
         hashing_workers,
@@ -106,8 +107,12 @@ fn passkeys_of(
 }
 
 /// How often one may try to get in, and how one gets an account.
-fn ways_in(reader: &mut Reader<'_>, raw: &Raw) -> (Option<ThrottleOptions>, Option<JoinOptions>) {
-    (limits::throttle(reader, &raw.throttle), registration::read(reader, &raw.registration))
+fn ways_in_and_out(
+    reader: &mut Reader<'_>,
+    raw: &Raw,
+) -> (Option<ThrottleOptions>, Option<JoinOptions>, Option<SelfDelete>) {
+    let joining = registration::read(reader, &raw.registration);
+    (limits::throttle(reader, &raw.throttle), joining, limits::self_delete(reader, &raw.accounts))
 }
 
 fn webauthn(passkeys: Option<&PasskeyOptions>) -> Webauthn {

@@ -138,8 +138,19 @@ impl From<Group> for String {
 pub enum UserState {
     /// May sign in.
     Active,
-    /// May not; sessions were ended when this was set.
+    /// May not, by the member's own choice: whoever signs in is asked whether they come back.
+    Deactivated,
+    /// May not, by an operator's choice; sessions were ended when this was set.
     Disabled,
+    /// As [`UserState::Deactivated`], and the member asks the operator to delete the account.
+    Leaving,
+}
+
+impl UserState {
+    /// Whether the member switched the account off, and may switch it on again.
+    pub const fn is_switched_off(self) -> bool {
+        matches!(self, Self::Deactivated | Self::Leaving)
+    }
 }
 
 /// What the application is told of a signed-in member.

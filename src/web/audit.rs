@@ -12,10 +12,18 @@ use super::Visit;
 pub(super) enum Event {
     /// Somebody of the forum got an account here when they first signed in.
     AccountMade,
+    /// A member came back to an account that they had switched off.
+    CameBack,
     /// A member confirmed with a passkey who they are.
     Confirmed,
     /// A member took along all that is held about them.
     DataExported,
+    /// A member switched their account off.
+    Deactivated,
+    /// A member deleted their account.
+    Deleted,
+    /// A member asked for their account to be deleted.
+    DeletionAsked,
     /// A member's account at the forum was connected.
     ForumConnected,
     /// A member took that back.
@@ -112,8 +120,12 @@ impl Event {
     const fn name(self) -> &'static str {
         match self {
             Self::AccountMade => "account-made",
+            Self::CameBack => "came-back",
             Self::Confirmed => "confirmed",
             Self::DataExported => "data-exported",
+            Self::Deactivated => "deactivated",
+            Self::Deleted => "deleted",
+            Self::DeletionAsked => "deletion-asked",
             Self::ForumConnected => "forum-connected",
             Self::ForumDisconnected => "forum-disconnected",
             Self::ForumPasswordChosen => "forum-password-chosen",
@@ -160,6 +172,7 @@ impl Event {
         match self {
             Self::SignInRefused(RefusedBecause::Disabled) => Some("disabled"),
             Self::SignInRefused(RefusedBecause::SharedEmail) => Some("shared-e-mail"),
+            Self::SignInRefused(RefusedBecause::SwitchedOff(_)) => Some("switched-off"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
             Self::PasskeyRefused { code, .. }

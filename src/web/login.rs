@@ -20,6 +20,7 @@ use super::{Problem, Visit, Web};
 use crate::auth::events::What;
 use crate::auth::throttle::{Throttled, Way};
 use crate::auth::{Accounts, BrowserToken, Presented, RefusedBecause, SignInOutcome};
+use crate::bridge::Unclaimed;
 use crate::domain::{Beside, Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
 
@@ -44,6 +45,8 @@ pub(super) struct LoginPage {
     stay: Stay,
     /// Whether members of the forum who are new here sign in with their password there.
     takes_newcomers: bool,
+    /// Whether whoever signs in comes back to an account they had switched off.
+    come_back: bool,
     notice: Option<Notice>,
     trouble: Option<Trouble>,
     /// Where members who have forgotten their password are helped; empty for nowhere.
@@ -56,6 +59,9 @@ pub(super) struct LoginPage {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Notice {
+    Deactivated,
+    Deleted,
+    DeletionAsked,
     Joined,
     PasskeyRemoved,
     PasswordSet,
@@ -69,6 +75,8 @@ enum Trouble {
     Busy,
     NoCookie,
     Refused,
+    /// Name and password are right, and the member had switched the account off.
+    SwitchedOff,
     Throttled,
 }
 
@@ -79,6 +87,7 @@ impl LoginPage {
             return_to: fit(return_to),
             again: confirms.is_some(),
             username: form.text("username").to_owned(),
+            come_back: confirms.is_none() && form.is_ticked("come_back"),
             // Whoever only confirms who they are chose that when they signed in.
             stay: confirms.map_or_else(|| Stay::posted(form), |member| member.session.persistence().into()),
             ..Self::default()
@@ -118,6 +127,12 @@ impl Page for LoginPage {
             trouble(Trouble::NoCookie),
             trouble(Trouble::Refused),
             trouble(Trouble::Throttled),
+            Self { come_back: true, ..trouble(Trouble::SwitchedOff) },
+            Self { come_back: true, passkeys: true, ..Self::default() },
+            Self { come_back: true, passkeys: true, passkeys_only: true, ..Self::default() },
+            notice(Notice::Deactivated),
+            notice(Notice::Deleted),
+            notice(Notice::DeletionAsked),
             Self { wait: "5 minutes".to_owned(), ..trouble(Trouble::Throttled) },
         ]
     }
@@ -168,12 +183,16 @@ impl Web {
                 .map(|member| member.session.profile().name.to_string())
                 .unwrap_or_default(),
             notice: match &*in_query(request, "notice") {
+                "deactivated" => Some(Notice::Deactivated),
+                "deleted" => Some(Notice::Deleted),
+                "deletion-asked" => Some(Notice::DeletionAsked),
                 "joined" => Some(Notice::Joined),
                 "passkey-removed" => Some(Notice::PasskeyRemoved),
                 "password-set" => Some(Notice::PasswordSet),
                 "signed-out" => Some(Notice::SignedOut),
                 _ => None,
             },
+            come_back: visit.member.is_none() && in_query(request, "come_back") == "1",
             ..LoginPage::default()
         };
         let mut response = self.show_login(StatusCode::OK, page, request.headers(), visit);
@@ -203,9 +222,13 @@ impl Web {
         }
         let (persistence, way) = (Persistence::from(page.stay), page.way());
         let typed = Typed { name: &page.username, password, persistence, way };
-        let (outcome, at_forum) = self.sign_in(&typed, headers, visit).await?;
+        let (outcome, at_forum) = self.sign_in_or_back(&typed, &page, headers, visit).await?;
         match outcome {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
+            SignInOutcome::Refused(RefusedBecause::SwitchedOff(_)) => {
+                let page = LoginPage { come_back: true, ..page };
+                Ok(self.show_again(Trouble::SwitchedOff, page, headers, visit))
+            }
             SignInOutcome::Refused(reason) => {
                 self.note_refused(reason, &page.username, headers, visit);
                 Ok(self.show_again(Trouble::Refused, page, headers, visit))
@@ -238,6 +261,26 @@ impl Web {
         }
     }
 
+    /// Signs in. Who wants to come back to an account they had switched off, and has the password, has it on first.
+    async fn sign_in_or_back(
+        &self,
+        typed: &Typed<'_>,
+        page: &LoginPage,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Result<(SignInOutcome, Option<Unclaimed>), Problem> {
+        let first = self.sign_in(typed, headers, visit).await?;
+        let (SignInOutcome::Refused(RefusedBecause::SwitchedOff(user)), true) = (&first.0, page.come_back)
+        else {
+            return Ok(first);
+        };
+        let user = *user;
+        let back = self.parts.accounts.come_back(user).await;
+        back.map_err(|error| self.store_failed(&error, visit))?;
+        audit::record(Event::CameBack, Some(user), visit);
+        self.sign_in(typed, headers, visit).await
+    }
+
     /// Writes down that somebody was refused, for operators and for the member who is meant.
     fn note_refused(&self, reason: RefusedBecause, typed: &str, headers: &HeaderMap, visit: &Visit<'_>) {
         let member = self.account_of(typed);
@@ -260,7 +303,7 @@ impl Web {
             Trouble::NoCookie => StatusCode::FORBIDDEN,
             Trouble::Throttled => StatusCode::TOO_MANY_REQUESTS,
             // Not 200, so that password managers do not save what was wrong; 401 would need a challenge.
-            Trouble::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+            Trouble::Refused | Trouble::SwitchedOff => StatusCode::UNPROCESSABLE_ENTITY,
         };
         self.show_login(status, LoginPage { trouble: Some(trouble), ..page }, headers, visit)
     }

@@ -58,7 +58,7 @@ use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
-use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SessionToken, Sessions, SignIn};
+use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SelfDelete, SessionToken, Sessions, SignIn};
 use crate::bridge::ForumAccounts;
 use crate::domain::{Clock, RequestPath, ReturnTo};
 use crate::policy::SignInReason;
@@ -93,6 +93,8 @@ pub struct WebParts {
     pub kept: Arc<KeptForms>,
     /// How large one of them may be; 0 where none is kept.
     pub keep_forms: usize,
+    /// Whether members delete their accounts themselves.
+    pub self_delete: SelfDelete,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
     /// Second factors.
@@ -142,6 +144,7 @@ enum Route<'r> {
     Account,
     AccountData,
     AccountExport,
+    AccountLeave,
     AccountNotMe,
     AccountSecurity,
     Asset(&'r str),
@@ -178,6 +181,7 @@ impl<'r> Route<'r> {
             "/account/forum/password" => Self::ForumPassword,
             "/account/data" => Self::AccountData,
             "/account/data/export" => Self::AccountExport,
+            "/account/leave" => Self::AccountLeave,
             "/account/not-me" => Self::AccountNotMe,
             "/account/security" => Self::AccountSecurity,
             "/account/kept" => Self::Kept,
@@ -215,7 +219,8 @@ impl<'r> Route<'r> {
             | Self::ForumDisconnect
             | Self::KeptDiscard
             | Self::KeptSend => "POST",
-            Self::AccountNotMe
+            Self::AccountLeave
+            | Self::AccountNotMe
             | Self::Forgot
             | Self::Forum
             | Self::ForumPassword
@@ -264,6 +269,7 @@ impl Web {
             (_, Route::SecondFactor(route)) => self.answer_second_factor(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountData) => self.data_page(visit),
+            (&Method::GET | &Method::HEAD, Route::AccountLeave) => self.leave_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Asset(name)) => self.asset(name, request.headers()),
@@ -281,6 +287,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Password) => self.password_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
             (&Method::POST, Route::AccountExport) => self.export(request, visit),
+            (&Method::POST, Route::AccountLeave) => self.leave(request, visit).await,
             (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,
             (&Method::POST, Route::EndOtherSessions) => self.end_other_sessions(request, visit).await,
             (&Method::POST, Route::EndSession) => self.end_session(request, visit).await,

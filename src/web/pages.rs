@@ -12,7 +12,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
-use super::account::{AccountPage, DataPage, NotMePage, SecurityPage};
+use super::account::{AccountPage, DataPage, LeavePage, NotMePage, SecurityPage};
 use super::assets::Assets;
 use super::forgot::ForgotPage;
 use super::forum::ForumPage;
@@ -37,6 +37,7 @@ use super::{Visit, Web};
 const TEMPLATES: &[(&str, &str)] = &[
     ("account-forum.html", include_str!("../../assets/templates/account-forum.html")),
     ("account-data.html", include_str!("../../assets/templates/account-data.html")),
+    ("account-leave.html", include_str!("../../assets/templates/account-leave.html")),
     ("account-event.html", include_str!("../../assets/templates/account-event.html")),
     ("account-events.html", include_str!("../../assets/templates/account-events.html")),
     ("account-nav.html", include_str!("../../assets/templates/account-nav.html")),
@@ -169,6 +170,7 @@ impl Pages {
         self.try_page::<AddPasskeyPage>()?;
         self.try_page::<CodePage>()?;
         self.try_page::<DataPage>()?;
+        self.try_page::<LeavePage>()?;
         self.try_page::<NotMePage>()?;
         self.try_page::<SecurityPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;

@@ -116,6 +116,20 @@ const PAGES = {
     const [file] = await Promise.all([page.waitForEvent("download"), button(page, "Download my data").click()]);
     assert.equal(file.suggestedFilename(), "my-account.json");
   },
+  "account-leave": async (page) => {
+    await signInByPassword(page, alice);
+    await page.goto(`${ACCOUNT}/leave?for=good`);
+    await button(page, "Ask for my account to be deleted").waitFor();
+  },
+  "account-come-back": async (page) => {
+    const member = await gateway.addMember("members");
+    await signInByPassword(page, member);
+    await page.goto(`${ACCOUNT}/leave`);
+    await button(page, "Switch my account off").click();
+    await page.getByText("Your account is switched off").waitFor();
+    await signIn(page, member.name, member.password);
+    await page.getByText("Do you want to come back?").waitFor();
+  },
   "account-not-me": async (page) => {
     await PAGES["account-security"](page);
     await page.getByRole("link", { name: /^This wasn’t me/ }).first().click();

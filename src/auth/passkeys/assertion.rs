@@ -124,6 +124,7 @@ fn why(failed: Failed) -> &'static str {
     match failed {
         Failed::Counter => "the counter went back",
         Failed::Disabled => "the account is disabled",
+        Failed::SwitchedOff => "the member switched the account off",
         _ => "the passkey has changed meanwhile",
     }
 }
@@ -133,7 +134,8 @@ fn sign_in(user: UserId, now: Timestamp, outcome: Outcome) -> Change {
         user,
         Box::new(move |user| {
             if user.state != UserState::Active {
-                let _ = outcome.set(Err(Failed::Disabled));
+                let is_own = user.state.is_switched_off();
+                let _ = outcome.set(Err(if is_own { Failed::SwitchedOff } else { Failed::Disabled }));
                 return Verdict::Abandon;
             }
             user.last_sign_in = Some(now);

@@ -57,6 +57,8 @@ pub enum Failed {
     NotProven,
     /// The account is disabled.
     Disabled,
+    /// The member switched the account off; said after the proof alone.
+    SwitchedOff,
     /// Nobody here has this passkey, or it is another account's than it says.
     Unknown,
     /// The authenticator did not verify its user.

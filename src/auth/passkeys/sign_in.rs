@@ -9,6 +9,8 @@ use webauthn_rs::prelude::{DiscoverableAuthentication, PublicKeyCredential, Requ
 use super::assertion::Opening;
 use super::checks::{self, Refused};
 use super::{Challenge, Failed, PasskeySignIn, Passkeys};
+use crate::auth::events::{Happened, What};
+use crate::auth::leaving;
 use crate::auth::throttle::Reserved;
 use crate::domain::{Persistence, TokenHash, UserId};
 use crate::store::{Batch, StoreError};
@@ -31,6 +33,48 @@ impl Passkeys {
         persistence: Persistence,
         user_agent: &str,
     ) -> Result<PasskeySignIn, StoreError> {
+        let none = |_| Batch::new();
+        self.finish_signing_in(
+            browser,
+            ceremony,
+            answer,
+            Opening { persistence, user_agent, with: Batch::new() },
+            none,
+        )
+        .await
+    }
+
+    /// [`Passkeys::finish_sign_in`] for a member who comes back to an account that they had switched off.
+    pub async fn finish_coming_back(
+        &self,
+        _reserved: &Reserved,
+        browser: TokenHash,
+        ceremony: &str,
+        answer: &Value,
+        persistence: Persistence,
+        user_agent: &str,
+    ) -> Result<PasskeySignIn, StoreError> {
+        let now = self.clock.now();
+        let back = |owner| vec![leaving::back(owner), Happened::new(What::CameBack, now).kept(owner)];
+        self.finish_signing_in(
+            browser,
+            ceremony,
+            answer,
+            Opening { persistence, user_agent, with: Batch::new() },
+            back,
+        )
+        .await
+    }
+
+    /// `first` is what happens to the account of the member before they are in, if they get in.
+    async fn finish_signing_in(
+        &self,
+        browser: TokenHash,
+        ceremony: &str,
+        answer: &Value,
+        opening: Opening<'_>,
+        first: impl FnOnce(UserId) -> Batch,
+    ) -> Result<PasskeySignIn, StoreError> {
         let Some(state) = self.pending.signing_in.take(browser, ceremony) else {
             return Ok(PasskeySignIn::Failed(self.no_ceremony("sign-in")));
         };
@@ -40,7 +84,7 @@ impl Passkeys {
                 return Ok(PasskeySignIn::Failed(self.record("sign-in", &refused, answer, None)));
             }
         };
-        let opening = Opening { persistence, user_agent, with: Batch::new() };
+        let opening = Opening { with: first(owner), ..opening };
         let outcome = match self.prove(owner, &answered, state)? {
             Ok(proven) => self.open_session(proven, opening).await?,
             Err(refused) => Err(refused),

@@ -73,10 +73,10 @@ impl Control {
 
     pub(super) async fn link(&self, name: &str, to: LinkTo) -> Result<Reply, Failure> {
         let user = self.named(name)?;
-        if user.state == UserState::Disabled {
+        if user.state != UserState::Active {
             let name = user.profile.name;
             return Err(Failure::Data(format!(
-                "{name} is disabled, so a link would not work; enable them first"
+                "{name} is disabled, or switched their account off, so a link would not work; enable them first"
             )));
         }
         let has_none = user.password.is_none() && self.store.passkeys_of(user.profile.id)?.is_empty();

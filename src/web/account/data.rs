@@ -9,6 +9,7 @@ use super::super::audit::{self, Event};
 use super::super::pages::Page;
 use super::super::response::Reply;
 use super::super::{Visit, Web};
+use crate::auth::SelfDelete;
 use crate::auth::events::What;
 use crate::domain::ReturnTo;
 
@@ -16,13 +17,15 @@ use crate::domain::ReturnTo;
 #[derive(Default, Serialize)]
 pub(in crate::web) struct DataPage {
     csrf: String,
+    /// Whether members delete their accounts themselves, or ask for it.
+    deletes: bool,
 }
 
 impl Page for DataPage {
     const TEMPLATE: &'static str = "account-data.html";
 
     fn samples() -> Vec<Self> {
-        vec![Self::default()]
+        vec![Self::default(), Self { deletes: true, ..Self::default() }]
     }
 }
 
@@ -32,7 +35,8 @@ impl Web {
         if let Some(first) = self.awaited_first(&member, &self.account()) {
             return Ok(first);
         }
-        Ok(self.page(StatusCode::OK, &DataPage { csrf: member.proof().to_text() }, visit))
+        let deletes = self.parts.self_delete != SelfDelete::Off;
+        Ok(self.page(StatusCode::OK, &DataPage { csrf: member.proof().to_text(), deletes }, visit))
     }
 
     /// SECURITY: only after a fresh proof of who asks, since it is all in one place; by a form, so that no link can fetch it.

@@ -3,6 +3,7 @@
 
 mod data;
 mod export;
+mod leave;
 mod notice;
 mod password;
 mod security;
@@ -13,6 +14,7 @@ use http::{Request, StatusCode};
 use serde::Serialize;
 
 pub(super) use self::data::DataPage;
+pub(super) use self::leave::LeavePage;
 use self::notice::Notice;
 use self::password::OwnPassword;
 pub(super) use self::security::{NotMePage, SecurityPage, seen};

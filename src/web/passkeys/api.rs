@@ -70,6 +70,9 @@ struct Finish {
     return_to: String,
     #[serde(default)]
     passkey_ready: bool,
+    /// Whether the member comes back to an account that they had switched off.
+    #[serde(default)]
+    come_back: bool,
 }
 
 /// What failed in the browser.
@@ -152,15 +155,19 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Reply {
-        let Finish { ceremony, answer, stay, return_to, passkey_ready } = finish;
+        let Finish { ceremony, answer, stay, return_to, passkey_ready, come_back } = finish;
         let persistence = Persistence::from(stay);
         let reserved = match self.try_to_reserve(Way::Passkey, Who::Unknown, visit)? {
             Ok(reserved) => reserved,
             Err(throttled) => return Ok(self.wait(passkeys, &throttled, Purpose::SignIn, headers, visit)),
         };
         let agent = user_agent(headers);
-        let ended =
-            passkeys.finish_sign_in(&reserved, browser.hash(), &ceremony, &answer, persistence, agent).await;
+        let (reserved, browser) = (reserved, browser.hash());
+        let ended = if come_back {
+            passkeys.finish_coming_back(&reserved, browser, &ceremony, &answer, persistence, agent).await
+        } else {
+            passkeys.finish_sign_in(&reserved, browser, &ceremony, &answer, persistence, agent).await
+        };
         match ended.map_err(|error| self.store_failed(&error, visit))? {
             PasskeySignIn::Failed(reason) => {
                 settle(reserved, reason);

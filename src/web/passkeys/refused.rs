@@ -46,6 +46,8 @@ impl Refused {
                 "Your passkey didn’t confirm that it’s you. If you use a security key, set a PIN on it and try again."),
             Failed::Origin => (S::FORBIDDEN, "origin_mismatch",
                 "Passkeys aren’t set up correctly for this address. Please use your password, and tell the people who run this site."),
+            Failed::SwitchedOff => (S::FORBIDDEN, "account_switched_off",
+                "You switched this account off. Do you want to come back? Then sign in once more."),
             Failed::Unknown => (S::NOT_FOUND, "unknown_credential",
                 "This passkey no longer works here. Sign in with your password; you can delete the old passkey from your password manager."),
         };
@@ -152,11 +154,21 @@ mod tests {
     #[test]
     fn mf_28_where_there_are_no_passwords_nobody_is_sent_to_one() {
         use Failed::{
-            Ceremony, Changed, Counter, Disabled, NotProven, NotVerified, Origin, RelyingParty, Unknown,
+            Ceremony, Changed, Counter, Disabled, NotProven, NotVerified, Origin, RelyingParty, SwitchedOff,
+            Unknown,
         };
-        for reason in
-            [Ceremony, Changed, Counter, Disabled, NotProven, NotVerified, Origin, RelyingParty, Unknown]
-        {
+        for reason in [
+            Ceremony,
+            Changed,
+            Counter,
+            Disabled,
+            NotProven,
+            NotVerified,
+            Origin,
+            RelyingParty,
+            SwitchedOff,
+            Unknown,
+        ] {
             let usual = Refused::because(reason);
             let without = usual.clone().without_passwords();
             assert_eq!((without.status, without.code), (usual.status, usual.code));
@@ -176,6 +188,7 @@ mod tests {
             (Refused::because(Failed::NotProven), 401, "passkey_failed", "or use your password"),
             (Refused::because(Failed::NotVerified), 401, "user_not_verified", "try again"),
             (Refused::because(Failed::Origin), 403, "origin_mismatch", "use your password"),
+            (Refused::because(Failed::SwitchedOff), 403, "account_switched_off", "sign in once more"),
             (Refused::because(Failed::Unknown), 404, "unknown_credential", "with your password"),
             (Refused::confirming(Failed::Changed, "alice"), 403, "passkey_changed", "with your password"),
             (Refused::confirming(Failed::Unknown, "alice"), 403, "wrong_account", "the one for alice"),

@@ -8,6 +8,7 @@ mod faulty;
 mod forgot;
 mod join;
 mod kept;
+mod leaving;
 mod login;
 mod logout;
 mod pages;
@@ -130,6 +131,7 @@ impl Site {
             sessions: Arc::clone(&sessions),
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
+            self_delete: crate::auth::SelfDelete::Request,
             passkeys,
             throttle,
             second_factors: Arc::clone(&second_factors),

@@ -103,7 +103,7 @@ impl Browser<'_> {
     }
 
     /// Opens the sign-in page and signs in with a device.
-    async fn sign_in_with(&mut self, device: &mut Device, more: Value) -> Answer {
+    pub(super) async fn sign_in_with(&mut self, device: &mut Device, more: Value) -> Answer {
         let csrf = self.get("/.passgate/login").await.field("csrf");
         let challenge = self.begin("sign-in", &csrf).await;
         let answer = device.get(&challenge);
@@ -117,7 +117,7 @@ impl Answer {
     }
 
     /// The parts of a refusal.
-    fn refusal(&self) -> (u16, String) {
+    pub(super) fn refusal(&self) -> (u16, String) {
         let said = self.json();
         assert!(!said["message"].as_str().unwrap().is_empty());
         assert_eq!(said["ref"], "0f1e2d3c");
