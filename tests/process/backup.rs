@@ -20,7 +20,7 @@ async fn sto_09_a_backup_of_a_running_gateway_makes_another_one_with_the_same_me
 
     let file = site.file().with_file_name("members.jsonl.gz");
     let named = file.to_str().unwrap();
-    site.run(&["backup", named]).assert_code(0).assert_says("2 entries").assert_says("keep it safe");
+    site.run(&["backup", named]).assert_code(0).assert_says("3 entries").assert_says("keep it safe");
     assert_eq!(mode(&file), 0o600);
     let before = fs::read(&file).unwrap();
     site.run(&["backup", named]).assert_code(65).assert_says("already");
