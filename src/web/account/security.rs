@@ -81,7 +81,7 @@ pub(in crate::web) struct NotMePage {
     event: Option<EventLine>,
     is_done: bool,
     has_passkeys: bool,
-    /// Whether members sign in with passwords here.
+    /// Whether the member can set a password.
     passwords: bool,
 }
 
@@ -155,7 +155,7 @@ impl Web {
         let page = NotMePage {
             is_done: true,
             has_passkeys: passkeys.is_ok_and(|all| all.is_some_and(|all| !all.is_empty())),
-            passwords: !self.passwords_are_off(),
+            passwords: self.own_password(&member, visit).is_ok_and(|own| own.is_some()),
             ..NotMePage::default()
         };
         Ok(self.page(StatusCode::OK, &page, visit))
