@@ -11,7 +11,7 @@ import { startGateway } from "./gateway.mjs";
 import { looksWell } from "./looks.mjs";
 import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member.mjs";
 
-let gateway, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
+let gateway, mailing, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
   gateway = await startGateway({ more: '[registration]\nmode = "invitation"' });
@@ -23,13 +23,14 @@ before(async () => {
   forum = await startForum();
   const generated = `[forum]\npreset = "generic-form"\npasswords = "generated"\n[forum.override]\n${CHANGE}`;
   generating = await startGateway({ upstream: forum.url, more: generated });
+  mailing = await startGateway({ more: '[mail]\nhost = "127.0.0.1"\nport = 1\ntls = "none"\nfrom = "forum@example.org"' });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
 
 after(async () => {
   await browser?.close();
-  for (const site of [gateway, withoutForum, required, passkeysOnly, bridged, generating, forum]) await site?.stop();
+  for (const site of [gateway, mailing, withoutForum, required, passkeysOnly, bridged, generating, forum]) await site?.stop();
 });
 
 /** The link of a new invitation. */
@@ -95,6 +96,17 @@ const PAGES = {
     await page.getByLabel("Password", { exact: true }).fill("tin whistle over marmalade");
     await button(page, "Make my account").click();
     await page.getByRole("alert").waitFor();
+  },
+  forgot: async (page) => {
+    await page.goto(`${mailing.url}/.passgate/login`);
+    await page.getByRole("link", { name: "Forgot your password?" }).click();
+    await button(page, "Send me a link").waitFor();
+  },
+  "forgot-sent": async (page) => {
+    await PAGES.forgot(page);
+    await page.getByLabel("Name or e-mail").fill("nobody-here");
+    await button(page, "Send me a link").click();
+    await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
   },
   "link-expired": async (page) => page.goto("/.passgate/setup?token=0"),
   account: async (page) => {
