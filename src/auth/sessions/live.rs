@@ -111,7 +111,7 @@ impl LiveSession {
     }
 }
 
-/// What is in memory of every session: about 120 bytes with its place in the map.
+/// What is in memory of every session: about 150 bytes with its place in the map.
 #[derive(Debug)]
 pub(super) struct Resting {
     pub(super) facts: Facts,
