@@ -341,10 +341,11 @@
   function steps() {
     const [name, password] = [field("username"), field("password")];
     const [submit, passkey] = ["button.main", "[data-do=passkey]"].map((what) => page.querySelector(what));
+    const last = submit.textContent;
     const go = (step) => {
       page.dataset.step = step;
       password.required = step === "password";
-      submit.textContent = step === "password" ? "Sign in" : "Continue";
+      submit.textContent = step === "password" ? last : "Continue";
       name.tabIndex = page.dataset.named && step !== "name" ? -1 : 0;
       page.querySelector("bdi").textContent = name.value;
       // The focus goes there, past the line that says who is meant.
