@@ -1,4 +1,5 @@
 use super::*;
+use crate::policy::RequiredFor;
 
 const JOIN: &str = "/.passgate/join";
 const NEW: &str = "a password of my own";
@@ -86,4 +87,19 @@ async fn web_10_another_sites_form_makes_no_account() {
     let answer = site.browser().post_as(request, &fields).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(site.accounts.is_empty().unwrap());
+}
+
+#[tokio::test]
+async fn where_passwords_are_off_who_is_invited_adds_a_passkey() {
+    let options = PasskeyOptions { required_for: RequiredFor::Everyone, ..passkeys::everyone() };
+    let (site, token) = inviting(Some(options)).await;
+    let mut browser = site.browser();
+    let page = browser.get(&format!("{JOIN}?token={token}")).await;
+    assert!(!page.text().contains("type=\"password\""), "{}", page.text());
+    let joined = browser.post(JOIN, &[("token", &token), ("username", "zoe")]).await;
+    assert!(joined.location().starts_with("/.passgate/setup?token="), "{}", joined.location());
+    let link = browser.get(&joined.location()).await;
+    let next = browser.post("/.passgate/link", &[("token", &*link.field("token"))]).await;
+    assert_eq!(next.location(), "/.passgate/account/passkeys/add");
+    assert!(site.accounts.all().unwrap()[0].password.is_none() && browser.session().is_some());
 }
