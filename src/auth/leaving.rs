@@ -38,12 +38,8 @@ impl Accounts {
                 Verdict::Keep
             }),
         );
-        let mut with = vec![
-            revision,
-            Change::DropRecords(Drawer::AppPassword, Owner::Member(user)),
-            Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)),
-            event.kept(user),
-        ];
+        let mut with =
+            vec![revision, Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)), event.kept(user)];
         with.extend(links::forgotten(user));
         self.sessions.end_all(user, None, with).await.map(drop)
     }

@@ -18,11 +18,8 @@ impl Accounts {
         but: Option<SessionId>,
         event: Happened,
     ) -> Result<usize, StoreError> {
-        let mut with = vec![
-            Change::DropRecords(Drawer::AppPassword, Owner::Member(user)),
-            Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)),
-            event.kept(user),
-        ];
+        let mut with =
+            vec![Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)), event.kept(user)];
         with.extend(links::forgotten(user));
         self.sessions.end_all(user, but, with).await
     }

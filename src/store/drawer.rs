@@ -17,8 +17,6 @@ use crate::domain::UserId;
 /// What a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drawer {
-    /// Passwords for programs that can't show a page.
-    AppPassword,
     /// What happened to an account, for its member to read.
     Event,
     /// Invitations to make an account.
@@ -33,19 +31,13 @@ pub enum Drawer {
 
 impl Drawer {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::AppPassword,
-        Self::Event,
-        Self::Invitation,
-        Self::Mail,
-        Self::SecondFactor,
-        Self::TrustedDevice,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Event, Self::Invitation, Self::Mail, Self::SecondFactor, Self::TrustedDevice];
 
     /// Whether what lies in it is in backups. What lets somebody in and can be ended is not: it would be back.
     pub fn is_in_backups(self) -> bool {
         match self {
-            Self::AppPassword | Self::Event | Self::SecondFactor => true,
+            Self::Event | Self::SecondFactor => true,
             Self::Invitation | Self::Mail | Self::TrustedDevice => false,
         }
     }
@@ -53,7 +45,6 @@ impl Drawer {
     /// How it is told apart from the others on the disk.
     pub(super) fn letter(self) -> u8 {
         match self {
-            Self::AppPassword => b'a',
             Self::Event => b'e',
             Self::Invitation => b'i',
             Self::Mail => b'm',

@@ -24,7 +24,6 @@ pub(super) struct Everything {
     wrong_passwords: u32,
     /// Whether the account at the forum is connected; nothing where it need not be.
     forum_connected: Option<bool>,
-    app_passwords: usize,
     second_factors: usize,
     trusted_devices: usize,
 }
@@ -101,7 +100,6 @@ impl Web {
             events: accounts.events(id).map_err(failed)?.into_iter().map(own_event).collect(),
             wrong_passwords: self.parts.throttle.standing(id).map_err(failed)?.wrong,
             forum_connected: self.is_forum_connected(member, visit)?,
-            app_passwords: count(Drawer::AppPassword)?,
             second_factors: count(Drawer::SecondFactor)?,
             trusted_devices: count(Drawer::TrustedDevice)?,
             account: account(user),
