@@ -98,7 +98,7 @@ async fn where_passwords_are_off_who_is_invited_adds_a_passkey() {
     assert!(!page.text().contains("type=\"password\""), "{}", page.text());
     let joined = browser.post(JOIN, &[("token", &token), ("username", "zoe")]).await;
     assert!(joined.location().starts_with("/.passgate/setup?token="), "{}", joined.location());
-    let link = browser.get(&joined.location()).await;
+    let link = browser.get(joined.location()).await;
     let next = browser.post("/.passgate/link", &[("token", &*link.field("token"))]).await;
     assert_eq!(next.location(), "/.passgate/account/passkeys/add");
     assert!(site.accounts.all().unwrap()[0].password.is_none() && browser.session().is_some());
