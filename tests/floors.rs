@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 49] = [
+const HOMES: [(&str, &[&str]); 50] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -102,6 +102,7 @@ const HOMES: [(&str, &[&str]); 49] = [
         ],
     ),
     ("sled", &["store/sled"]),
+    ("socket2", &["server/listen.rs"]),
     ("subtle", &["auth/passwords", "auth/second_factors", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
     ("tokio_postgres", &["database/postgres.rs", "database/tls.rs"]),

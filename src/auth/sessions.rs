@@ -7,6 +7,7 @@
 //! With very many sessions, those that nobody uses rest: of them only what tells whether they hold is in memory, and the next
 //! use reads the member from the store.
 
+mod holding;
 mod listing;
 mod live;
 mod over;

@@ -79,6 +79,8 @@ pub(super) struct Upstream {
     pub(super) write_timeout: String,
     pub(super) idle_timeout: String,
     pub(super) pool_size: u64,
+    pub(super) max_tunnels: u64,
+    pub(super) max_tunnels_per_client: u64,
 }
 
 impl Default for Upstream {
@@ -92,6 +94,8 @@ impl Default for Upstream {
             write_timeout: "60s".into(),
             idle_timeout: "60s".into(),
             pool_size: 128,
+            max_tunnels: 1_000,
+            max_tunnels_per_client: 20,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::secret;
 use super::server::placed;
 use crate::domain::Host;
 use crate::proxy::options::{
-    CaFile, HostHeader, IdentityEncoding, IdentityOptions, UpstreamOptions, UpstreamScheme,
+    CaFile, HostHeader, IdentityEncoding, IdentityOptions, TunnelLimits, UpstreamOptions, UpstreamScheme,
 };
 
 pub(super) fn read(
@@ -30,6 +30,7 @@ pub(super) fn read(
     let write_timeout = time("upstream.write_timeout", &raw.write_timeout, DAY);
     let idle_timeout = time("upstream.idle_timeout", &raw.idle_timeout, DAY);
     let pool_size = reader.number("upstream.pool_size", raw.pool_size, 1..=65_536, "128 suits most");
+    let tunnels = tunnels(reader, raw);
     let (scheme, host, port) = address?;
     Some(UpstreamOptions {
         host,
@@ -42,7 +43,16 @@ pub(super) fn read(
         write_timeout: write_timeout?,
         idle_timeout: idle_timeout?,
         pool_size: pool_size?,
+        tunnels: tunnels?,
     })
+}
+
+fn tunnels(reader: &mut Reader<'_>, raw: &raw::Upstream) -> Option<TunnelLimits> {
+    const EACH: &str = "upstream.max_tunnels_per_client";
+    let help = "each takes two connections; 0 carries no WebSockets at all";
+    let total = reader.number("upstream.max_tunnels", raw.max_tunnels, 0..=1_000_000, help);
+    let per_client = reader.number(EACH, raw.max_tunnels_per_client, 1..=1_000_000, "20 suits most");
+    Some(TunnelLimits { total: total?, per_client: per_client? })
 }
 
 fn url(reader: &mut Reader<'_>, text: &str, listen: &[SocketAddr]) -> Option<(UpstreamScheme, Host, u16)> {

@@ -8,12 +8,13 @@ use pingora::proxy::Session;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::context::{Outcome, RequestContext};
+use super::leash::Leash;
 use crate::web::Problem;
 
 /// The gateway's counters, in a registry of their own.
 pub struct Metrics {
     registry: Registry,
-    outcomes: [IntCounter; 6],
+    outcomes: [IntCounter; 7],
     statuses: [IntCounter; 6],
     duration: Histogram,
     received: IntCounter,
@@ -21,7 +22,9 @@ pub struct Metrics {
     sessions: IntGauge,
 }
 
-const OUTCOMES: [&str; 6] = ["undecided", "forwarded", "own", "sign-in", "verified", "failed"];
+const OUTCOMES: [&str; 7] = ["undecided", "forwarded", "own", "sign-in", "verified", "failed", ENDED];
+/// What becomes of a request that outlives its session.
+const ENDED: &str = "ended";
 const STATUSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Metrics {
@@ -116,6 +119,24 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
         duration_ms = took.as_secs_f64() * 1e3,
         received,
         sent,
+        "request",
+    );
+}
+
+/// Counts and writes a request that ended with its session; what passed until then is not known.
+pub(super) fn write_ended(leash: &Leash, metrics: &Metrics) {
+    let took = leash.started.elapsed();
+    metrics.outcomes[OUTCOMES.len() - 1].inc();
+    metrics.duration.observe(took.as_secs_f64());
+    tracing::info!(
+        target: "passgate::access",
+        id = leash.id.as_str(),
+        client = %leash.client,
+        method = &*shown(leash.method.as_str().as_bytes(), 16),
+        path = &*shown(leash.target.path().as_bytes(), 512),
+        outcome = ENDED,
+        member = %leash.member,
+        duration_ms = took.as_secs_f64() * 1e3,
         "request",
     );
 }

@@ -10,6 +10,7 @@ use super::bridge::AtForum;
 use super::forwarded::{Origin, Trust};
 use super::kept::Replay;
 use super::trailers::Crossing;
+use super::tunnels::Tunnel;
 use crate::domain::{UserId, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};
@@ -26,6 +27,8 @@ pub struct RequestContext {
     pub(super) permit: Option<Permit>,
     /// The way of trailer fields, where there may be some.
     pub(super) crossing: Option<Crossing>,
+    /// Its place, if it asks for a tunnel.
+    pub(super) tunnel: Option<Tunnel>,
     /// How many of the application's addresses could not be connected to.
     pub(super) connects_failed: usize,
     /// The canonical target, where it differs from the one that was sent.
@@ -66,6 +69,7 @@ impl RequestContext {
             member: None,
             permit: None,
             crossing: None,
+            tunnel: None,
             connects_failed: 0,
             rewritten: None,
             replay: None,

@@ -18,9 +18,11 @@ mod forward_auth;
 mod forwarded;
 mod headers;
 mod kept;
+mod leash;
 pub mod options;
 mod own;
 mod trailers;
+mod tunnels;
 mod upgrade;
 mod upstream;
 
@@ -53,8 +55,10 @@ use pingora::{Error, ErrorType};
 use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
+use self::leash::Leashed;
 use self::options::{ServiceWorkers, UpstreamOptions};
 use self::trailers::Crossing;
+use self::tunnels::{Holder, Tunnels};
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
 use crate::domain::{Clock, HostPattern};
 use crate::policy::{Decision, Policy, Refusal, RequestFacts};
@@ -104,6 +108,11 @@ impl Rules {
     fn refuse_worker(&self, headers: &HeaderMap) -> bool {
         self.service_workers == ServiceWorkers::Refused && headers.contains_key("service-worker")
     }
+
+    /// SECURITY: WS-01.
+    fn is_foreign_tunnel(&self, request: &RequestHeader) -> bool {
+        tunnels::is_asked_for(request) && !self.web.is_from_here(&request.headers)
+    }
 }
 
 /// The gateway: rules, sessions, and the four acts.
@@ -112,6 +121,7 @@ pub struct Gateway {
     sessions: Arc<Sessions>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    tunnels: Arc<Tunnels>,
     ids: RequestIds,
 }
 
@@ -126,7 +136,8 @@ impl Gateway {
 
     /// A gateway with these rules.
     pub fn new(rules: Rules, sessions: Arc<Sessions>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
-        Self { rules: ArcSwap::from_pointee(rules), sessions, clock, metrics, ids: RequestIds::new() }
+        let (rules, tunnels) = (ArcSwap::from_pointee(rules), Arc::default());
+        Self { rules, sessions, clock, metrics, tunnels, ids: RequestIds::new() }
     }
 
     /// The engine that carries this gateway's requests to `upstream`. What it takes of that at its start holds to its end: how many
@@ -138,7 +149,7 @@ impl Gateway {
             max_retries: ATTEMPTS,
             ..ServerConf::default()
         };
-        pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self)))
+        Leashed::new(pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self))), Arc::clone(self))
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -161,6 +172,7 @@ impl Gateway {
             Ok(parsed) => self.judge(&rules, session.req_header(), parsed, known.as_ref()),
             Err(problem) => Judged::Refused(problem),
         };
+        let judged = self.placed(judged, session.req_header(), ctx, known.as_ref());
         match judged {
             Judged::Forwarded(permit, rewritten) => {
                 let answer = match self.at_forum(session, ctx, &permit, &known).await {
@@ -173,6 +185,9 @@ impl Gateway {
                 ctx.outcome = Outcome::Forwarded;
                 (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
                 ctx.crossing = Crossing::begin(session, &rules);
+                if let Some((_, live)) = &known {
+                    leash::attach(session, ctx, live);
+                }
                 Ok(false)
             }
             Judged::Moved(location) => {
@@ -210,6 +225,9 @@ impl Gateway {
             Decision::Forward(_) if rules.refuse_worker(&request.headers) => {
                 Judged::Refused(Problem::ServiceWorker)
             }
+            Decision::Forward(_) if rules.is_foreign_tunnel(request) => {
+                Judged::Refused(Problem::ForeignTunnel)
+            }
             Decision::Forward(permit) => {
                 Judged::Forwarded(permit, (!is_canonical).then(|| path.target().into_owned().into_bytes()))
             }
@@ -217,6 +235,25 @@ impl Gateway {
             Decision::SignIn(reason) => Judged::SignIn(path.target().into_owned(), reason),
             Decision::Refuse(refusal) => Judged::Refused(Problem::from(refusal)),
         }
+    }
+
+    /// As judged, unless a tunnel is asked for and no place is left.
+    fn placed(
+        &self,
+        judged: Judged,
+        request: &RequestHeader,
+        ctx: &mut RequestContext,
+        known: Option<&(SessionToken, Arc<LiveSession>)>,
+    ) -> Judged {
+        if !matches!(judged, Judged::Forwarded(..)) || !tunnels::is_asked_for(request) {
+            return judged;
+        }
+        let live = known.map(|(_, live)| live);
+        let holder =
+            live.map_or_else(|| Holder::visitor(ctx.origin.client), |live| Holder::Member(live.user()));
+        let limits = ctx.rules.upstream.tunnels();
+        ctx.tunnel = self.tunnels.open(holder, live.map(|live| live.id()), limits);
+        if ctx.tunnel.is_some() { judged } else { Judged::Refused(Problem::Busy) }
     }
 
     /// The live session a request presents. Anything broken, ambiguous or ended is nobody (SECURITY: H6, SES-09).
@@ -373,6 +410,11 @@ impl ProxyHttp for Engine {
             *body = Some(if end_of_stream { replay.take_body() } else { Bytes::new() });
         }
         bridge::read_form(ctx, body.as_ref(), end_of_stream);
+        if let Some(session) = ctx.tunnel.as_ref().and_then(|tunnel| tunnel.session)
+            && body.as_ref().is_some_and(|bytes| !bytes.is_empty())
+        {
+            self.0.sessions.used(session);
+        }
         Ok(())
     }
 

@@ -31,6 +31,17 @@ pub struct UpstreamOptions {
     pub idle_timeout: Duration,
     /// How many unused connections are kept.
     pub pool_size: usize,
+    /// How many tunnels may be open.
+    pub tunnels: TunnelLimits,
+}
+
+/// How many tunnels may be open at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelLimits {
+    /// Of all clients together.
+    pub total: usize,
+    /// Of one member, or of the visitors at one address.
+    pub per_client: usize,
 }
 
 impl UpstreamOptions {

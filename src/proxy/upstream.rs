@@ -13,7 +13,7 @@ use http::header::{HOST, UPGRADE};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 
-use super::options::{HostHeader, UpstreamOptions, UpstreamScheme};
+use super::options::{HostHeader, TunnelLimits, UpstreamOptions, UpstreamScheme};
 use super::trailers::{CarryingConnector, Crossing};
 use super::upgrade::UpgradeConnector;
 use crate::policy::Permit;
@@ -75,6 +75,11 @@ impl Upstream {
             self.addresses.store(Arc::new(found));
             self.chosen.store(chosen, Ordering::Relaxed);
         }
+    }
+
+    /// How many tunnels to it may be open.
+    pub(super) fn tunnels(&self) -> &TunnelLimits {
+        &self.options.tunnels
     }
 
     /// Whether our connections to it carry plain HTTP; the engine's TLS is out of our sight.
@@ -179,6 +184,7 @@ mod tests {
             write_timeout: second,
             idle_timeout: second,
             pool_size: 1,
+            tunnels: TunnelLimits { total: 1, per_client: 1 },
         });
         upstream.found(all(addresses));
         upstream

@@ -10,6 +10,7 @@ use std::time::Duration;
 use pingora::apps::ServerApp;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::{GetSocketDigest, SocketDigest};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -24,10 +25,19 @@ pub struct BindError {
     help: &'static str,
 }
 
+/// How peers that vanished without a word are found: a connection on which nothing was heard for so long is asked, so often, with so
+/// much time in between (SECURITY: WS-06). A tunnel may be silent for longer; a dead one is gone within two minutes.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
+
 /// Binds a socket; must be called on a runtime.
 pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     let listener = std::net::TcpListener::bind(address)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        // Accepted connections inherit it.
+        .and_then(|listener| SockRef::from(&listener).set_tcp_keepalive(&KEEPALIVE).map(|()| listener))
         .and_then(TcpListener::from_std);
     listener.map_err(|reason| {
         let help = match reason.kind() {

@@ -25,6 +25,8 @@ pub enum Problem {
     CsrfFailed,
     /// A rule denies it to everyone.
     Denied,
+    /// A WebSocket that a page of another site asks for.
+    ForeignTunnel,
     /// A form that waits for its member to sign in would have to be kept, and can't be.
     FormNotKept,
     /// The same, because it is too large.
@@ -122,6 +124,9 @@ impl Problem {
             Self::FormTooLarge => (S::PAYLOAD_TOO_LARGE, "form-too-large", "Please sign in, then send it again",
                 "Your sign-in has ended, or this page wants a fresh one. What you were sending has not gone out, and it is too large for us to keep for you.",
                 "It isn’t lost: sign in in a new tab, come back to this one, and press your browser’s Back button. What you wrote should still be there to be sent again.", SignInAside),
+            Self::ForeignTunnel => (S::FORBIDDEN, "foreign-origin", "That came from another site",
+                "A page of another site tried to open a connection here. Nothing was changed.",
+                "Please open it from this site’s own pages.", FrontPage),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong",
                 "The mistake is on our side, not yours.",
                 "Please try again. If it keeps happening, tell the people who run this site.", Reload),

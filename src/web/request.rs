@@ -139,6 +139,11 @@ impl Member<'_> {
 }
 
 impl Web {
+    /// Whether a request says of itself that a page of this site made it, or nothing at all, as programs do.
+    pub fn is_from_here(&self, headers: &HeaderMap) -> bool {
+        provenance(headers, &self.parts.origins).is_some()
+    }
+
     /// Reads a form that only a signed-in member's own page can have sent.
     pub(super) fn member_form(&self, request: &Request<Bytes>, member: &Member<'_>) -> Result<Form, Problem> {
         let form = Form::read(request, &self.parts.origins)?;

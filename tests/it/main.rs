@@ -20,3 +20,4 @@ mod supporting;
 mod throttle;
 mod trailers;
 mod transparency;
+mod tunnels;

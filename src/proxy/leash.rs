@@ -1,0 +1,123 @@
+//! What a session has running ends with it: tunnels, event streams, long polls, transfers.
+//!
+//! SECURITY: S6, S7, AUTH-13, WS-04, WS-05. A request is judged when it begins, but may go on for hours. One that was let through as
+//! a member's is put on a leash: as long as it runs, its session is looked at again and again, and when that no longer holds, the
+//! request is dropped where it stands, with both its connections (over HTTP/2, its stream). Whoever ends a session need not know
+//! what runs on it.
+//!
+//! Nothing is shared for it: the leash is a timer beside the request, on the same task, and costs a request that ends before the
+//! first look next to nothing.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::{Method, Uri};
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::proxy::{HttpProxy, Session};
+use pingora::server::ShutdownWatch;
+use tokio::task_local;
+
+use super::context::{RequestContext, RequestId};
+use super::{Engine, Gateway, access_log};
+use crate::auth::LiveSession;
+use crate::domain::{SessionId, UserId};
+
+task_local! {
+    /// What the request on this task is held by; nothing until it was let through for a member.
+    static LEASH: RefCell<Option<Leash>>;
+}
+
+/// A running request of a member, as far as its end is told of.
+pub(super) struct Leash {
+    session: SessionId,
+    pub(super) member: UserId,
+    pub(super) id: RequestId,
+    pub(super) client: IpAddr,
+    pub(super) method: Method,
+    pub(super) target: Uri,
+    pub(super) started: Instant,
+}
+
+/// From now on the request lasts no longer than `live` does.
+pub(super) fn attach(session: &Session, ctx: &RequestContext, live: &Arc<LiveSession>) {
+    let request = session.req_header();
+    let leash = Leash {
+        session: live.id(),
+        member: live.user(),
+        id: ctx.id.clone(),
+        client: ctx.origin.client,
+        method: request.method.clone(),
+        target: request.uri.clone(),
+        started: ctx.started,
+    };
+    // Every request comes through `Leashed`.
+    let _ = LEASH.try_with(|held| held.replace(Some(leash)));
+}
+
+/// The engine, with each request on a leash.
+pub(super) struct Leashed {
+    engine: Arc<HttpProxy<Engine>>,
+    gateway: Arc<Gateway>,
+}
+
+impl Leashed {
+    /// How often a session is looked at. A tunnel is to end within a second of it.
+    const LOOK: Duration = Duration::from_millis(400);
+
+    pub(super) fn new(engine: HttpProxy<Engine>, gateway: Arc<Gateway>) -> Self {
+        Self { engine: Arc::new(engine), gateway }
+    }
+
+    /// Completes when the session of the request on this task no longer holds.
+    async fn over(&self) {
+        let session = poll_fn(|_| {
+            let held = LEASH.with(|held| held.borrow().as_ref().map(|leash| leash.session));
+            held.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await;
+        while self.gateway.sessions.holds(session) {
+            pingora::time::sleep(Self::LOOK).await;
+        }
+        if let Some(leash) = LEASH.with(RefCell::take) {
+            access_log::write_ended(&leash, &self.gateway.metrics);
+        }
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Leashed {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let request = async {
+            // The request first: when it is attached in this very turn, the leash sees it.
+            tokio::select! {
+                biased;
+                next = self.engine.process_new_http(session, shutdown) => next,
+                () = self.over() => None,
+            }
+        };
+        LEASH.scope(RefCell::default(), request).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.engine.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.engine.server_options()
+    }
+
+    async fn http_cleanup(&self) {
+        self.engine.http_cleanup().await;
+    }
+}
