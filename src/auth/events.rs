@@ -25,6 +25,12 @@ const ONE_DAY: Duration = Duration::from_secs(86_400);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// The account got another e-mail address.
+    AddressChanged,
+    /// The member named an e-mail address that they want.
+    AddressChangeAsked,
+    /// The member confirmed that the e-mail address is theirs.
+    AddressConfirmed,
     /// The member came back to an account that they had switched off.
     CameBack,
     /// The member took along all that is held about them.
@@ -76,6 +82,9 @@ pub enum What {
 impl What {
     /// All of them, for the samples of the pages.
     pub const ALL: &[Self] = &[
+        Self::AddressChanged,
+        Self::AddressChangeAsked,
+        Self::AddressConfirmed,
         Self::CameBack,
         Self::DataExported,
         Self::Deactivated,

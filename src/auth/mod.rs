@@ -5,6 +5,7 @@
 //! something broke.
 
 mod accounts;
+mod addresses;
 mod browser_name;
 #[cfg(test)]
 pub(crate) mod captured_log;
@@ -29,6 +30,7 @@ mod sign_in;
 pub mod throttle;
 
 pub use accounts::{Accounts, NewUser};
+pub use addresses::{AddressOutcome, AddressStanding, AddressToken};
 pub use browser_name::browser_name;
 pub use changing::{OtherSessions, PasswordChange};
 pub use cookie::{Cookies, Presented, Transport};

@@ -70,7 +70,11 @@ pub(super) fn forgotten(user: UserId) -> Change {
     })
 }
 
-fn revised(user: UserId, revision: impl FnOnce(&mut Option<Mailbox>) -> Verdict + Send + 'static) -> Change {
+/// A change of a member's [`Mailbox`].
+pub(super) fn revised(
+    user: UserId,
+    revision: impl FnOnce(&mut Option<Mailbox>) -> Verdict + Send + 'static,
+) -> Change {
     Change::revise_kept::<Mailbox>(Owner::Member(user), KEY.to_vec(), revision)
 }
 

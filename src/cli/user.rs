@@ -286,13 +286,21 @@ fn second_factor(view: Option<&SecondFactorView>) -> String {
     format!("app, since {since}; recovery codes left: {recovery_codes}; trusted browsers: {trusted_devices}")
 }
 
+fn email(member: &MemberView) -> String {
+    let Some(email) = member.user.email.as_deref() else { return or_none("") };
+    match member.email_confirmed.as_deref() {
+        Some(at) => format!("{email}, confirmed {}", moment(Some(at))),
+        None => format!("{email}, not confirmed"),
+    }
+}
+
 /// What there is to tell of a member, a line each.
 fn facts(member: &MemberView) -> Vec<(&'static str, String)> {
     let user = &member.user;
     let mut lines = vec![
         ("name", user.name.clone()),
         ("full name", or_none(user.full_name.as_deref().unwrap_or_default())),
-        ("e-mail", or_none(user.email.as_deref().unwrap_or_default())),
+        ("e-mail", email(member)),
         ("groups", or_none(&user.groups.join(", "))),
         ("state", state(user).to_owned()),
         ("password", has_password(user).to_owned()),

@@ -162,7 +162,7 @@ pub struct Profile {
     pub name: UserName,
     /// A name to show, if it differs.
     pub full_name: Option<String>,
-    /// An e-mail address, unverified.
+    /// An e-mail address. Whether its member has confirmed it is kept apart.
     pub email: Option<String>,
     /// Sorted, each once.
     pub groups: Vec<Group>,

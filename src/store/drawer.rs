@@ -17,6 +17,8 @@ use crate::domain::UserId;
 /// What a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drawer {
+    /// Which e-mail address a member has confirmed.
+    Address,
     /// What happened to an account, for its member to read.
     Event,
     /// Invitations to make an account.
@@ -31,13 +33,13 @@ pub enum Drawer {
 
 impl Drawer {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Event, Self::Invitation, Self::Mail, Self::SecondFactor, Self::TrustedDevice];
+    pub const ALL: [Self; 6] =
+        [Self::Address, Self::Event, Self::Invitation, Self::Mail, Self::SecondFactor, Self::TrustedDevice];
 
     /// Whether what lies in it is in backups. What lets somebody in and can be ended is not: it would be back.
     pub fn is_in_backups(self) -> bool {
         match self {
-            Self::Event | Self::SecondFactor => true,
+            Self::Address | Self::Event | Self::SecondFactor => true,
             Self::Invitation | Self::Mail | Self::TrustedDevice => false,
         }
     }
@@ -45,6 +47,7 @@ impl Drawer {
     /// How it is told apart from the others on the disk.
     pub(super) fn letter(self) -> u8 {
         match self {
+            Self::Address => b'v',
             Self::Event => b'e',
             Self::Invitation => b'i',
             Self::Mail => b'm',

@@ -12,6 +12,14 @@ use super::Visit;
 pub(super) enum Event {
     /// Somebody of the forum got an account here when they first signed in.
     AccountMade,
+    /// A member has another e-mail address now.
+    AddressChanged,
+    /// A member named an e-mail address that they want.
+    AddressChangeAsked,
+    /// A member wants it no longer.
+    AddressChangeCancelled,
+    /// A member confirmed the e-mail address that they had.
+    AddressConfirmed,
     /// A member came back to an account that they had switched off.
     CameBack,
     /// A member confirmed with a passkey who they are.
@@ -119,6 +127,10 @@ pub(super) enum Event {
 impl Event {
     const fn name(self) -> &'static str {
         match self {
+            Self::AddressChanged => "address-changed",
+            Self::AddressChangeAsked => "address-change-asked",
+            Self::AddressChangeCancelled => "address-change-cancelled",
+            Self::AddressConfirmed => "address-confirmed",
             Self::AccountMade => "account-made",
             Self::CameBack => "came-back",
             Self::Confirmed => "confirmed",

@@ -10,12 +10,13 @@ use serde::Serialize;
 use super::options::PageOptions;
 use super::pages::{PagesError, mistake, replace_from};
 use super::wording::date;
-use crate::auth::mail::{Happened, Letter, Notice, ResetLink, Words, Written};
+use crate::auth::mail::{Enclosed, Happened, Letter, Notice, Words, Written};
 use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
+    ("mail-address.txt", include_str!("../../assets/templates/mail-address.txt")),
     ("mail-notice.txt", include_str!("../../assets/templates/mail-notice.txt")),
     ("mail-reset.txt", include_str!("../../assets/templates/mail-reset.txt")),
     ("mail-test.txt", include_str!("../../assets/templates/mail-test.txt")),
@@ -59,6 +60,14 @@ struct NoticeMail<'a> {
     client: String,
 }
 
+/// What `mail-address.txt` is told.
+#[derive(Serialize)]
+struct AddressMail<'a> {
+    name: &'a str,
+    /// Empty if another account has the address.
+    link: &'a str,
+}
+
 /// What `mail-reset.txt` is told.
 #[derive(Serialize)]
 struct ResetMail<'a> {
@@ -77,12 +86,17 @@ impl Words for Letters {
         letter: &Letter,
         member: &User,
         at: Timestamp,
-        links: &[ResetLink],
+        enclosed: &Enclosed,
     ) -> Result<Written, String> {
         let name = member.profile.name.as_str();
-        let written = match letter {
-            Letter::Notice(notice) => self.notice(notice, name, at),
-            Letter::Reset => {
+        let written = match (letter, enclosed) {
+            (Letter::Notice(notice), _) => self.notice(notice, name, at),
+            (_, Enclosed::AddressLink(link)) => self.compose("mail-address.txt", &AddressMail { name, link }),
+            (_, Enclosed::AddressTaken) => self.compose("mail-address.txt", &AddressMail { name, link: "" }),
+            (Letter::Address | Letter::Reset, Enclosed::Nothing) => {
+                return Err("the mail has lost what it is about".to_owned());
+            }
+            (_, Enclosed::Resets(links)) => {
                 let accounts: Vec<_> =
                     links.iter().map(|link| (link.name.as_str(), link.url.as_str())).collect();
                 self.reset(&accounts)
@@ -145,6 +159,10 @@ impl Letters {
         }
         for accounts in [vec![("N", "https://x")], vec![("N", "https://x"), ("M", "https://y")]] {
             self.reset(&accounts).map_err(|error| (error, "mail-reset.txt"))?;
+        }
+        for link in ["", "https://x"] {
+            let written = self.compose("mail-address.txt", &AddressMail { name: "N", link });
+            written.map_err(|error| (error, "mail-address.txt"))?;
         }
         self.test().map(drop).map_err(|error| (error, "mail-test.txt"))
     }

@@ -143,6 +143,9 @@ pub struct Member<'a> {
 enum Route<'r> {
     Account,
     AccountData,
+    AccountEmail,
+    AccountEmailCancel,
+    AccountEmailConfirm,
     AccountExport,
     AccountLeave,
     AccountNotMe,
@@ -181,6 +184,9 @@ impl<'r> Route<'r> {
             "/account/forum/password" => Self::ForumPassword,
             "/account/data" => Self::AccountData,
             "/account/data/export" => Self::AccountExport,
+            "/account/email" => Self::AccountEmail,
+            "/account/email/cancel" => Self::AccountEmailCancel,
+            "/account/email/confirm" => Self::AccountEmailConfirm,
             "/account/leave" => Self::AccountLeave,
             "/account/not-me" => Self::AccountNotMe,
             "/account/security" => Self::AccountSecurity,
@@ -213,13 +219,16 @@ impl<'r> Route<'r> {
             | Self::Asset(_)
             | Self::Home
             | Self::Kept => "GET, HEAD",
-            Self::AccountExport
+            Self::AccountEmailCancel
+            | Self::AccountExport
             | Self::EndOtherSessions
             | Self::EndSession
             | Self::ForumDisconnect
             | Self::KeptDiscard
             | Self::KeptSend => "POST",
-            Self::AccountLeave
+            Self::AccountEmail
+            | Self::AccountEmailConfirm
+            | Self::AccountLeave
             | Self::AccountNotMe
             | Self::Forgot
             | Self::Forum
@@ -269,6 +278,10 @@ impl Web {
             (_, Route::SecondFactor(route)) => self.answer_second_factor(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountData) => self.data_page(visit),
+            (&Method::GET | &Method::HEAD, Route::AccountEmail) => self.email_page(visit),
+            (&Method::GET | &Method::HEAD, Route::AccountEmailConfirm) => {
+                self.confirm_email_page(request, visit)
+            }
             (&Method::GET | &Method::HEAD, Route::AccountLeave) => self.leave_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountNotMe) => self.not_me_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::AccountSecurity) => self.security_page(request, visit),
@@ -286,6 +299,9 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
             (&Method::GET | &Method::HEAD, Route::Password) => self.password_page(visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit),
+            (&Method::POST, Route::AccountEmail) => self.ask_email(request, visit).await,
+            (&Method::POST, Route::AccountEmailCancel) => self.cancel_email(request, visit).await,
+            (&Method::POST, Route::AccountEmailConfirm) => self.confirm_email(request, visit).await,
             (&Method::POST, Route::AccountExport) => self.export(request, visit),
             (&Method::POST, Route::AccountLeave) => self.leave(request, visit).await,
             (&Method::POST, Route::AccountNotMe) => self.was_not_me(request, visit).await,

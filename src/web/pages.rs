@@ -12,7 +12,9 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 
-use super::account::{AccountPage, DataPage, LeavePage, NotMePage, SecurityPage};
+use super::account::{
+    AccountPage, ConfirmEmailPage, DataPage, EmailPage, LeavePage, NotMePage, SecurityPage,
+};
 use super::assets::Assets;
 use super::forgot::ForgotPage;
 use super::forum::ForumPage;
@@ -36,6 +38,7 @@ use super::{Visit, Web};
 /// The embedded templates.
 const TEMPLATES: &[(&str, &str)] = &[
     ("account-forum.html", include_str!("../../assets/templates/account-forum.html")),
+    ("account-email.html", include_str!("../../assets/templates/account-email.html")),
     ("account-data.html", include_str!("../../assets/templates/account-data.html")),
     ("account-leave.html", include_str!("../../assets/templates/account-leave.html")),
     ("account-event.html", include_str!("../../assets/templates/account-event.html")),
@@ -51,6 +54,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account.html", include_str!("../../assets/templates/account.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("code.html", include_str!("../../assets/templates/code.html")),
+    ("email.html", include_str!("../../assets/templates/email.html")),
+    ("email-confirm.html", include_str!("../../assets/templates/email-confirm.html")),
     ("forgot.html", include_str!("../../assets/templates/forgot.html")),
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
@@ -174,6 +179,8 @@ impl Pages {
         self.try_page::<NotMePage>()?;
         self.try_page::<SecurityPage>()?;
         self.try_page::<ConfirmPasskeyPage>()?;
+        self.try_page::<ConfirmEmailPage>()?;
+        self.try_page::<EmailPage>()?;
         self.try_page::<ForgotPage>()?;
         self.try_page::<ForumPage>()?;
         self.try_page::<ForumPasswordPage>()?;

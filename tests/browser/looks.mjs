@@ -35,6 +35,22 @@ const colours = (page) =>
     return { text: body.color, back: [body, html].map((style) => style.backgroundColor).find(seen) ?? "rgb(255, 255, 255)" };
   });
 
+/** Shows a mail as a page and takes its pictures: it has to fit. */
+export async function mailLooksWell(page, name, { html }) {
+  await page.goto("about:blank");
+  await page.setContent(html);
+  assert.ok(await page.title(), "a mail has a subject");
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [320, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(needed <= width, `${name}: ${needed} pixels are needed`);
+      await page.screenshot({ path: picture(`${name}-${width}-${colorScheme}`), fullPage: true });
+    }
+  }
+}
+
 /** Checks the page that is open, in light and dark, narrow and wide, and takes its pictures. */
 export async function looksWell(page, name) {
   assert.ok(await page.title(), "a page has a title");

@@ -8,10 +8,11 @@ import { code, keyOf } from "./app.mjs";
 import { attachDevice, signIn, startBrowser, visit } from "./demo.mjs";
 import { CHANGE, startForum } from "./forum.mjs";
 import { startGateway } from "./gateway.mjs";
-import { looksWell } from "./looks.mjs";
+import { looksWell, mailLooksWell } from "./looks.mjs";
 import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member.mjs";
+import { linkIn, startPost } from "./post.mjs";
 
-let gateway, mailing, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
+let gateway, mailing, post, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
   gateway = await startGateway({ more: '[registration]\nmode = "invitation"' });
@@ -23,14 +24,15 @@ before(async () => {
   forum = await startForum();
   const generated = `[forum]\npreset = "generic-form"\npasswords = "generated"\n[forum.override]\n${CHANGE}`;
   generating = await startGateway({ upstream: forum.url, more: generated });
-  mailing = await startGateway({ more: '[mail]\nhost = "127.0.0.1"\nport = 1\ntls = "none"\nfrom = "forum@example.org"' });
+  post = await startPost();
+  mailing = await startGateway({ more: post.settings });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
 
 after(async () => {
   await browser?.close();
-  for (const site of [gateway, mailing, withoutForum, required, passkeysOnly, bridged, generating, forum]) await site?.stop();
+  for (const site of [gateway, mailing, withoutForum, required, passkeysOnly, bridged, generating, forum, post]) await site?.stop();
 });
 
 /** The link of a new invitation. */
@@ -178,6 +180,38 @@ const PAGES = {
     await button(page, "Sign out").last().click();
     await page.getByRole("status").waitFor();
   },
+};
+
+/** For a new member who changes their e-mail address, one page after the other. */
+const EMAIL = {
+  "account-without-email": async (page, member) => {
+    await signInByPassword(page, member);
+    await page.goto(ACCOUNT);
+    await page.getByRole("link", { name: "Add an address" }).waitFor();
+  },
+  email: async (page) => page.getByRole("link", { name: "Add an address" }).click(),
+  "email-trouble": async (page) => {
+    await page.getByLabel("Your address").evaluate((field) => (field.type = "text"));
+    await page.getByLabel("Your address").fill("member of mine");
+    await button(page, "Send me a link").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "account-with-waiting-email": async (page, { email }) => {
+    await page.getByLabel("Your address").fill(email);
+    await button(page, "Send me a link").click();
+    await button(page, "Cancel").waitFor();
+  },
+  "email-confirm": async (page, member) => {
+    member.mail = await post.mail(member.email);
+    await mailLooksWell(page, "mail-address", member.mail);
+    await page.goto(linkIn(member.mail));
+    await button(page, "Yes, that is mine").waitFor();
+  },
+  "account-with-email": async (page) => {
+    await button(page, "Yes, that is mine").click();
+    await page.getByText("Your e-mail address is confirmed").waitFor();
+  },
+  "email-confirm-expired": async (page, { mail }) => page.goto(linkIn(mail)),
 };
 
 /** On a site that requires a passkey, for a member who has none yet, one page after the other. */
@@ -345,6 +379,17 @@ test("the pages of a member with a passkey", async () => {
   await attachDevice(context, page);
   const member = await gateway.addMember("members", "readers");
   for (const [name, open] of Object.entries(WITH_PASSKEY)) {
+    await open(page, member);
+    await looksWell(page, name);
+  }
+  assert.deepEqual(troubles, []);
+  await context.close();
+});
+
+test("an e-mail address, and the mail to it", async () => {
+  const { context, page, troubles } = await visit(browser, mailing);
+  const member = { ...(await mailing.addMember("members")), email: "member@forum.example" };
+  for (const [name, open] of Object.entries(EMAIL)) {
     await open(page, member);
     await looksWell(page, name);
   }

@@ -1,13 +1,13 @@
-//! What is done when somebody says that they have forgotten their password.
+//! What is done when somebody says that they have forgotten their password, and when a member names an address that they want.
 //!
 //! SECURITY: AUTH-14. All that depends on whether there is an account happens behind the answer: here one write is made in any
 //! case, with something in it or not, and the rest is the queue's.
 
 use super::queue::MailQueue;
-use super::{Letter, ResetLink};
+use super::{AddressChange, Letter, Mailbox, ResetLink};
 use crate::auth::recovery;
-use crate::domain::{EmailKey, MailAddress, User, UserName, UserState};
-use crate::store::{Batch, StoreError};
+use crate::domain::{EmailKey, MailAddress, User, UserId, UserName, UserState};
+use crate::store::{Batch, Change, Owner, StoreError, Verdict};
 
 impl MailQueue {
     /// So many different spellings of one address get a mail each …
@@ -22,6 +22,28 @@ impl MailQueue {
             Err(StoreError::NoSuchUser) => Ok(()),
             other => other,
         }
+    }
+
+    /// Hands in a link to an address that this member wants to have, in place of one they wanted before, and `event` with it. Whether
+    /// that was done: it is not if they have had enough of such mails within the hour. The same whosever the address is.
+    pub async fn ask_address(
+        &self,
+        user: UserId,
+        to: MailAddress,
+        event: Change,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mailbox = self.store.kept::<Mailbox>(Owner::Member(user), recovery::KEY)?;
+        if !mailbox.unwrap_or_default().takes(&Letter::Address, now) {
+            return Ok(false);
+        }
+        let mail = self.hand_in(user, Some(to.as_str()), Letter::Address);
+        let want = recovery::revised(user, move |mailbox| {
+            mailbox.get_or_insert_default().want(Some(AddressChange::new(to, now)));
+            Verdict::Keep
+        });
+        let Some(mail) = mail else { return Ok(false) };
+        self.store.apply(vec![want, mail, event]).await.map(|()| true)
     }
 
     fn resets(&self, typed: &str) -> Result<Batch, StoreError> {

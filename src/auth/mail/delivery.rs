@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use super::mailbox::{Mailbox, Waiting};
 use super::queue::{End, KEY, MailQueue};
-use super::{Fault, Letter, Message, Smtp, Undelivered, Written};
-use crate::domain::{Timestamp, User, UserId, UserName};
+use super::{Enclosed, Fault, Letter, Message, Smtp, Undelivered, Written};
+use crate::domain::{Timestamp, User, UserId};
 use crate::store::{Owner, StoreError};
 
 /// How mails leave, and in which words.
@@ -20,14 +20,6 @@ pub struct Courier {
     /// The address of our own pages, without a slash at its end; links begin with it. From the configuration: what a request says of
     /// its host is whatever its sender likes.
     pub own_pages: String,
-}
-
-/// A link to a new password for one account.
-pub struct ResetLink {
-    /// The account's name.
-    pub name: UserName,
-    /// The link, which is a secret.
-    pub url: String,
 }
 
 /// A way to a mail server.
@@ -46,14 +38,13 @@ impl Carrier for Smtp {
 
 /// Puts mails into words.
 pub trait Words: Send + Sync {
-    /// The mail for this member; `at` is when what it tells of happened. `links` are those of a [`Letter::Reset`]. What is wrong
-    /// with a template, if it can't be made.
+    /// The mail for this member; `at` is when what it tells of happened. What is wrong with a template, if it can't be made.
     fn write(
         &self,
         letter: &Letter,
         member: &User,
         at: Timestamp,
-        links: &[ResetLink],
+        enclosed: &Enclosed,
     ) -> Result<Written, String>;
 }
 
@@ -93,15 +84,11 @@ impl MailQueue {
             self.give_up(&mail, owner, End::Late, "it was too late").await?;
             return Ok(true);
         }
-        let links = match mail.letter {
-            Letter::Notice(_) => Vec::new(),
-            Letter::Reset => self.links_for(&mail.to, &courier.own_pages).await?,
-        };
-        if mail.letter == Letter::Reset && links.is_empty() {
+        let Some(enclosed) = self.enclosed_in(&mail, &member, &courier.own_pages).await? else {
             self.end(id, owner, End::Needless).await?;
             return Ok(true);
-        }
-        match try_one(&courier, &mail, &member, &links).await {
+        };
+        match try_one(&courier, &mail, &member, &enclosed).await {
             Ok(()) => self.sent(&mail, owner).await?,
             Err(undelivered) => self.not_sent(&mail, owner, &undelivered).await?,
         }
@@ -154,10 +141,10 @@ async fn try_one(
     courier: &Courier,
     mail: &Waiting,
     member: &User,
-    links: &[ResetLink],
+    enclosed: &Enclosed,
 ) -> Result<(), Undelivered> {
     let Waiting { id, to, letter, at } = mail;
-    let written = courier.words.write(letter, member, *at, links).map_err(|mistake| Undelivered {
+    let written = courier.words.write(letter, member, *at, enclosed).map_err(|mistake| Undelivered {
         fault: Fault::Mail,
         reason: format!("its template: {mistake}"),
         said: String::new(),

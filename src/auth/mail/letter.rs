@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::auth::recovery;
+use crate::auth::{addresses, recovery};
 
 /// What a mail is about, as it waits.
 ///
@@ -14,6 +14,8 @@ use crate::auth::recovery;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Letter {
+    /// The member wants to have the address that it goes to.
+    Address,
     /// Something happened to the account.
     Notice(Notice),
     /// Somebody has forgotten the password of an account with this address.
@@ -38,7 +40,7 @@ pub struct Notice {
 pub enum Happened {
     /// An operator disabled the account.
     AccountDisabled,
-    /// The account got another address; told to both.
+    /// The account got another address; told to the one before.
     AddressChanged,
     /// A sign-in in a browser in which the member had not signed in before.
     NewBrowser,
@@ -82,6 +84,7 @@ impl Letter {
     /// How long after what it tells of a mail is still worth sending.
     pub(super) const fn worth_sending_for(&self) -> Duration {
         match self {
+            Self::Address => addresses::LIFETIME,
             Self::Notice(_) => Duration::from_secs(2 * 24 * 3_600),
             // Nobody sits there for longer. The link itself is made when the mail goes, and works for as long after that.
             Self::Reset => recovery::LIFETIME,
@@ -92,13 +95,14 @@ impl Letter {
     pub(super) const fn is_awaited(&self) -> bool {
         match self {
             Self::Notice(_) => false,
-            Self::Reset => true,
+            Self::Address | Self::Reset => true,
         }
     }
 
     /// The word for log and templates, by which mails are counted, too.
     pub const fn kind(&self) -> &'static str {
         match self {
+            Self::Address => "address",
             Self::Notice(notice) => notice.what.as_str(),
             Self::Reset => "reset",
         }

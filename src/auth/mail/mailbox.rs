@@ -22,6 +22,20 @@ pub(crate) struct Mailbox {
     /// The link that was mailed last, if it can still be used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<OpenLink>,
+    /// The address that the member wants to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<AddressChange>,
+}
+
+/// An address that waits for its member to confirm that it is theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AddressChange {
+    pub(in crate::auth) to: MailAddress,
+    pub(in crate::auth) until: Timestamp,
+    /// The hash of the token that was mailed there last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::auth) link: Option<TokenHash>,
 }
 
 /// A mailed link.
@@ -91,11 +105,16 @@ impl Mailbox {
     pub(super) const MOST_OF_A_KIND: usize = 3;
     pub(super) const WHILE: Duration = Duration::from_secs(3_600);
 
+    /// Whether one more mail of this kind would be taken.
+    pub(super) fn takes(&mut self, letter: &Letter, now: Timestamp) -> bool {
+        self.forget_taken(now);
+        let kind = letter.kind();
+        self.taken.iter().filter(|taken| taken.kind == kind).count() < Self::MOST_OF_A_KIND
+    }
+
     /// Takes a mail in, if there is room for it.
     pub(super) fn hand_in(&mut self, mail: Waiting, now: Timestamp) -> HandedIn {
-        self.forget_taken(now);
-        let kind = mail.letter.kind();
-        if self.taken.iter().filter(|taken| taken.kind == kind).count() >= Self::MOST_OF_A_KIND {
+        if !self.takes(&mail.letter, now) {
             return HandedIn::TooMany;
         }
         let gives_way = |mail: &Waiting| !mail.letter.is_awaited();
@@ -105,7 +124,7 @@ impl Mailbox {
             self.waiting.remove(oldest);
             outcome = HandedIn::InPlaceOfAnother;
         }
-        self.taken.push(Taken { kind: kind.to_owned(), at: now });
+        self.taken.push(Taken { kind: mail.letter.kind().to_owned(), at: now });
         self.waiting.push(mail);
         outcome
     }
@@ -120,9 +139,20 @@ impl Mailbox {
         self.link = Some(OpenLink { hash, expires });
     }
 
-    /// Closes the link.
+    /// Closes the link, and forgets the address that the member wanted: their credentials are others by now.
     pub(in crate::auth) fn close(&mut self) {
         self.link = None;
+        self.change = None;
+    }
+
+    /// Notes which address the member wants to have, in place of the one before.
+    pub(in crate::auth) fn want(&mut self, change: Option<AddressChange>) {
+        self.change = change;
+    }
+
+    /// The address that the member wants to have, while it may be confirmed.
+    pub(in crate::auth) fn wanted(&mut self, now: Timestamp) -> Option<&mut AddressChange> {
+        self.change.as_mut().filter(|change| now < change.until)
     }
 
     /// Whether a link with this hash is open.
@@ -134,7 +164,8 @@ impl Mailbox {
     pub(super) fn is_empty(&mut self, now: Timestamp) -> bool {
         self.forget_taken(now);
         self.link.take_if(|link| link.expires <= now);
-        self.waiting.is_empty() && self.taken.is_empty() && self.link.is_none()
+        self.change.take_if(|change| change.until <= now);
+        self.waiting.is_empty() && self.taken.is_empty() && self.link.is_none() && self.change.is_none()
     }
 
     /// What seems to come from the future goes, too: a clock that was set back by a year would silence us for one.

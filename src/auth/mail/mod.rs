@@ -2,10 +2,11 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `asking` | what somebody gets who has forgotten their password |
+//! | `asking` | what somebody gets who has forgotten their password, or names another address |
 //! | `letter` | what a mail is about |
 //! | `mailbox` | what a member is to be sent |
 //! | `queue` | the mails that wait, and when each is tried |
+//! | `enclosed` | what is made when a mail goes, since nothing of it may lie in the store |
 //! | `delivery` | the task that sends them |
 //! | `standing` | how the queue is, for operators |
 //! | `options` | the mail server |
@@ -13,6 +14,7 @@
 
 mod asking;
 mod delivery;
+mod enclosed;
 mod letter;
 mod mailbox;
 pub mod options;
@@ -23,9 +25,10 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use delivery::{Carrier, Courier, ResetLink, Words};
+pub use delivery::{Carrier, Courier, Words};
+pub use enclosed::{Enclosed, ResetLink};
 pub use letter::{Happened, Letter, Notice};
-pub(super) use mailbox::Mailbox;
+pub(super) use mailbox::{AddressChange, Mailbox};
 pub use queue::MailQueue;
 pub use smtp::{Fault, Smtp, Undelivered};
 

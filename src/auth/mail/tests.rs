@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::mailbox::Mailbox;
 use super::queue::KEY;
 use super::{
-    Carrier, Courier, Fault, Happened, Letter, MailQueue, Message, Notice, ResetLink, Undelivered, Words,
+    Carrier, Courier, Enclosed, Fault, Happened, Letter, MailQueue, Message, Notice, Undelivered, Words,
     Written,
 };
 use crate::domain::{Clock, ManualClock, PasskeyFor, Profile, Timestamp, User, UserId, UserName, UserState};
@@ -57,13 +57,7 @@ impl Carrier for Arc<Server> {
 struct Plain;
 
 impl Words for Plain {
-    fn write(
-        &self,
-        letter: &Letter,
-        member: &User,
-        _: Timestamp,
-        _: &[ResetLink],
-    ) -> Result<Written, String> {
+    fn write(&self, letter: &Letter, member: &User, _: Timestamp, _: &Enclosed) -> Result<Written, String> {
         let text = format!("{} {}", member.profile.name, letter.kind());
         Ok(Written { subject: String::new(), html: String::new(), text })
     }

@@ -46,7 +46,10 @@ impl Control {
         let standing = self.throttle.standing(user.profile.id)?;
         let throttle = ThrottleView::of(&standing, self.clock.now());
         let second_factor = self.second_factor_of(user.profile.id)?;
-        Ok(Reply::User(MemberView { user: UserView::of(&user), passkeys, second_factor, throttle }))
+        let confirmed = self.accounts.address_of(&user.profile)?.confirmed;
+        let email_confirmed = confirmed.map(|at| at.to_string());
+        let user = UserView::of(&user);
+        Ok(Reply::User(MemberView { user, passkeys, second_factor, email_confirmed, throttle }))
     }
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {

@@ -295,6 +295,9 @@ pub struct MemberView {
     /// Their second factor, if they have one.
     #[serde(default)]
     pub second_factor: Option<SecondFactorView>,
+    /// When they confirmed that the e-mail address is theirs, if they did.
+    #[serde(default)]
+    pub email_confirmed: Option<String>,
     /// What the throttle has counted.
     #[serde(default)]
     pub throttle: ThrottleView,

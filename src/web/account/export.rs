@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::super::{Member, Problem, Visit, Web};
+use crate::auth::AddressStanding;
 use crate::auth::events::{Happened, What};
 use crate::auth::passkeys::provider;
 use crate::domain::{Backup, Group, Passkey, Persistence, Proof, Session, User};
@@ -34,6 +35,9 @@ struct Account {
     name: String,
     full_name: Option<String>,
     email: Option<String>,
+    email_confirmed: Option<String>,
+    /// The one that the member wants to have, and has not confirmed.
+    wanted_email: Option<String>,
     groups: Vec<String>,
     state: crate::domain::UserState,
     has_password: bool,
@@ -89,6 +93,7 @@ impl Web {
         };
         let count = |drawer| accounts.count_in(drawer, Owner::Member(id)).map_err(failed);
         let sessions = self.parts.sessions.of(id);
+        let address = accounts.address_of(&user.profile).map_err(failed)?;
         Ok(Everything {
             about:
                 "What the sign-in of this site keeps about you. What the site itself keeps, such as what you \
@@ -102,18 +107,20 @@ impl Web {
             forum_connected: self.is_forum_connected(member, visit)?,
             second_factors: count(Drawer::SecondFactor)?,
             trusted_devices: count(Drawer::TrustedDevice)?,
-            account: account(user),
+            account: account(user, address),
         })
     }
 }
 
-fn account(user: User) -> Account {
+fn account(user: User, address: AddressStanding) -> Account {
     let User { profile, state, password, created, last_sign_in, setup, passkey_for, imported } = user;
     Account {
         id: profile.id.to_string(),
         name: profile.name.to_string(),
         full_name: profile.full_name,
         email: profile.email,
+        email_confirmed: address.confirmed.map(|at| at.to_string()),
+        wanted_email: address.waiting.map(|(address, _)| address.to_string()),
         groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
         state,
         has_password: password.is_some(),

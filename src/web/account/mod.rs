@@ -2,6 +2,7 @@
 //! `notice`.
 
 mod data;
+mod email;
 mod export;
 mod leave;
 mod notice;
@@ -14,6 +15,8 @@ use http::{Request, StatusCode};
 use serde::Serialize;
 
 pub(super) use self::data::DataPage;
+use self::email::OwnEmail;
+pub(super) use self::email::{ConfirmEmailPage, EmailPage};
 pub(super) use self::leave::LeavePage;
 use self::notice::Notice;
 use self::password::OwnPassword;
@@ -33,6 +36,8 @@ pub(super) struct AccountPage {
     username: String,
     full_name: Option<String>,
     email: Option<String>,
+    /// How they stand to that; none where no mail is sent.
+    own_email: Option<OwnEmail>,
     groups: Vec<String>,
     since: Moment,
     passkeys: Option<PasskeyList>,
@@ -100,6 +105,8 @@ impl Page for AccountPage {
             .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
         let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
         samples.extend([ForumPassword::Generated, ForumPassword::Own].map(password));
+        let emails = OwnEmail::samples().into_iter();
+        samples.extend(emails.map(|own| Self { own_email: Some(own), ..Self::default() }));
         samples.extend(OwnPassword::ALL.map(|own| Self { password: Some(own), ..Self::default() }));
         samples.extend(Notice::ALL.iter().map(|notice| Self { notice: Some(*notice), ..Self::default() }));
         samples.extend(
@@ -130,6 +137,7 @@ impl Web {
             username: profile.name.to_string(),
             full_name: profile.full_name.clone(),
             email: profile.email.clone(),
+            own_email: self.own_email(&member, visit)?,
             groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
             since: Moment::from(member.session.signed_in_at()),
             passkeys: self.passkey_list(&member, visit)?,

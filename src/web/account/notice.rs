@@ -13,6 +13,9 @@ use super::super::request::in_query;
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Notice {
     ByLink,
+    EmailCancelled,
+    EmailConfirmed,
+    EmailSent,
     ForumConnected,
     ForumDisconnected,
     ForumPasswordSet,
@@ -33,6 +36,9 @@ impl Notice {
     /// All of them, for the samples of the page.
     pub(super) const ALL: &[Self] = &[
         Self::ByLink,
+        Self::EmailCancelled,
+        Self::EmailConfirmed,
+        Self::EmailSent,
         Self::ForumConnected,
         Self::ForumDisconnected,
         Self::ForumPasswordSet,

@@ -1,69 +1,21 @@
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-
+use super::mailing::{Mail, Mailing};
 use super::*;
-use crate::auth::mail::{Carrier, Courier, MailQueue, Message, Undelivered};
 use crate::domain::PasskeyFor;
 use crate::store::{Change, Verdict};
-use crate::web::Letters;
 
 const FORGOT: &str = "/.passgate/forgot";
 const SETUP: &str = "/.passgate/setup";
 const NEW: &str = "a password of my own";
 
-/// The mails that went: to whom, subject and text.
-#[derive(Default)]
-struct Post(Mutex<Vec<(String, String, String)>>);
-
-#[async_trait]
-impl Carrier for Arc<Post> {
-    async fn send(&self, message: &Message) -> Result<(), Undelivered> {
-        let written = &message.written;
-        let mail = (message.to.to_string(), written.subject.clone(), written.text.clone());
-        self.0.lock().unwrap().push(mail);
-        Ok(())
-    }
-}
-
-/// A site that sends mails.
-struct Mailing {
-    site: Site,
-    queue: Arc<MailQueue>,
-    post: Arc<Post>,
-}
-
 impl Mailing {
-    fn new() -> Self {
-        Self::with(options())
-    }
-
-    fn with(options: PageOptions) -> Self {
-        let mut site = Site::with(options.clone()).unwrap();
-        let (store, clock) = (Arc::clone(&site.store), Arc::clone(&site.clock));
-        let queue = Arc::new(MailQueue::open(store as _, clock as _).unwrap());
-        let post = Arc::<Post>::default();
-        let (carrier, words) = (Box::new(Arc::clone(&post)), Box::new(Letters::new(&options).unwrap()));
-        let own_pages = format!("{ORIGIN_OF_SITE}/.passgate");
-        queue.set_courier(Some(Courier { carrier, words, own_pages }));
-        let parts = WebParts { mail: Some(Arc::clone(&queue)), ..site.web.parts };
-        site.web = Web::new(parts).unwrap();
-        Self { site, queue, post }
-    }
-
     /// Asks for a mail, in a browser of its own; the answer, and the mails that have gone since.
-    async fn ask(&self, typed: &str) -> (Answer, Vec<(String, String, String)>) {
+    async fn ask(&self, typed: &str) -> (Answer, Vec<Mail>) {
         let mut browser = self.site.browser();
         let page = browser.get(FORGOT).await;
         let fields =
             [("csrf", &*page.field("csrf")), ("return_to", "/viewtopic.php?t=1"), ("username", typed)];
         let answer = browser.post(FORGOT, &fields).await;
         (answer, self.mails().await)
-    }
-
-    async fn mails(&self) -> Vec<(String, String, String)> {
-        self.queue.send_due().await;
-        std::mem::take(&mut *self.post.0.lock().unwrap())
     }
 
     /// Asks, and gives the token in the mail.

@@ -4,6 +4,7 @@
 mod account;
 mod audit;
 mod data;
+mod email;
 mod faulty;
 mod forgot;
 mod join;
@@ -11,6 +12,7 @@ mod kept;
 mod leaving;
 mod login;
 mod logout;
+mod mailing;
 mod pages;
 mod passkeys;
 mod password;
