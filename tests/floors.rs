@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 50] = [
+const HOMES: [(&str, &[&str]); 52] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -76,12 +76,14 @@ const HOMES: [(&str, &[&str]); 50] = [
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),
     ("mysql_async", &["database/mysql.rs"]),
+    ("nix", &["server/hardening.rs"]),
     ("pingora", &["proxy/", "server/"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("qrcode", &["web/second_factor/qr.rs"]),
     ("rpassword", &["cli/"]),
     ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),
+    ("sd_notify", &["server/manager.rs"]),
     ("serde_cbor_2", &["auth/passkeys"]),
     (
         "sha2",

@@ -42,6 +42,8 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
         ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
         ("server.data_dir", now.server.data_dir != then.server.data_dir),
         ("server.threads", now.server.threads != then.server.threads),
+        ("server.user", now.server.user != then.server.user),
+        ("server.watch", now.server.watch != then.server.watch),
         ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
         ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
         ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),

@@ -1,6 +1,7 @@
 //! `passgate serve`: the gateway, until it is told to stop. SIGHUP and `passgate reload` put a changed configuration into
 //! force; SIGTERM and SIGINT let requests finish and end it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,19 +13,25 @@ use crate::auth::import::Admission;
 use crate::config::Config;
 use crate::domain::SystemClock;
 use crate::server::control::{Control, ControlSocket};
-use crate::server::{StopSignals, private_folder, runtime, start_log};
+use crate::server::options::Watch;
+use crate::server::{
+    StopSignals, Successor, Watched, harden, is_root, manager, private_folder, runtime, start_log,
+};
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
 pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
+    harden().map_err(Trouble::unavailable)?;
     let _log = start_log(&config.log, &config.server.data_dir)
         .map_err(|error| Trouble::new(Exit::Configuration, error))?;
     runtime(config.server.threads).map_err(Trouble::unavailable)?.block_on(serve(config, file))
 }
 
 async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
+    // What is changed from now on is noticed.
+    let mut changes = config.file.clone().filter(|_| config.server.watch == Watch::On).map(Watched::new);
     // Sockets first: a busy port is the likeliest mistake, and finding it changes nothing on the disk.
     let sockets = Sockets::bind(config).map_err(Trouble::unavailable)?;
-    private_folder(&config.server.data_dir).map_err(Trouble::unavailable)?;
+    settle(config)?;
     let services = Services::open(config, Arc::new(SystemClock))?;
     let socket = ControlSocket::bind(&config.server.data_dir).map_err(Trouble::unavailable)?;
     let running = Running::start(config, services, sockets).await?;
@@ -36,15 +43,50 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
     let stop = StopSignals::listen().map_err(Trouble::unavailable)?;
     let hangup = signal(SignalKind::hangup()).map_err(Trouble::unavailable)?;
     announce(config, &running);
+    manager::ready();
     tokio::select! {
         () = stop.arrive() => {}
         () = reload.at_each(hangup) => {}
+        () = reload.at_each_change(changes.as_mut()) => {}
+        () = manager::keep_alive(|| true) => {}
     }
+    manager::stopping();
     tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
     let connections_cut = running.stop().await;
     // It ends by itself when stopping begins.
     let _ = answering.await;
     tracing::info!(target: "passgate::server", connections_cut, "stopped");
+    Ok(())
+}
+
+/// The data folder, and whose process it is from now on.
+fn settle(config: &Config) -> Result<(), Trouble> {
+    let folder = &config.server.data_dir;
+    let Some(name) = &config.server.user else {
+        if is_root() {
+            tracing::warn!(
+                target: "passgate::server",
+                "runs as root, which it does not need; name a user of its own in server.user, or see docs/running.md"
+            );
+        }
+        return private_folder(folder).map_err(Trouble::unavailable);
+    };
+    let refused = |error: io::Error| Trouble::new(Exit::Configuration, error);
+    let user = Successor::named(name).map_err(refused)?;
+    let is_new = !folder.exists();
+    private_folder(folder).map_err(Trouble::unavailable)?;
+    if is_new {
+        user.own(folder).map_err(Trouble::unavailable)?;
+    }
+    user.take_over().map_err(refused)?;
+    // What can't be read now could not be at the next reload.
+    if let Some(file) = &config.file
+        && let Err(error) = std::fs::File::open(file)
+    {
+        let text =
+            format!("server.user = {name:?} can't read {}: {error}; make it that user's", file.display());
+        return Err(refused(io::Error::other(text)));
+    }
     Ok(())
 }
 
@@ -104,6 +146,13 @@ struct Reload {
 
 impl Reload {
     async fn now(&self) -> Result<Vec<String>, Vec<String>> {
+        manager::reloading();
+        let outcome = self.apply().await;
+        manager::ready();
+        outcome
+    }
+
+    async fn apply(&self) -> Result<Vec<String>, Vec<String>> {
         let config = Config::load(self.file.as_deref(), &[])
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let needs_restart = self.reloader.reload(&config).await.map_err(|error| vec![error.to_string()])?;
@@ -115,16 +164,29 @@ impl Reload {
 
     async fn at_each(&self, mut hangup: Signal) {
         while hangup.recv().await.is_some() {
-            match self.now().await {
-                Ok(notes) => {
-                    tracing::info!(target: "passgate::audit", event = "reloaded", notes = notes.join("; "), "reloaded")
-                }
-                Err(problems) => tracing::error!(
-                    target: "passgate::server",
-                    problems = problems.join("\n"),
-                    "the configuration has problems; going on with what was"
-                ),
+            self.and_tell().await;
+        }
+    }
+
+    /// Where the configuration says so, and there is a file.
+    async fn at_each_change(&self, file: Option<&mut Watched>) {
+        let Some(file) = file else { return std::future::pending().await };
+        loop {
+            file.changed().await;
+            self.and_tell().await;
+        }
+    }
+
+    async fn and_tell(&self) {
+        match self.now().await {
+            Ok(notes) => {
+                tracing::info!(target: "passgate::audit", event = "reloaded", notes = notes.join("; "), "reloaded")
             }
+            Err(problems) => tracing::error!(
+                target: "passgate::server",
+                problems = problems.join("\n"),
+                "the configuration has problems; going on with what was"
+            ),
         }
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Server {
     pub(super) methods: Vec<String>,
     pub(super) threads: u64,
     pub(super) drain_timeout: String,
+    pub(super) user: String,
+    pub(super) watch: bool,
 }
 
 impl Default for Server {
@@ -64,6 +66,8 @@ impl Default for Server {
             methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map(Into::into).into(),
             threads: 0,
             drain_timeout: "30s".into(),
+            user: String::new(),
+            watch: false,
         }
     }
 }

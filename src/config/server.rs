@@ -12,7 +12,7 @@ use super::public::Public;
 use super::raw;
 use super::reader::{Reader, quoted};
 use crate::domain::RequestPath;
-use crate::server::options::ServerOptions;
+use crate::server::options::{ServerOptions, Watch};
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -41,6 +41,8 @@ pub(super) fn read(
         data_dir: data_dir?,
         threads: threads?,
         drain_timeout: drain_timeout?,
+        user: Some(raw.user.clone()).filter(|user| !user.is_empty()),
+        watch: if raw.watch { Watch::On } else { Watch::Off },
     })
 }
 

@@ -21,6 +21,19 @@ pub struct ServerOptions {
     pub threads: usize,
     /// How long requests in flight may take to end after a signal to stop.
     pub drain_timeout: Duration,
+    /// As whom it goes on once its ports are bound; none for whoever started it.
+    pub user: Option<String>,
+    /// Whether a changed configuration is put into force by itself.
+    pub watch: Watch,
+}
+
+/// Whether a file is looked at for changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// It is.
+    On,
+    /// It is read again when somebody says so.
+    Off,
 }
 
 /// The log's options.

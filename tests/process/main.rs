@@ -17,6 +17,7 @@ mod mail_queue;
 mod mail_server;
 mod memory;
 mod readme;
+mod running;
 mod scale;
 mod site;
 mod start;
