@@ -4,6 +4,7 @@ mod mail;
 mod reload;
 mod required;
 mod second_factors;
+mod tls;
 
 pub use self::reload::Reloader;
 
@@ -31,7 +32,9 @@ use crate::proxy::{
 };
 use crate::seal::KeyFileError;
 use crate::server::options::StoreOptions;
-use crate::server::{Admin, Backups, BindError, Stopping, accept, bind, serve_admin};
+use crate::server::{
+    Admin, Backups, BindError, Door, Renewal, Stopping, Tls, TlsError, accept, bind, serve_admin,
+};
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 use crate::web::{PagesError, PasskeyCounts, Web, WebParts};
 
@@ -62,6 +65,9 @@ pub enum StartError {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// TLS can't be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What works on accounts and sessions, whether or not requests are served.
@@ -219,6 +225,7 @@ impl Services {
             options: config.pages.clone(),
             prefix: config.prefix.clone(),
             origins: config.origins.clone(),
+            hsts: config.proxy.hsts.clone(),
             cookies: cookies.clone(),
             methods: config.policy.methods().to_vec(),
             sign_in: Arc::clone(&self.sign_in),
@@ -249,7 +256,7 @@ impl Services {
             headers: Arc::new(HeaderRules::new(
                 config.proxy.identity.clone(),
                 cookies.clone(),
-                config.transport,
+                config.proxy.hsts.clone(),
                 config.proxy.webauthn,
             )),
             cookies,
@@ -259,6 +266,7 @@ impl Services {
             aliases: config.aliases.clone(),
             public,
             service_workers: config.proxy.service_workers,
+            plain_http: config.proxy.plain_http,
             forum: config.forum.clone().map(|options| ForumRules::new(options, forum)),
         };
         self.mail.set_courier(mail::courier(config)?);
@@ -275,6 +283,8 @@ fn accounts_at(forum: &Mutex<Option<AtForum>>) -> Option<Arc<ForumAccounts>> {
 pub struct Sockets {
     /// Where members' requests arrive.
     pub public: Vec<TcpListener>,
+    /// Where they arrive over TLS.
+    pub tls: Vec<TcpListener>,
     /// Where metrics and health are.
     pub admin: Option<TcpListener>,
 }
@@ -282,14 +292,23 @@ pub struct Sockets {
 impl Sockets {
     /// Binds what the configuration names.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
-        let public = config.server.listen.iter().map(|address| bind(*address)).collect::<Result<_, _>>()?;
-        let admin = config.server.admin_listen.map(bind).transpose()?;
-        Ok(Self { public, admin })
+        let all = |addresses: &[SocketAddr]| addresses.iter().map(|address| bind(*address)).collect();
+        let tls = config.tls.as_ref().map_or(Ok(Vec::new()), |tls| all(&tls.listen))?;
+        Ok(Self {
+            public: all(&config.server.listen)?,
+            tls,
+            admin: config.server.admin_listen.map(bind).transpose()?,
+        })
     }
 
-    /// The addresses of the public sockets, their ports known.
+    /// The addresses of the public sockets without TLS, their ports known.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.public.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Those with TLS.
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.tls.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 }
 
@@ -299,9 +318,12 @@ pub struct Running {
     pub services: Services,
     /// Where members' requests arrive.
     pub addresses: Vec<SocketAddr>,
+    /// Where they arrive over TLS.
+    pub tls_addresses: Vec<SocketAddr>,
     /// Where metrics and health are.
     pub admin_address: Option<SocketAddr>,
     gateway: Arc<Gateway>,
+    tls: Option<Arc<Tls>>,
     started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     stopping: Stopping,
@@ -328,6 +350,8 @@ impl Running {
         let (stop, signal) = watch::channel(false);
         let mut running = Self {
             addresses: sockets.addresses(),
+            tls_addresses: sockets.tls_addresses(),
+            tls: config.tls.clone().map(Tls::new).transpose()?.map(Arc::new),
             admin_address: sockets.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             stopping: Stopping::new(signal.clone()),
             tasks: JoinSet::new(),
@@ -350,8 +374,11 @@ impl Running {
 
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
         let engine = Arc::new(self.gateway.engine(&config.proxy.upstream));
-        for listener in sockets.public {
-            self.tasks.spawn(accept(listener, Arc::clone(&engine), self.stopping.clone()));
+        let tls = self.tls.clone().map(Door::Tls);
+        let plain = sockets.public.into_iter().map(|listener| (listener, Door::Open));
+        let over_tls = sockets.tls.into_iter().filter_map(|listener| Some((listener, tls.clone()?)));
+        for (listener, door) in plain.chain(over_tls) {
+            self.tasks.spawn(accept(listener, door, Arc::clone(&engine), self.stopping.clone()));
         }
         if let Some(listener) = sockets.admin {
             let admin = Admin {
@@ -360,6 +387,7 @@ impl Running {
                 passkey_counts: Arc::clone(&self.services.passkey_counts),
                 throttle: Arc::clone(&self.services.throttle),
                 mail: Arc::clone(&self.services.mail),
+                tls: self.tls.clone(),
                 sessions: Arc::clone(&self.services.sessions),
                 store: Arc::clone(&self.services.store),
             };
@@ -367,9 +395,12 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions and kept forms are swept; each second wrong tries are written down; every few seconds the
+    /// Once a minute sessions and kept forms are swept, and certificates looked at; each second wrong tries are written down; every few seconds the
     /// application's name is looked up again.
     fn spawn_upkeep(&mut self) {
+        if let Some(tls) = self.tls.clone() {
+            self.tasks.spawn(tls::keep(tls, Arc::clone(&self.services.clock)));
+        }
         let services = self.services.clone();
         let (sessions, kept) = (Arc::clone(&services.sessions), Arc::clone(&services.kept));
         self.tasks.spawn(async move {
@@ -421,7 +452,12 @@ impl Running {
     /// A handle for whoever answers the `reload` command.
     pub fn reloader(&self) -> Reloader {
         let (services, gateway) = (self.services.clone(), Arc::clone(&self.gateway));
-        Reloader { services, gateway, started_with: Arc::clone(&self.started_with) }
+        Reloader { services, gateway, tls: self.tls.clone(), started_with: Arc::clone(&self.started_with) }
+    }
+
+    /// Looks for renewed certificates now, as is done once a minute; none without TLS of our own.
+    pub fn renew_certificates(&self) -> Option<Renewal> {
+        self.tls.as_ref().map(|tls| tls.renew())
     }
 
     /// Follows the signal to stop, for tasks beside this one.

@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 52] = [
+const HOMES: [(&str, &[&str]); 53] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -108,11 +108,12 @@ const HOMES: [(&str, &[&str]); 52] = [
     ("subtle", &["auth/passwords", "auth/second_factors", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
     ("tokio_postgres", &["database/postgres.rs", "database/tls.rs"]),
-    ("tokio_rustls", &["database/tls.rs"]),
+    ("tokio_rustls", &["database/tls.rs", "server/tls"]),
     ("toml", &["bridge/preset.rs"]),
     ("tracing_subscriber", &["auth/captured_log.rs", "config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("webauthn_rs_proto", &["auth/passkeys"]),
+    ("x509_parser", &["server/tls"]),
     ("zxcvbn", &["auth/passwords/judge"]),
 ];
 

@@ -1,16 +1,19 @@
 //! Putting a changed configuration into force while requests are served.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Services, StartError};
 use crate::config::Config;
 use crate::proxy::Gateway;
+use crate::server::Tls;
 
 /// Applies a changed configuration to a running gateway.
 #[derive(Clone)]
 pub struct Reloader {
     pub(super) services: Services,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) started_with: Arc<Config>,
 }
 
@@ -27,6 +30,9 @@ impl Reloader {
             tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
                 "the upstream's name can't be looked up");
         }
+        if let Some((tls, options)) = self.tls.as_ref().zip(config.tls.clone()) {
+            tls.replace(options)?;
+        }
         self.services.sessions.set_lifetimes(config.lifetimes);
         self.services.throttle.set_options(config.throttle)?;
         self.services.second_factors.set_options(config.second_factor.clone());
@@ -35,10 +41,15 @@ impl Reloader {
     }
 }
 
+fn addresses(config: &Config) -> &[SocketAddr] {
+    config.tls.as_ref().map_or(&[], |tls| &tls.listen)
+}
+
 /// What a running gateway can't change, as far as it differs.
 fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
     [
         ("server.listen", now.server.listen != then.server.listen),
+        ("tls.listen", addresses(now) != addresses(then)),
         ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
         ("server.data_dir", now.server.data_dir != then.server.data_dir),
         ("server.threads", now.server.threads != then.server.threads),

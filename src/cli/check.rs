@@ -1,5 +1,7 @@
 //! `passgate check`: every problem at once, or what the configuration comes to. Problems are told by whoever loads it.
 
+mod certificates;
+
 use clap::Args;
 
 use super::reach::carry_out;
@@ -7,6 +9,7 @@ use super::{Streams, Trouble, live, mail};
 use crate::auth::joining::options::JoinMode;
 use crate::bridge::Kind;
 use crate::config::Config;
+use crate::domain::{Clock, SystemClock};
 use crate::policy::RequiredFor;
 use crate::proxy::options::UpstreamScheme;
 use crate::server::control::{Command, Reply, without_passkey, without_second_factor};
@@ -22,6 +25,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         tell(config, streams)?;
+        certificates::tell(config, SystemClock.now(), streams)?;
         if self.live { live::run(config, streams) } else { Ok(()) }
     }
 }
@@ -42,6 +46,7 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         ("file", file),
         ("site", format!("{} at {}", config.pages.site_name, config.server.public_url)),
         ("listens on", listen.join(", ")),
+        ("over TLS", certificates::listeners(config)),
         ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
         ("forum", forum(config)),
         (

@@ -50,7 +50,8 @@ async fn demo(listen: SocketAddr, output: Output, streams: &mut Streams<'_>) -> 
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let forum = SampleForum::bind(any_port).await.map_err(Trouble::unavailable)?;
     let upstream = forum.address();
-    let sockets = Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], admin: None };
+    let sockets =
+        Sockets { public: vec![bind(listen).map_err(Trouble::unavailable)?], tls: Vec::new(), admin: None };
     let port = sockets.addresses().first().map_or_else(|| listen.port(), SocketAddr::port);
     let config = configuration(listen, port, upstream)?;
     let _log = start_log(&config.log, &config.server.data_dir).map_err(Trouble::unavailable)?;

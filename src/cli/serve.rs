@@ -2,6 +2,7 @@
 //! force; SIGTERM and SIGINT let requests finish and end it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,10 +115,12 @@ fn control(config: &Config, running: &Running, reload: Reload) -> Control {
 }
 
 fn announce(config: &Config, running: &Running) {
-    let addresses: Vec<String> = running.addresses.iter().map(ToString::to_string).collect();
+    let shown =
+        |addresses: &[SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     tracing::info!(
         target: "passgate::server",
-        listen = addresses.join(", "),
+        listen = shown(&running.addresses),
+        tls = shown(&running.tls_addresses),
         admin = running.admin_address.map(tracing::field::display),
         public_url = %config.server.public_url,
         upstream = %config.proxy.upstream.host,

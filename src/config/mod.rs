@@ -27,6 +27,7 @@ mod secret;
 mod server;
 mod session;
 mod shape;
+mod tls;
 mod upstream;
 
 pub use problem::{Problem, Source};
@@ -46,7 +47,7 @@ use crate::database::DatabaseAccess;
 use crate::domain::{Host, HostPattern, Lifetimes};
 use crate::policy::Policy;
 use crate::proxy::options::ProxyOptions;
-use crate::server::options::{LogOptions, ServerOptions, StoreOptions};
+use crate::server::options::{LogOptions, ServerOptions, StoreOptions, TlsOptions};
 use crate::web::options::PageOptions;
 use layers::Layers;
 
@@ -58,6 +59,8 @@ pub const DEFAULT_FILE: &str = "gateway.toml";
 pub struct Config {
     /// The process.
     pub server: ServerOptions,
+    /// TLS on listeners of our own; none without.
+    pub tls: Option<TlsOptions>,
     /// The proxy.
     pub proxy: ProxyOptions,
     /// Who may pass.

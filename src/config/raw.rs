@@ -2,6 +2,10 @@
 //!
 //! Every section refuses keys it does not know. Where a list may also be one text, [`one_or_many`] says so.
 
+mod tls;
+
+pub(super) use tls::{Tls, TlsCertificate};
+
 use std::fmt;
 
 use figment::value::Dict;
@@ -12,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) server: Server,
+    pub(super) tls: Tls,
     pub(super) upstream: Upstream,
     pub(super) identity: Identity,
     pub(super) access: Access,

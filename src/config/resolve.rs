@@ -1,5 +1,7 @@
 //! From what is written to what is meant. Every section is read to its end, so that all problems come out at once.
 
+use std::net::SocketAddr;
+
 use http::Method;
 use ipnet::IpNet;
 
@@ -10,8 +12,9 @@ use super::problem::Problem;
 use super::public::Public;
 use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
+use super::tls::Tls;
 use super::{
-    Config, database, forum, house, limits, mail, passkeys, public, registration, second_factor, server,
+    Config, database, forum, house, limits, mail, passkeys, public, registration, second_factor, server, tls,
     upstream,
 };
 use crate::auth::SelfDelete;
@@ -22,6 +25,7 @@ use crate::auth::throttle::ThrottleOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
 use crate::proxy::options::{IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn};
+use crate::server::options::ServerOptions;
 use crate::web::options::PageOptions;
 
 /// Gives the texts their meaning, or tells all that is wrong; `problems` are those known already.
@@ -37,12 +41,11 @@ pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Res
 
 fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let public = public::read(reader, &raw.server);
-    let server = server::read(reader, &raw.server, public.as_ref());
+    let (server, tls, listen) = listeners(reader, raw, public.as_ref());
     let trusted_proxies = server::trusted_proxies(reader, &raw.server.trusted_proxies);
     let methods = server::methods(reader, &raw.server.methods);
     let prefix = server::prefix(reader, &raw.server.prefix);
-    let listen = server.as_ref().map(|server| server.listen.as_slice());
-    let upstream = upstream::read(reader, &raw.upstream, listen);
+    let upstream = upstream::read(reader, &raw.upstream, &listen);
     let identity = upstream::identity(reader, &raw.identity);
     let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
     let policy = access::read(reader, &raw.access, &around);
@@ -64,11 +67,12 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     if passkeys.is_none() {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
-    let ((password, hashing, hashing_workers), bridged) = (password?, bridged?);
+    let ((password, hashing, hashing_workers), bridged, tls) = (password?, bridged?, tls?);
     let (lifetimes, keep_forms) = session?;
     let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
     Some(Config {
-        proxy: proxy(upstream?, identity?, trusted_proxies?, webauthn(passkeys.as_ref()), &raw.passkeys),
+        proxy: proxy((upstream?, identity?, trusted_proxies?), passkeys.as_ref(), &raw.passkeys, &tls),
+        tls: tls.options,
         server: server?,
         policy,
         lifetimes,
@@ -96,6 +100,20 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     })
 }
 
+/// What is listened on without TLS and with it, and all its addresses.
+fn listeners(
+    reader: &mut Reader<'_>,
+    raw: &Raw,
+    public: Option<&Public>,
+) -> (Option<ServerOptions>, Option<Tls>, Vec<SocketAddr>) {
+    let server = server::read(reader, &raw.server, public, &raw.tls.listen);
+    let plain = server.as_ref().map(|server| [&server.listen[..], server.admin_listen.as_slice()].concat());
+    let mut all = plain.unwrap_or_default();
+    let tls = tls::read(reader, &raw.tls, &all, public);
+    all.extend(tls.iter().filter_map(|tls| tls.options.as_ref()).flat_map(|options| &options.listen));
+    (server, tls, all)
+}
+
 fn passkeys_of(
     reader: &mut Reader<'_>,
     raw: &raw::Passkeys,
@@ -115,22 +133,19 @@ fn ways_in_and_out(
     (limits::throttle(reader, &raw.throttle), joining, limits::self_delete(reader, &raw.accounts))
 }
 
-fn webauthn(passkeys: Option<&PasskeyOptions>) -> Webauthn {
-    if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones }
-}
-
 fn proxy(
-    upstream: UpstreamOptions,
-    identity: IdentityOptions,
-    trusted_proxies: Vec<IpNet>,
-    webauthn: Webauthn,
+    (upstream, identity, trusted_proxies): (UpstreamOptions, IdentityOptions, Vec<IpNet>),
+    passkeys: Option<&PasskeyOptions>,
     raw: &raw::Passkeys,
+    tls: &Tls,
 ) -> ProxyOptions {
+    let webauthn = if passkeys.is_some() { Webauthn::Ours } else { Webauthn::Anyones };
     let service_workers = match webauthn {
         Webauthn::Ours if !raw.allow_service_workers => ServiceWorkers::Refused,
         Webauthn::Ours | Webauthn::Anyones => ServiceWorkers::Allowed,
     };
-    ProxyOptions { upstream, identity, trusted_proxies, webauthn, service_workers }
+    let (plain_http, hsts) = (tls.plain_http, tls.hsts.clone());
+    ProxyOptions { upstream, identity, trusted_proxies, webauthn, service_workers, plain_http, hsts }
 }
 
 /// Access rules and passkeys each know of whom the other asks for a passkey, and rules of whom a second factor is asked.

@@ -18,8 +18,13 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Server,
     public: Option<&Public>,
+    over_tls: &[String],
 ) -> Option<ServerOptions> {
-    let listen = listen(reader, &raw.listen);
+    const LISTEN: &str = "server.listen";
+    let listen = match raw.listen.is_empty() && over_tls.is_empty() {
+        true => reader.refuse(LISTEN, "an empty list", "at least one address", "write \"127.0.0.1:8080\""),
+        false => listen(reader, LISTEN, &raw.listen, &[]),
+    };
     let admin_listen = admin(reader, &raw.admin_listen, listen.as_deref());
     let data_dir = if raw.data_dir.is_empty() {
         reader.refuse(
@@ -56,17 +61,19 @@ pub(super) fn placed(reader: &Reader<'_>, key: &str, text: &str) -> PathBuf {
     }
 }
 
-fn listen(reader: &mut Reader<'_>, texts: &[String]) -> Option<Vec<SocketAddr>> {
-    const KEY: &str = "server.listen";
-    if texts.is_empty() {
-        return reader.refuse(KEY, "an empty list", "at least one address", "write \"127.0.0.1:8080\"");
-    }
+/// Addresses to listen on that are not `taken` by others.
+pub(super) fn listen(
+    reader: &mut Reader<'_>,
+    key: &str,
+    texts: &[String],
+    taken: &[SocketAddr],
+) -> Option<Vec<SocketAddr>> {
     let mut all: Vec<SocketAddr> = Vec::new();
     let mut complete = true;
     for text in texts {
-        let found = match address(reader, KEY, text) {
-            Some(address) if all.iter().any(|other| clash(*other, address)) => {
-                reader.refuse(KEY, quoted(text), "each address once", "remove one of the two")
+        let found = match address(reader, key, text) {
+            Some(address) if all.iter().chain(taken).any(|other| clash(*other, address)) => {
+                reader.refuse(key, quoted(text), "each address once", "remove one of the two")
             }
             other => other,
         };

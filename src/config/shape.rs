@@ -6,13 +6,15 @@ use figment::value::Value;
 use super::layers::defaults;
 use super::problem::{Problem, Source};
 
+/// The lists of tables there are: section and key.
+const TABLES: [(&str, &str); 2] = [("access", "rule"), ("tls", "certificate")];
+
 /// The path of the value that does not fit. A text in a list of texts stands for its list.
 pub(super) fn path_of(error: &Error) -> Vec<String> {
     let mut path = error.path.clone();
-    let in_rules =
-        path.first().is_some_and(|first| first == "access") && path.get(1).is_some_and(|x| x == "rule");
+    let is_table = matches!(path.as_slice(), [section, list, _] if TABLES.contains(&(section, list)));
     let numbered = path.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    if numbered && !(in_rules && path.len() == 3) {
+    if numbered && !is_table {
         path.pop();
     }
     path
@@ -85,8 +87,8 @@ fn meaning(key: &str, expected: &str) -> String {
         "a string" | "string" => "a text in quotes".to_owned(),
         "u64" => "a whole number, not below zero".to_owned(),
         "u16" => "a whole number, such as a status".to_owned(),
-        "a sequence" if key == "access.rule" => {
-            "a list of tables, each written as [[access.rule]]".to_owned()
+        "a sequence" if TABLES.iter().any(|(section, list)| key == format!("{section}.{list}")) => {
+            format!("a list of tables, each written as [[{key}]]")
         }
         "a sequence" => "a list".to_owned(),
         struct_name if struct_name.starts_with("struct ") => "a table of keys and values".to_owned(),

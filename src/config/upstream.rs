@@ -18,9 +18,9 @@ use crate::proxy::options::{
 pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Upstream,
-    listen: Option<&[SocketAddr]>,
+    listen: &[SocketAddr],
 ) -> Option<UpstreamOptions> {
-    let address = url(reader, &raw.url, listen.unwrap_or_default());
+    let address = url(reader, &raw.url, listen);
     let ca_file = ca_file(reader, &raw.ca_file, address.as_ref().map(|(scheme, ..)| *scheme));
     let host_header = host_header(reader, &raw.host_header);
     let millisecond = Duration::from_millis(1);
@@ -78,7 +78,7 @@ fn url(reader: &mut Reader<'_>, text: &str, listen: &[SocketAddr]) -> Option<(Up
         return reader.refuse(
             KEY,
             quoted_url(text),
-            "the application's address, not one of server.listen",
+            "the application's address, not one of passgate's own",
             help,
         );
     }

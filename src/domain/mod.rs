@@ -5,6 +5,7 @@
 //! spelling for comparison. Time comes from a [`Clock`], chance from [`Token::generate`] and [`UserId::generate`].
 
 mod bridge_kind;
+mod certificate_name;
 mod clock;
 mod email;
 mod failures;
@@ -22,6 +23,7 @@ mod session;
 mod user;
 
 pub use bridge_kind::BridgeKind;
+pub use certificate_name::CertificateName;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use email::{EmailKey, MailAddress};
 pub use failures::{Failures, Place, Streak};

@@ -119,6 +119,11 @@ impl Policy {
         self.hosts.iter().any(|pattern| pattern.matches(host))
     }
 
+    /// The names we answer to.
+    pub fn hosts(&self) -> &[HostPattern] {
+        &self.hosts
+    }
+
     /// The methods that are let through.
     pub fn methods(&self) -> &[Method] {
         &self.methods

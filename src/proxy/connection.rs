@@ -16,21 +16,24 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
-    UniqueID, UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
+    TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::Secured;
 use super::trailers::{Carriage, Passage};
 
 /// A stream that holds small writes back until a flush or a larger write.
 pub struct Connection<S = Stream> {
     stream: S,
+    /// What TLS has agreed on, where there is TLS.
+    secured: Option<Arc<Secured>>,
     held: Vec<u8>,
     /// Locked only by the phases that ask for trailer fields: reading and writing have it to themselves.
     carriage: Mutex<Carriage>,
@@ -46,7 +49,17 @@ impl<S: fmt::Debug> fmt::Debug for Connection<S> {
 impl<S> Connection<S> {
     /// A connection on which nothing has been read or written.
     pub fn new(stream: S) -> Self {
-        Self { stream, held: Vec::new(), carriage: Mutex::default() }
+        Self { stream, secured: None, held: Vec::new(), carriage: Mutex::default() }
+    }
+
+    /// The same, inside TLS.
+    pub fn secured(self, secured: Secured) -> Self {
+        Self { secured: Some(Arc::new(secured)), ..self }
+    }
+
+    /// What TLS has agreed on; none in the clear.
+    pub(super) const fn security(&self) -> Option<&Arc<Secured>> {
+        self.secured.as_ref()
     }
 
     /// From now on: passes on the trailers of the message being read, and adds some to the one written next.
@@ -157,7 +170,15 @@ impl Peek for Connection {
     }
 }
 
-impl Ssl for Connection {}
+impl Ssl for Connection {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.stream.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.stream.selected_alpn_proto()
+    }
+}
 
 impl UniqueID for Connection {
     fn id(&self) -> UniqueIDType {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::Rules;
+use http::Version;
+
 use super::bridge::AtForum;
 use super::forwarded::{Origin, Trust};
 use super::kept::Replay;
 use super::trailers::Crossing;
 use super::tunnels::Tunnel;
-use crate::domain::{UserId, random};
+use super::{Rules, Secured};
+use crate::domain::{Host, UserId, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};
 
@@ -21,6 +23,8 @@ pub struct RequestContext {
     pub(super) id: RequestId,
     pub(super) started: Instant,
     pub(super) origin: Origin,
+    /// What TLS of our own has agreed on; none in the clear.
+    pub(super) secured: Option<Arc<Secured>>,
     pub(super) audience: Audience,
     pub(super) outcome: Outcome,
     pub(super) member: Option<UserId>,
@@ -64,6 +68,7 @@ impl RequestContext {
             id,
             started: Instant::now(),
             origin: Origin { client: nobody, peer: nobody, trust: Trust::Stranger },
+            secured: None,
             audience: Audience::Page,
             outcome: Outcome::Undecided,
             member: None,
@@ -75,6 +80,13 @@ impl RequestContext {
             replay: None,
             forum: None,
         }
+    }
+}
+
+impl RequestContext {
+    /// Whether a request for `host` belongs on the connection it came on.
+    pub(super) fn may_ask(&self, host: &Host, version: Version) -> bool {
+        self.secured.as_ref().is_none_or(|secured| secured.may_carry(host, version))
     }
 }
 

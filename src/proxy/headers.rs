@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::options::{IdentityEncoding, IdentityOptions, Webauthn};
-use crate::auth::{Cookies, Transport};
+use crate::auth::Cookies;
 use crate::domain::{Group, Profile};
 use crate::policy::{ClientAuthorization, Permit};
 
@@ -69,7 +69,7 @@ const MEANING: [&str; 6] = [
 pub struct HeaderRules {
     identity: IdentityOptions,
     cookies: Cookies,
-    transport: Transport,
+    hsts: Option<HeaderValue>,
     webauthn: Webauthn,
     managed: HashSet<Vec<u8>>,
     lengths: u64,
@@ -80,14 +80,14 @@ impl HeaderRules {
     pub fn new(
         identity: IdentityOptions,
         cookies: Cookies,
-        transport: Transport,
+        hsts: Option<HeaderValue>,
         webauthn: Webauthn,
     ) -> Self {
         let ours = [&identity.user, &identity.name, &identity.email, &identity.groups, &identity.secret];
         let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
         let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
         let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
-        Self { identity, cookies, transport, webauthn, managed, lengths }
+        Self { identity, cookies, hsts, webauthn, managed, lengths }
     }
 
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
@@ -160,14 +160,22 @@ impl HeaderRules {
         if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
-        if self.transport == Transport::Tls && !response.headers.contains_key(STRICT_TRANSPORT_SECURITY) {
-            response
-                .insert_header(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))?;
-        }
+        self.secure_transport(response)?;
         match self.webauthn {
             Webauthn::Ours => permissions::take_passkeys(response),
             Webauthn::Anyones => Ok(()),
         }
+    }
+
+    /// SECURITY: WEB-05. Once: the application's own, of which browsers read the first alone (RFC 6797 §8.1), or ours.
+    fn secure_transport(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
+        let mut given = response.headers.get_all(STRICT_TRANSPORT_SECURITY).iter();
+        let written = match (given.next(), given.next(), &self.hsts) {
+            (Some(_), None, _) | (None, _, None) => return Ok(()),
+            (Some(first), Some(_), _) => first.clone(),
+            (None, _, Some(ours)) => ours.clone(),
+        };
+        response.insert_header(STRICT_TRANSPORT_SECURITY, written)
     }
 
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in

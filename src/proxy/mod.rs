@@ -17,10 +17,13 @@ mod failure;
 mod forward_auth;
 mod forwarded;
 mod headers;
+mod in_the_clear;
 mod kept;
 mod leash;
 pub mod options;
 mod own;
+mod rules;
+mod secured;
 mod trailers;
 mod tunnels;
 mod upgrade;
@@ -33,6 +36,8 @@ pub use context::RequestContext;
 pub use dial::UpstreamDial;
 pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
+pub use rules::Rules;
+pub use secured::Secured;
 pub use upstream::Upstream;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,8 +47,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Version;
 use http::header::{COOKIE, SET_COOKIE, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Version};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -56,64 +61,17 @@ use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
 use self::leash::Leashed;
-use self::options::{ServiceWorkers, UpstreamOptions};
+use self::options::{PlainHttp, UpstreamOptions};
 use self::trailers::Crossing;
 use self::tunnels::{Holder, Tunnels};
 use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
-use crate::domain::{Clock, HostPattern};
-use crate::policy::{Decision, Policy, Refusal, RequestFacts};
-use crate::web::{Audience, Member, Problem, Visit, Web, is_well_known};
+use crate::domain::Clock;
+use crate::policy::{Decision, Refusal, RequestFacts};
+use crate::web::{Audience, Member, Problem, Visit, is_well_known};
 
 /// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
 /// to be closed, or at an address where nobody listens.
 const ATTEMPTS: usize = 4;
-
-/// Everything a reload replaces, as one value: a request sees all of the old or all of the new (SECURITY: PATH-10).
-pub struct Rules {
-    /// Who may pass.
-    pub policy: Policy,
-    /// How headers are rewritten.
-    pub headers: Arc<HeaderRules>,
-    /// How cookies are read.
-    pub cookies: Cookies,
-    /// Our own pages.
-    pub web: Web,
-    /// The application.
-    pub upstream: Arc<Upstream>,
-    /// Whose forwarding fields are believed.
-    pub trusted: TrustedProxies,
-    /// Other names of the site: what is asked for there is to be asked for at the public origin.
-    pub aliases: Vec<HostPattern>,
-    /// How browsers reach us.
-    pub public: PublicOrigin,
-    /// Whether the application may have service workers.
-    pub service_workers: ServiceWorkers,
-    /// The application as a forum; none if members become known to it in no other way than by the headers.
-    pub forum: Option<ForumRules>,
-}
-
-impl Rules {
-    /// SECURITY: BP-85. Under another name of the site nothing is served, since neither a session nor a passkey made there
-    /// would count here; what can be asked for again is.
-    fn elsewhere(&self, facts: &RequestFacts<'_>) -> Judged {
-        let is_alias = self.aliases.iter().any(|alias| alias.matches(facts.host));
-        if is_alias && matches!(*facts.method, Method::GET | Method::HEAD) {
-            return Judged::Moved(format!("{}{}", self.public.origin, facts.path.target()));
-        }
-        Judged::Refused(Problem::UnknownHost)
-    }
-
-    /// SECURITY: BP-88. A script that someone uploaded could else answer for our pages, and see what is typed there.
-    /// Browsers mark the request for one (Service Workers, `Service-Worker: script`), and scripts can't leave that out.
-    fn refuse_worker(&self, headers: &HeaderMap) -> bool {
-        self.service_workers == ServiceWorkers::Refused && headers.contains_key("service-worker")
-    }
-
-    /// SECURITY: WS-01.
-    fn is_foreign_tunnel(&self, request: &RequestHeader) -> bool {
-        tunnels::is_asked_for(request) && !self.web.is_from_here(&request.headers)
-    }
-}
 
 /// The gateway: rules, sessions, and the four acts.
 pub struct Gateway {
@@ -168,7 +126,16 @@ impl Gateway {
         let known = self.known(session.req_header(), &rules.cookies);
         ctx.member = known.as_ref().map(|(_, live)| live.user());
         let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
-        let judged = match facts::parse(session.req_header(), &raw) {
+        let parsed = facts::parse(session.req_header(), &raw);
+        if ctx.secured.is_none() && rules.plain_http == PlainHttp::Redirected {
+            let (outcome, response) = rules.in_the_clear(&parsed, &session.req_header().method, ctx);
+            ctx.outcome = outcome;
+            return own::respond(session, response).await.map(|()| true);
+        }
+        let judged = match parsed {
+            Ok(parsed) if !ctx.may_ask(&parsed.host, session.req_header().version) => {
+                Judged::Refused(Problem::UnknownHost)
+            }
             Ok(parsed) => self.judge(&rules, session.req_header(), parsed, known.as_ref()),
             Err(problem) => Judged::Refused(problem),
         };
@@ -298,6 +265,11 @@ enum Judged {
     SignIn(String, crate::policy::SignInReason),
 }
 
+/// The connection that a request of HTTP/1 came on. The engine takes any stream; ours come from our accept loop.
+fn connection(session: &Session) -> Option<&Connection> {
+    (**session.as_http1()?.stream()).as_any().downcast_ref()
+}
+
 fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
     request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes)
 }
@@ -336,6 +308,7 @@ impl ProxyHttp for Engine {
             ctx.id = id;
         }
         ctx.audience = Audience::of(&request.headers, &request.method);
+        ctx.secured = connection(session).and_then(Connection::security).cloned();
         self.0.handle(session, ctx).await
     }
 

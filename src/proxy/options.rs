@@ -147,6 +147,15 @@ pub enum ServiceWorkers {
     Refused,
 }
 
+/// What becomes of requests that come without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// They are served: a proxy in front does TLS, or nobody but this machine can ask.
+    Served,
+    /// Pages are redirected to the public origin, everything else is refused (SECURITY: WEB-09).
+    Redirected,
+}
+
 /// The proxy's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyOptions {
@@ -160,4 +169,8 @@ pub struct ProxyOptions {
     pub webauthn: Webauthn,
     /// Whether the application may have service workers.
     pub service_workers: ServiceWorkers,
+    /// What becomes of requests without TLS.
+    pub plain_http: PlainHttp,
+    /// The `Strict-Transport-Security` of every response that has none of the application's; none where there is no TLS.
+    pub hsts: Option<HeaderValue>,
 }

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use super::Stopping;
+use super::{Stopping, Tls};
 use crate::auth::Sessions;
 use crate::auth::mail::MailQueue;
 use crate::auth::throttle::Throttle;
@@ -34,6 +34,8 @@ pub struct Admin {
     pub throttle: Arc<Throttle>,
     /// And those of mails.
     pub mail: Arc<MailQueue>,
+    /// And when certificates run out; none without TLS of our own.
+    pub tls: Option<Arc<Tls>>,
     /// For their number.
     pub sessions: Arc<Sessions>,
     /// For its health.
@@ -56,6 +58,7 @@ impl Admin {
                         self.passkey_counts.exposition(),
                         self.throttle.exposition(),
                         self.mail.exposition(),
+                        self.tls.as_ref().map(|tls| tls.exposition()).unwrap_or_default(),
                     ]
                     .concat(),
                 ),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora::apps::ServerApp;
 use pingora::protocols::l4::stream::Stream;
@@ -14,6 +14,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::Tls;
+use super::seldom::Seldom;
 use crate::proxy::Connection;
 
 /// A port that could not be listened on.
@@ -42,7 +44,7 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listener.map_err(|reason| {
         let help = match reason.kind() {
             std::io::ErrorKind::AddrInUse => {
-                "another program has this port: stop it, or choose another port in `server.listen` or `server.admin_listen`"
+                "another program has this port: stop it, or choose another port in `server.listen`, `server.admin_listen` or `tls.listen`"
             }
             std::io::ErrorKind::PermissionDenied => {
                 "ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose a higher one"
@@ -103,11 +105,21 @@ impl Drop for OpenConnection {
     }
 }
 
+/// What stands between a socket and the engine.
+#[derive(Clone)]
+pub enum Door {
+    /// Nothing.
+    Open,
+    /// A handshake.
+    Tls(Arc<Tls>),
+}
+
 /// Accepts until stopping begins; each connection is served by `app` on a task of its own.
-pub async fn accept<A>(listener: TcpListener, app: Arc<A>, stopping: Stopping)
+pub async fn accept<A>(listener: TcpListener, door: Door, app: Arc<A>, stopping: Stopping)
 where
     A: ServerApp + Send + Sync + 'static,
 {
+    let failures = Arc::new(Seldom::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -116,8 +128,9 @@ where
         match accepted {
             Ok((stream, peer)) => {
                 let (app, open) = (Arc::clone(&app), stopping.opened());
+                let (door, failures) = (door.clone(), Arc::clone(&failures));
                 tokio::spawn(async move {
-                    let connection = Connection::new(prepared(stream, peer));
+                    let Some(connection) = door.pass(stream, peer, &open.0, &failures).await else { return };
                     let mut next = Some(Box::new(connection) as pingora::protocols::Stream);
                     while let Some(stream) = next {
                         next = app.process_new(stream, &open.0.signal).await;
@@ -134,6 +147,31 @@ where
     drop(listener);
     // Connections that wait for their next request are closed; without this they would wait on.
     app.cleanup().await;
+}
+
+impl Door {
+    /// The connection that the engine may have; none if the client did not come through, or stopping began.
+    async fn pass(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        stopping: &Stopping,
+        failures: &Seldom,
+    ) -> Option<Connection> {
+        let stream = prepared(stream, peer);
+        let Self::Tls(tls) = self else { return Some(Connection::new(Box::new(stream))) };
+        let passed = tokio::select! {
+            passed = tls.accept(stream) => passed,
+            () = stopping.begins() => return None,
+        };
+        // SECURITY: TLS-06. Strangers can make these by the thousand.
+        let tell = |error| {
+            if let Some(left_out) = failures.turn(Instant::now()) {
+                tracing::info!(target: "passgate::server", client = %peer.ip(), %error, left_out, "no TLS connection");
+            }
+        };
+        passed.map_err(tell).ok()
+    }
 }
 
 fn prepared(stream: TcpStream, peer: SocketAddr) -> Stream {

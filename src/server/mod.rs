@@ -11,13 +11,16 @@ mod log_writer;
 pub mod manager;
 pub mod options;
 mod process;
+mod seldom;
 mod telemetry;
+mod tls;
 mod watch;
 
 pub use admin::{Admin, serve_admin};
 pub use backups::{BackupFile, Backups, NoBackup};
 pub use hardening::{Successor, harden, is_root};
-pub use listen::{BindError, Stopping, accept, bind};
+pub use listen::{BindError, Door, Stopping, accept, bind};
 pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{LogError, LogGuard, start_log};
+pub use tls::{Renewal, Tls, TlsError};
 pub use watch::Watched;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use super::tls::{Certificate, CertificateError, CertificateSource};
+
 /// The process's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerOptions {
@@ -34,6 +36,28 @@ pub enum Watch {
     On,
     /// It is read again when somebody says so.
     Off,
+}
+
+/// TLS on listeners of our own.
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    /// Where members' requests arrive over TLS.
+    pub listen: Vec<SocketAddr>,
+    /// Which versions are spoken.
+    pub profile: TlsProfile,
+    /// What is shown to clients, in the order of the file.
+    pub certificates: Vec<Certificate>,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+}
+
+/// Which versions of TLS are spoken; the names are Mozilla's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsProfile {
+    /// 1.2, with ephemeral keys and authenticated encryption alone, and 1.3.
+    Intermediate,
+    /// 1.3 alone.
+    Modern,
 }
 
 /// The log's options.

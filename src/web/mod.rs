@@ -43,14 +43,13 @@ pub use passkeys::{PasskeyCount, PasskeyCounts};
 pub use refusal::Problem;
 pub use request::{MAX_BODY_BYTES, MAX_JSON_BYTES};
 pub use response::without_body;
-pub use security_headers::STRICT_TRANSPORT_SECURITY;
 pub use well_known::is_well_known;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::auth::joining::Invitations;
 use crate::auth::joining::options::JoinOptions;
@@ -75,6 +74,8 @@ pub struct WebParts {
     /// The origins our forms are posted from, as browsers write them in `Origin`: `https://forum.example`, or
     /// `https://*.forum.example` for all names below that one.
     pub origins: Vec<String>,
+    /// The `Strict-Transport-Security` of every response; none where browsers reach us without TLS.
+    pub hsts: Option<HeaderValue>,
     /// The methods the gateway lets through to the application, named when it refuses another.
     pub methods: Vec<Method>,
     /// Makes and reads our cookies.
@@ -252,7 +253,7 @@ impl Web {
         let helps = parts.mail.is_some() && has_passwords;
         let help = if helps { format!("{}/forgot", parts.prefix) } else { String::new() };
         let pages = Pages::load(&parts.options, &parts.prefix, &help)?;
-        let outbound = Outbound::new(&parts.origins, &parts.methods);
+        let outbound = Outbound::new(parts.hsts.clone(), &parts.methods);
         Ok(Self { parts, pages, outbound })
     }
 
@@ -352,7 +353,7 @@ impl Web {
 
     /// The `Cookie` fields of a request.
     fn cookie_fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-        headers.get_all(http::header::COOKIE).iter().map(http::HeaderValue::as_bytes)
+        headers.get_all(http::header::COOKIE).iter().map(HeaderValue::as_bytes)
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Problem {
     FormNotKept,
     /// The same, because it is too large.
     FormTooLarge,
+    /// Something else than a page was asked for without TLS, where there is TLS.
+    InTheClear,
     /// A mistake of ours.
     Internal,
     /// Not with this method; the methods of a page of ours, or none for what the gateway lets through.
@@ -127,6 +129,9 @@ impl Problem {
             Self::ForeignTunnel => (S::FORBIDDEN, "foreign-origin", "That came from another site",
                 "A page of another site tried to open a connection here. Nothing was changed.",
                 "Please open it from this site’s own pages.", FrontPage),
+            Self::InTheClear => (S::FORBIDDEN, "https-only", "Please use https",
+                "Here nothing is taken in the clear, where others could read along. Nothing was changed.",
+                "Open the front page: it leads to the same site over https.", FrontPage),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong",
                 "The mistake is on our side, not yours.",
                 "Please try again. If it keeps happening, tell the people who run this site.", Reload),

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
 use super::Problem;
-use super::security_headers::{Scheme, apply};
+use super::security_headers::apply;
 
 /// A response, or the problem to show instead.
 pub(super) type Reply = Result<Response<Bytes>, Problem>;
@@ -21,17 +21,16 @@ const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 
 /// Makes responses.
 pub(super) struct Outbound {
-    scheme: Scheme,
+    hsts: Option<HeaderValue>,
     allow: HeaderValue,
 }
 
 impl Outbound {
-    /// For a gateway reached at `origins` that lets `methods` through.
-    pub(super) fn new(origins: &[String], methods: &[Method]) -> Self {
-        let is_tls = !origins.is_empty() && origins.iter().all(|origin| origin.starts_with("https://"));
+    /// With this `Strict-Transport-Security`, if any, for a gateway that lets `methods` through.
+    pub(super) fn new(hsts: Option<HeaderValue>, methods: &[Method]) -> Self {
         let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
         Self {
-            scheme: if is_tls { Scheme::Https } else { Scheme::Http },
+            hsts,
             // Methods are tokens, so this is always a valid field.
             allow: HeaderValue::try_from(methods.join(", "))
                 .unwrap_or(const { HeaderValue::from_static("") }),
@@ -87,7 +86,7 @@ impl Outbound {
         headers.insert(CONTENT_TYPE, content_type);
         headers.insert(CONTENT_LENGTH, length.into());
         headers.insert(CACHE_CONTROL, caching);
-        apply(headers, self.scheme);
+        apply(headers, self.hsts.as_ref());
         response
     }
 }

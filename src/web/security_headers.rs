@@ -1,20 +1,10 @@
 //! The header fields that every response of ours carries, each once (SECURITY: WEB-04, WEB-05, R2).
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY as HSTS,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue};
-
-/// The `Strict-Transport-Security` of everything that is reached over TLS; proxied responses carry it too.
-pub const STRICT_TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=31536000");
-
-/// How the browser reaches us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
-    Http,
-    Https,
-}
 
 /// No inline script or style, nothing from or to elsewhere, no frame around us. Pictures may come from this origin, for the
 /// site's own logo.
@@ -42,12 +32,12 @@ const FIELDS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-robots-tag"), "noindex"),
 ];
 
-/// Writes the fields into a response.
-pub(super) fn apply(headers: &mut HeaderMap, scheme: Scheme) {
+/// Writes the fields into a response; `hsts` is there where browsers reach us over TLS.
+pub(super) fn apply(headers: &mut HeaderMap, hsts: Option<&HeaderValue>) {
     for (name, value) in FIELDS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if scheme == Scheme::Https {
-        headers.insert(HSTS, STRICT_TRANSPORT_SECURITY);
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
 }

@@ -18,6 +18,7 @@ mod sign_in;
 mod support;
 mod supporting;
 mod throttle;
+mod tls;
 mod trailers;
 mod transparency;
 mod tunnels;

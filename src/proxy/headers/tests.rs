@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::*;
+use crate::auth::Transport;
 use crate::domain::{Host, HostPattern, PasskeyFor, Proof, RequestPath, Timestamp, UserId, UserName};
 use crate::policy::{Decision, Policy, Presence, RequestFacts, Requirement};
 
@@ -21,7 +22,8 @@ fn identity_options(encoding: IdentityEncoding) -> IdentityOptions {
 
 fn rules(encoding: IdentityEncoding) -> HeaderRules {
     let cookies = Cookies::new(Transport::Tls, Duration::from_secs(60));
-    HeaderRules::new(identity_options(encoding), cookies, Transport::Tls, Webauthn::Anyones)
+    let hsts = Some(HeaderValue::from_static("max-age=31536000"));
+    HeaderRules::new(identity_options(encoding), cookies, hsts, Webauthn::Anyones)
 }
 
 pub(in crate::proxy) fn plain_rules() -> HeaderRules {

@@ -18,7 +18,7 @@ use pingora::proxy::Session;
 
 pub(super) use self::connector::CarryingConnector;
 use self::message::{Message, Section};
-use super::{Connection, HeaderRules, Rules};
+use super::{Connection, HeaderRules, Rules, connection};
 
 /// The way of trailer fields from one connection to the other. They are on it before the body's end is: the engine writes
 /// that only when it has read it.
@@ -54,10 +54,7 @@ impl Crossing {
         }
         let passage = || Passage::new(&rules.headers);
         let crossing = Self { request: is_chunked.then(passage), response: is_wanted.then(passage) };
-        // The engine takes any stream; ours come from our accept loop.
-        let stream = session.as_http1()?.stream();
-        let connection = (**stream).as_any().downcast_ref::<Connection>()?;
-        connection.carry(crossing.request.clone(), crossing.response.clone());
+        connection(session)?.carry(crossing.request.clone(), crossing.response.clone());
         Some(crossing)
     }
 

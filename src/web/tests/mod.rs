@@ -124,6 +124,7 @@ impl Site {
             options,
             prefix: "/.passgate".to_owned(),
             origins: vec![ORIGIN_OF_SITE.to_owned()],
+            hsts: Some(http::HeaderValue::from_static("max-age=31536000")),
             methods: vec![Method::GET, Method::HEAD, Method::POST],
             cookies: cookies.clone(),
             sign_in: Arc::new(sign_in),

@@ -134,7 +134,7 @@ async fn head_answers_as_get_does_without_the_content() {
 async fn hsts_is_for_sites_reached_over_tls() {
     let site = Site::new();
     let mut plain = Site::new();
-    plain.web.outbound = super::super::response::Outbound::new(&["http://localhost:8080".to_owned()], &[]);
+    plain.web.outbound = super::super::response::Outbound::new(None, &[]);
     assert_eq!(
         site.browser().get("/.passgate/login").await.header("strict-transport-security"),
         "max-age=31536000"

@@ -50,10 +50,17 @@ impl Gateway {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let sockets = Sockets {
             public: vec![passgate::server::bind(any).unwrap()],
+            tls: Vec::new(),
             admin: Some(passgate::server::bind(any).unwrap()),
         };
         let address = sockets.addresses()[0];
-        let config = configuration(address, upstream, settings);
+        Self::on(sockets, address, configuration(address, upstream, settings)).await
+    }
+
+    /// Starts on sockets of the test's choice, with all of a configuration.
+    pub(crate) async fn on(sockets: Sockets, address: SocketAddr, mut config: Config) -> Self {
+        config.hashing = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+        config.server.drain_timeout = Duration::from_secs(5);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let services = Services::open(&config, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let running = Running::start(&config, services, sockets).await.unwrap();
@@ -123,11 +130,14 @@ fn configuration(address: SocketAddr, upstream: SocketAddr, settings: Settings<'
          [store]\nbackend = \"memory\"\n[access]\n{access}\n{rest}\n",
         public_port.unwrap_or_else(|| address.port())
     );
-    let mut config = match Config::from_toml_str(&text) {
-        Ok(config) => config,
-        Err(problems) => panic!("{text}\n{problems:#?}"),
-    };
-    config.hashing = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
-    config.server.drain_timeout = Duration::from_secs(5);
-    config
+    read(&text)
+}
+
+/// A configuration that has no problems.
+///
+/// # Panics
+/// If it has some.
+#[track_caller]
+pub(crate) fn read(text: &str) -> Config {
+    Config::from_toml_str(text).unwrap_or_else(|problems| panic!("{text}\n{problems:#?}"))
 }

@@ -9,6 +9,7 @@ pub(crate) mod ceremony;
 pub(crate) mod gateway;
 pub(crate) mod passkey;
 pub(crate) mod raw;
+pub(crate) mod secure;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 pub(crate) mod wire;

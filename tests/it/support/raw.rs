@@ -3,17 +3,21 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::soon;
 use super::wire::{Body, Head, Wire};
 
+/// A stream to the other side: TCP alone, or TLS over it.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
 /// One connection.
 pub(crate) struct RawClient {
-    from: Wire<OwnedReadHalf>,
-    to: OwnedWriteHalf,
+    from: Wire<ReadHalf<Box<dyn Duplex>>>,
+    to: WriteHalf<Box<dyn Duplex>>,
 }
 
 /// An answer.
@@ -44,7 +48,12 @@ impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = soon("a connection", TcpStream::connect(address)).await.expect("somebody listens there");
         stream.set_nodelay(true).expect("a TCP stream can do this");
-        let (from, to) = stream.into_split();
+        Self::over(stream)
+    }
+
+    /// A client on a stream that is there.
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        let (from, to) = split(Box::new(stream) as Box<dyn Duplex>);
         Self { from: Wire::new(from), to }
     }
 
@@ -53,7 +62,11 @@ impl RawClient {
     /// # Errors
     /// If the other side has gone.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        soon("bytes to be taken", self.to.write_all(bytes.as_ref())).await
+        soon("bytes to be taken", async {
+            self.to.write_all(bytes.as_ref()).await?;
+            self.to.flush().await
+        })
+        .await
     }
 
     /// Says that nothing more will be sent.
@@ -83,6 +96,7 @@ impl RawClient {
         let sending = async {
             // An answer may come before all is sent, and a connection be closed after it.
             let _ = to.write_all(request).await;
+            let _ = to.flush().await;
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -116,7 +130,7 @@ pub(crate) async fn exchange(address: SocketAddr, request: impl AsRef<[u8]>) -> 
     RawClient::connect(address).await.exchange(request).await
 }
 
-async fn read_reply(from: &mut Wire<OwnedReadHalf>, method: &str) -> io::Result<Reply> {
+async fn read_reply(from: &mut Wire<ReadHalf<Box<dyn Duplex>>>, method: &str) -> io::Result<Reply> {
     let mut interim = Vec::new();
     loop {
         let head = from.head().await?.ok_or(io::ErrorKind::UnexpectedEof)?;

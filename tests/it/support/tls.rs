@@ -1,15 +1,24 @@
-//! An application over TLS: an authority of the test's own, and a door where TLS is taken off before an upstream in the clear.
+//! TLS on either side of the gateway: an authority of the test's own, a door where TLS is taken off before an upstream in
+//! the clear, and clients that trust that authority.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use pingora::tls::{PrivateKeyDer, ServerConfig, TlsAcceptor, install_default_crypto_provider};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::{IpAddr, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+
+use super::soon;
 
 /// Signs certificates that nobody trusts who was not told to.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -37,6 +46,30 @@ impl Authority {
     /// Writes its certificate into a file.
     pub(crate) fn write(&self, file: &Path) {
         fs::write(file, self.0.pem()).unwrap();
+    }
+
+    /// Writes a certificate for `names` and its key into files of a folder, as an ACME client does.
+    pub(crate) fn issue(&self, names: &[&str], holds: Holds, folder: &Path, file: &str) {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, names[0]);
+        if let Holds::NoLonger = holds {
+            params.not_after = date_time_ymd(2020, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        fs::write(folder.join(format!("{file}.pem")), certificate.pem() + &self.0.pem()).unwrap();
+        let path = folder.join(format!("{file}.key"));
+        fs::write(&path, key.serialize_pem()).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// A client that trusts this authority alone.
+    pub(crate) fn client(&self) -> Client {
+        install_default_crypto_provider();
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        Client { roots, versions: version_list(), alpn: Vec::new() }
     }
 
     /// A door to `upstream` that shows a certificate for `name`.
@@ -72,5 +105,54 @@ impl Authority {
 impl Drop for Door {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// How a client shakes hands.
+#[derive(Clone)]
+pub(crate) struct Client {
+    roots: RootCertStore,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    alpn: Vec<Vec<u8>>,
+}
+
+fn version_list() -> Vec<&'static SupportedProtocolVersion> {
+    vec![&version::TLS12, &version::TLS13]
+}
+
+impl Client {
+    /// Speaks this version alone.
+    pub(crate) fn only(mut self, version: &'static SupportedProtocolVersion) -> Self {
+        self.versions = vec![version];
+        self
+    }
+
+    /// Offers these protocols.
+    pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
+        self.alpn = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Connects and asks for `name`; for no name if there is none, and then no certificate is taken for good.
+    ///
+    /// # Errors
+    /// What the handshake ends with.
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        name: Option<&str>,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let config = ClientConfig::builder_with_protocol_versions(&self.versions);
+        let mut config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
+        config.alpn_protocols.clone_from(&self.alpn);
+        config.enable_sni = name.is_some();
+        // An address is asked for without a name in the handshake.
+        let name = name.map_or_else(
+            || ServerName::IpAddress(IpAddr::from(address.ip())),
+            |name| ServerName::try_from(name.to_owned()).unwrap(),
+        );
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        soon("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
     }
 }

@@ -1,0 +1,189 @@
+//! TLS on our own listeners: the only place that knows rustls as a server. Certificates in, [`Connection`]s out; what is
+//! asked on them is none of its business.
+//!
+//! What a handshake goes by is one immutable value, swapped at once: by a reload, or when the files have changed. One that is
+//! broken leaves the old in force.
+//!
+//! There is no early data, whose requests could be sent twice by others (SECURITY: TLS-04; RFC 8446 §8). Tickets are sealed
+//! with keys that change every six hours and live in memory alone, and count for the name they were given for.
+
+mod certificate;
+mod choice;
+mod stream;
+
+pub use certificate::{Certificate, CertificateError, CertificateSource};
+
+use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use pingora::protocols::l4::stream::Stream;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::{Ticketer, default_provider};
+use tokio_rustls::rustls::server::{
+    Acceptor, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, ResolvesServerCertUsingSni,
+};
+use tokio_rustls::rustls::sign::SingleCertAndKey;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+
+use self::choice::{Choice, Shown};
+use self::stream::Encrypted;
+use super::options::{TlsOptions, TlsProfile};
+use crate::domain::{Clock, Host};
+use crate::proxy::{Connection, Secured};
+
+/// TLS can't be spoken with what is configured.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS: {0}")]
+pub struct TlsError(#[from] rustls::Error);
+
+/// TLS on the listeners.
+pub struct Tls {
+    in_force: ArcSwap<InForce>,
+    tickets: Arc<dyn ProducesTickets>,
+}
+
+/// What handshakes go by.
+struct InForce {
+    options: TlsOptions,
+    choice: Choice,
+    /// For clients to whom nothing is shown: it ends in the alert that says so.
+    nobody: Arc<ServerConfig>,
+}
+
+/// What became of looking for other files.
+#[derive(Debug)]
+pub enum Renewal {
+    /// They are those that were read.
+    Unchanged,
+    /// They have been read and are in force.
+    Renewed,
+    /// They can't be used; the old ones stay in force.
+    Refused(String),
+}
+
+impl Tls {
+    /// With certificates that have been read.
+    pub fn new(options: TlsOptions) -> Result<Self, TlsError> {
+        let tickets = Ticketer::new()?;
+        let in_force = ArcSwap::from_pointee(InForce::new(options, &tickets)?);
+        Ok(Self { in_force, tickets })
+    }
+
+    /// Puts other options into force, for every handshake that begins from now on.
+    pub fn replace(&self, options: TlsOptions) -> Result<(), TlsError> {
+        self.in_force.store(Arc::new(InForce::new(options, &self.tickets)?));
+        Ok(())
+    }
+
+    /// Reads all certificates again if the files of one have changed (SECURITY: TLS-03).
+    pub fn renew(&self) -> Renewal {
+        let old = self.in_force.load_full();
+        if !old.options.certificates.iter().any(Certificate::is_outdated) {
+            return Renewal::Unchanged;
+        }
+        let read = |old: &Certificate| {
+            Certificate::read(old.source().clone()).map_err(|error| {
+                format!("{} with {}: {error}", old.source().chain.display(), old.source().key.display())
+            })
+        };
+        let read: Result<Vec<_>, _> = old.options.certificates.iter().map(read).collect();
+        let new = read.and_then(|certificates| {
+            let options = TlsOptions { certificates, ..old.options.clone() };
+            InForce::new(options, &self.tickets).map_err(|error| error.to_string())
+        });
+        match new {
+            // A reload that came in between has read the files, too.
+            Ok(new) => drop(self.in_force.compare_and_swap(&old, Arc::new(new))),
+            Err(why) => return Renewal::Refused(why),
+        }
+        Renewal::Renewed
+    }
+
+    /// What should be said of the certificates in force, one line each.
+    pub fn warnings(&self, clock: &dyn Clock) -> Vec<String> {
+        let now = clock.now();
+        self.in_force
+            .load()
+            .options
+            .certificates
+            .iter()
+            .filter_map(|certificate| certificate.warning(now))
+            .collect()
+    }
+
+    /// When the certificates run out, in the form of Prometheus.
+    pub fn exposition(&self) -> String {
+        let name = "passgate_certificate_expiry_seconds";
+        let mut text = format!(
+            "# HELP {name} When the certificate in a file runs out, in seconds since 1970.\n# TYPE {name} gauge\n"
+        );
+        for certificate in &self.in_force.load().options.certificates {
+            let file = certificate.source().chain.to_string_lossy();
+            let file = file.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let seconds = certificate.not_after().as_millis() / 1000;
+            // Writing to a text can't fail.
+            let _ = writeln!(text, "{name}{{file=\"{file}\"}} {seconds}");
+        }
+        text
+    }
+
+    /// Shakes hands, within the time that is allowed for it (SECURITY: TLS-05).
+    ///
+    /// # Errors
+    /// Why there is no connection. The client has been told, as far as TLS has words for it.
+    pub(super) async fn accept(&self, stream: Stream) -> io::Result<Connection> {
+        let in_force = self.in_force.load_full();
+        timeout(in_force.options.handshake_timeout, in_force.shake_hands(stream)).await?
+    }
+}
+
+impl InForce {
+    fn new(options: TlsOptions, tickets: &Arc<dyn ProducesTickets>) -> Result<Self, TlsError> {
+        let mut choice = Choice::default();
+        for certificate in &options.certificates {
+            let resolver = SingleCertAndKey::from(certificate.certified().clone());
+            let config = config(options.profile, Arc::new(resolver), tickets)?;
+            choice.add(Shown { certificate: certificate.clone(), config });
+        }
+        let nobody = config(options.profile, Arc::new(ResolvesServerCertUsingSni::new()), tickets)?;
+        Ok(Self { options, choice, nobody })
+    }
+
+    async fn shake_hands(&self, stream: Stream) -> io::Result<Connection> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let hello = start.client_hello();
+        let server_name = hello.server_name().and_then(|name| Host::parse(name).ok());
+        let Some(shown) = self.choice.of(&hello).cloned() else {
+            start.into_stream(Arc::clone(&self.nobody)).await?;
+            return Err(io::Error::other("no certificate for that name"));
+        };
+        let stream = start.into_stream(Arc::clone(&shown.config)).await?;
+        let secured = Secured::new(server_name, Arc::clone(shown.certificate.names()));
+        Ok(Connection::new(Box::new(Encrypted::new(stream)) as pingora::protocols::Stream).secured(secured))
+    }
+}
+
+fn config(
+    profile: TlsProfile,
+    resolver: Arc<dyn ResolvesServerCert>,
+    tickets: &Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let versions: &[_] = match profile {
+        TlsProfile::Intermediate => &[&TLS13, &TLS12],
+        TlsProfile::Modern => &[&TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = builder.with_protocol_versions(versions)?.with_no_client_auth();
+    let mut config = builder.with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.max_early_data_size = 0;
+    config.ticketer = Arc::clone(tickets);
+    // Sessions are in the clients' tickets.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(Arc::new(config))
+}
