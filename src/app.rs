@@ -118,6 +118,7 @@ impl Services {
         let sessions =
             Sessions::open_with(Arc::clone(&store), Arc::clone(&clock), config.lifetimes, &mut expect)?;
         let sessions = Arc::new(sessions);
+        sessions.set_most(config.max_per_member);
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
             Arc::clone(&sessions),

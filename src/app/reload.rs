@@ -34,6 +34,7 @@ impl Reloader {
             tls.replace(options)?;
         }
         self.services.sessions.set_lifetimes(config.lifetimes);
+        self.services.sessions.set_most(config.max_per_member);
         self.services.throttle.set_options(config.throttle)?;
         self.services.second_factors.set_options(config.second_factor.clone());
         self.gateway.replace_rules(rules);

@@ -14,6 +14,7 @@ mod over;
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Sessions {
     /// Those that lately came to their end by time alone.
     over: Over,
     lifetimes: ArcSwap<Lifetimes>,
+    /// How many a member may have.
+    most: AtomicUsize,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// Held while what a member chose is read and made known, and while sessions wake and go to rest.
@@ -104,8 +107,8 @@ impl Sessions {
             drop(store.apply(ended));
         }
         let lifetimes = ArcSwap::from_pointee(lifetimes);
-        let (learning, listener) = (Mutex::new(()), OnceLock::new());
-        let sessions = Self { live, over, lifetimes, store, clock, learning, listener };
+        let (learning, listener, most) = (Mutex::new(()), OnceLock::new(), AtomicUsize::new(usize::MAX));
+        let sessions = Self { live, over, lifetimes, most, store, clock, learning, listener };
         if sessions.count() <= Self::AWAKE {
             sessions.ids().into_iter().try_for_each(|id| sessions.wake(id).map(drop))?;
         }
@@ -240,6 +243,7 @@ impl Sessions {
         self.forget_if_ended(token.hash())?;
         // The member may have chosen while this was on its way to the disk.
         self.learn_choice(user.profile.id, || vec![live])?;
+        self.make_room(user.profile.id, token.hash()).await?;
         Ok(token)
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,7 +13,7 @@ use super::{Exit, Trouble};
 use crate::app::{Reloader, Running, Services, Sockets, StartError};
 use crate::auth::import::Admission;
 use crate::config::Config;
-use crate::domain::SystemClock;
+use crate::domain::{Clock, SteadyClock, Step};
 use crate::server::control::{Control, ControlSocket};
 use crate::server::options::Watch;
 use crate::server::{
@@ -33,7 +34,8 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
     // Sockets first: a busy port is the likeliest mistake, and finding it changes nothing on the disk.
     let sockets = Sockets::bind(config).map_err(Trouble::unavailable)?;
     settle(config)?;
-    let services = Services::open(config, Arc::new(SystemClock))?;
+    let clock = Arc::new(SteadyClock::new());
+    let services = Services::open(config, Arc::clone(&clock) as Arc<dyn Clock>)?;
     let socket = ControlSocket::bind(&config.server.data_dir).map_err(Trouble::unavailable)?;
     let running = Running::start(config, services, sockets).await?;
     let reload = Reload { file, reloader: running.reloader() };
@@ -50,6 +52,7 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
         () = reload.at_each(hangup) => {}
         () = reload.at_each_change(changes.as_mut()) => {}
         () = manager::keep_alive(|| true) => {}
+        () = mind(&clock) => {}
     }
     manager::stopping();
     tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
@@ -137,6 +140,28 @@ fn announce(config: &Config, running: &Running) {
             target: "passgate::server",
             "there are no members yet; make the first admin with: passgate user add NAME --group admins"
         );
+    }
+}
+
+/// Tells when the machine's clock was set (SECURITY: SES-07).
+async fn mind(clock: &SteadyClock) {
+    let mut minutes = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        minutes.tick().await;
+        match clock.step() {
+            None => {}
+            Some(Step::Ahead(by)) => tracing::warn!(
+                target: "passgate::server",
+                seconds = by.as_secs(),
+                "the clock was set ahead; sessions and links that are over by it have ended"
+            ),
+            Some(Step::Behind(by)) => tracing::error!(
+                target: "passgate::server",
+                seconds = by.as_secs(),
+                "the clock was set back; passgate goes on by the time it had, codes of authenticator apps may not fit: \
+                 restart it if the clock is right now"
+            ),
+        }
     }
 }
 

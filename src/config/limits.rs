@@ -58,7 +58,16 @@ const fn least_chars(raw: &raw::Password) -> u64 {
 }
 
 /// How long sessions live, and how large a form may be that is kept for a member who has to sign in; 0 for none.
-pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<(Lifetimes, usize)> {
+/// What `[session]` says.
+pub(super) struct SessionLimits {
+    pub(super) lifetimes: Lifetimes,
+    pub(super) max_per_member: usize,
+    pub(super) keep_forms: usize,
+}
+
+pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<SessionLimits> {
+    let help = "a few for each device of a member";
+    let most = reader.number("session.max_per_member", raw.max_per_member, 1..=100_000, help);
     let keep_forms = reader.size("session.keep_forms", &raw.keep_forms, 64);
     // Browsers keep no cookie for longer than 400 days (RFC 6265bis §5.5).
     let bounds = Duration::from_secs(1)..=DAY * 400;
@@ -78,7 +87,7 @@ pub(super) fn session(reader: &mut Reader<'_>, raw: &raw::Session) -> Option<(Li
         let help = "\"stay signed in\" must not end sooner than an ordinary session";
         return reader.refuse("session.remember", format!("{:?}", raw.remember), expected, help);
     }
-    Some((lifetimes, keep_forms?))
+    Some(SessionLimits { lifetimes, max_per_member: most?, keep_forms: keep_forms? })
 }
 
 pub(super) fn self_delete(reader: &mut Reader<'_>, raw: &raw::Accounts) -> Option<SelfDelete> {

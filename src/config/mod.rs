@@ -69,6 +69,8 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// How large a form may be that is kept for a member who has to sign in; 0 where none is kept.
     pub keep_forms: usize,
+    /// How many sessions a member may have at once.
+    pub max_per_member: usize,
     /// Whether members delete their accounts themselves.
     pub self_delete: SelfDelete,
     /// What a new password has to be.

@@ -337,6 +337,7 @@ pub(super) struct Session {
     pub(super) absolute: String,
     pub(super) remember: String,
     pub(super) shared: String,
+    pub(super) max_per_member: u64,
     pub(super) keep_forms: String,
 }
 
@@ -347,6 +348,7 @@ impl Default for Session {
             absolute: "24h".into(),
             remember: "30d".into(),
             shared: "15m".into(),
+            max_per_member: 100,
             keep_forms: "8MiB".into(),
         }
     }

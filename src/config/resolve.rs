@@ -49,8 +49,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let identity = upstream::identity(reader, &raw.identity);
     let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
     let policy = access::read(reader, &raw.access, &around);
-    let password = limits::password(reader, &raw.password);
-    let session = limits::session(reader, &raw.session);
+    let (password, session) =
+        (limits::password(reader, &raw.password), limits::session(reader, &raw.session));
     let (throttle, joining, self_delete) = ways_in_and_out(reader, raw);
     let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
@@ -68,7 +68,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         no_rule_asks_for_passkeys(reader, &raw.access);
     }
     let ((password, hashing, hashing_workers), bridged, tls) = (password?, bridged?, tls?);
-    let (lifetimes, keep_forms) = session?;
+    let limits::SessionLimits { lifetimes, max_per_member, keep_forms } = session?;
     let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
     Some(Config {
         proxy: proxy((upstream?, identity?, trusted_proxies?), passkeys.as_ref(), &raw.passkeys, &tls),
@@ -77,6 +77,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         policy,
         lifetimes,
         keep_forms,
+        max_per_member,
         self_delete: self_delete?,
         password,
         hashing,

@@ -24,7 +24,7 @@ mod user;
 
 pub use bridge_kind::BridgeKind;
 pub use certificate_name::CertificateName;
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SteadyClock, Step, SystemClock, Timestamp};
 pub use email::{EmailKey, MailAddress};
 pub use failures::{Failures, Place, Streak};
 pub use host::{Host, HostPattern, InvalidHost};

@@ -285,6 +285,7 @@ pub(super) fn a_batch_sees_its_own_changes(store: &dyn Store) {
     assert_eq!((id_by_name(store, "bob"), id_by_name(store, "alice")), (Some(id(1)), Some(id(3))));
     let kept = Session { last_seen: Timestamp::from_millis(77), ..session(2, 1) };
     assert_eq!((users(store).len(), sessions(store)), (2, vec![kept]));
+    assert_eq!((store.sessions_of(id(1)), store.sessions_of(id(3))), (Ok(vec![hash(2)]), Ok(vec![])));
 }
 
 pub(super) fn a_change_of_name_frees_the_old_one(store: &dyn Store) {

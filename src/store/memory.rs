@@ -82,6 +82,11 @@ impl Store for MemoryStore {
         Ok(self.read().sessions.get(&id).map(|session| Session::clone(session)))
     }
 
+    fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        let state = self.read();
+        Ok(state.sessions.values().filter(|session| session.user == user).map(|session| session.id).collect())
+    }
+
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
         Ok(self.read().passkeys.get(id).map(|passkey| Passkey::clone(passkey)))
     }

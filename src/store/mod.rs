@@ -51,6 +51,9 @@ pub trait Store: Send + Sync {
     /// The session with this id.
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
+    /// The sessions of an account, in no particular order. Cost: grows with how many these are.
+    fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
+
     /// The passkey with this credential id, whosever it is.
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError>;
 

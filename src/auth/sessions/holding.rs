@@ -1,7 +1,10 @@
-//! Sessions as long-running requests see them, which were let through once and go on.
+//! Whether a session still holds, for what was let through once and goes on; and how many of them a member may hold.
+
+use std::sync::atomic::Ordering;
 
 use super::Sessions;
-use crate::domain::SessionId;
+use crate::domain::{SessionId, Timestamp, TokenHash, UserId};
+use crate::store::StoreError;
 
 impl Sessions {
     /// Whether the session has neither been ended nor come to its end. It does not count as a use. Cost: one map read.
@@ -16,5 +19,29 @@ impl Sessions {
         {
             session.0.see(self.clock.now());
         }
+    }
+
+    /// From now on a member has at most so many sessions; those that there are stay until the next sign-in.
+    pub fn set_most(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// SECURITY: SES-12. Ends the sessions of a member that are too many, those first that were not used for longest; not
+    /// `newest`. Whoever opens one comes here when it is in the store, so that of many at once the last sees all of them.
+    pub(super) async fn make_room(&self, user: UserId, newest: SessionId) -> Result<(), StoreError> {
+        let own = self.store.sessions_of(user)?;
+        let too_many = own.len().saturating_sub(self.most.load(Ordering::Relaxed));
+        if too_many == 0 {
+            return Ok(());
+        }
+        let last_seen =
+            |id| self.live.get(&id).map_or_else(Timestamp::default, |session| session.0.last_seen());
+        let others = own.into_iter().filter(|id| *id != newest);
+        let mut others: Vec<_> = others.map(|id| (last_seen(id), id.0)).collect();
+        others.sort_unstable();
+        for (_, id) in others.into_iter().take(too_many) {
+            self.end(TokenHash(id)).await?;
+        }
+        Ok(())
     }
 }

@@ -325,3 +325,32 @@ fn a_session_that_rests_takes_little() {
     assert!(size_of::<Resting>() <= 96, "{}", size_of::<Resting>());
     assert_eq!(size_of::<Place>(), size_of::<usize>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ses_12_of_many_sign_ins_at_once_as_many_sessions_are_left_as_a_member_may_have() {
+    let bench = Arc::new(bench().await);
+    bench.sessions.set_most(5);
+    let starts = (0..200).map(|_| {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move { bench.start(Persistence::Browser).await })
+    });
+    let tokens: Vec<_> = starts.collect();
+    for token in tokens {
+        token.await.unwrap();
+    }
+    assert_eq!(bench.sessions.count(), 5);
+    assert_eq!(bench.store.sessions_of(bench.alice.profile.id).unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn ses_12_the_session_that_was_not_used_for_longest_makes_room() {
+    let bench = bench().await;
+    bench.sessions.set_most(2);
+    let first = bench.start(Persistence::Browser).await;
+    let second = bench.start(Persistence::Browser).await;
+    bench.clock.advance(Duration::from_secs(60));
+    assert!(bench.sessions.check(&first).is_some());
+    let third = bench.start(Persistence::Browser).await;
+    assert!(bench.sessions.check(&second).is_none());
+    assert!(bench.sessions.check(&first).is_some() && bench.sessions.check(&third).is_some());
+}

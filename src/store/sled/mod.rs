@@ -206,6 +206,13 @@ impl Store for SledStore {
         })
     }
 
+    fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        self.table.read(|db| {
+            let keys = db.scan_prefix(Kind::SessionOf.key(&user.0)).keys();
+            keys.map(|key| self.table.sound(trailing(&self.table.sound(key)?).map(TokenHash))).collect()
+        })
+    }
+
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
         self.table.read(|db| self.stored_passkey(db, id.clone()))
     }

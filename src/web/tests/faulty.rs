@@ -46,6 +46,10 @@ impl Store for FaultyStore {
         self.inner.session(id)
     }
 
+    fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
+        self.inner.sessions_of(user)
+    }
+
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
         self.inner.passkey(id)
     }
