@@ -42,9 +42,7 @@ pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Res
 fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let public = public::read(reader, &raw.server);
     let (server, tls, listen) = listeners(reader, raw, public.as_ref());
-    let trusted_proxies = server::trusted_proxies(reader, &raw.server.trusted_proxies);
-    let methods = server::methods(reader, &raw.server.methods);
-    let prefix = server::prefix(reader, &raw.server.prefix);
+    let (trusted_proxies, methods, prefix) = let_through(reader, &raw.server);
     let upstream = upstream::read(reader, &raw.upstream, &listen);
     let identity = upstream::identity(reader, &raw.identity);
     let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
@@ -99,6 +97,15 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         prefix: prefix?,
         file: reader.layers().file().cloned(),
     })
+}
+
+/// Whose word on clients is taken, which methods pass, and below which path our own pages are.
+fn let_through(
+    reader: &mut Reader<'_>,
+    raw: &raw::Server,
+) -> (Option<Vec<IpNet>>, Option<Vec<Method>>, Option<String>) {
+    let trusted_proxies = server::trusted_proxies(reader, &raw.trusted_proxies);
+    (trusted_proxies, server::methods(reader, &raw.methods), server::prefix(reader, &raw.prefix))
 }
 
 /// What is listened on without TLS and with it, and all its addresses.
