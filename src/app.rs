@@ -28,12 +28,14 @@ use crate::config::Config;
 use crate::domain::{Clock, User};
 use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
-    ForumRules, Gateway, HeaderRules, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream, UpstreamDial,
+    ForumRules, Gateway, HeaderRules, Manners, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream,
+    UpstreamDial,
 };
 use crate::seal::KeyFileError;
 use crate::server::options::StoreOptions;
 use crate::server::{
-    Admin, Backups, BindError, Door, Renewal, Stopping, Tls, TlsError, accept, bind, serve_admin,
+    Admin, Admission, Backups, BindError, Door, Entrance, Renewal, Stopping, Tls, TlsError, accept, bind,
+    serve_admin,
 };
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 use crate::web::{PagesError, PasskeyCounts, Web, WebParts};
@@ -375,11 +377,18 @@ impl Running {
 
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
         let engine = Arc::new(self.gateway.engine(&config.proxy.upstream));
+        let limits = config.proxy.connections;
+        let entrance = Arc::new(Entrance {
+            gateway: Arc::clone(&self.gateway),
+            admission: Admission::new(&limits),
+            manners: Manners::new(limits, Arc::clone(&metrics)),
+        });
         let tls = self.tls.clone().map(Door::Tls);
         let plain = sockets.public.into_iter().map(|listener| (listener, Door::Open));
         let over_tls = sockets.tls.into_iter().filter_map(|listener| Some((listener, tls.clone()?)));
         for (listener, door) in plain.chain(over_tls) {
-            self.tasks.spawn(accept(listener, door, Arc::clone(&engine), self.stopping.clone()));
+            let (engine, entrance) = (Arc::clone(&engine), Arc::clone(&entrance));
+            self.tasks.spawn(accept(listener, door, entrance, engine, self.stopping.clone()));
         }
         if let Some(listener) = sockets.admin {
             let admin = Admin {

@@ -71,7 +71,7 @@ const HOMES: [(&str, &[&str]); 53] = [
     ("hyper_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("indicatif", &["cli/"]),
     ("lettre", &["auth/mail/smtp.rs"]),
-    ("memchr", &["auth/import"]),
+    ("memchr", &["auth/import", "proxy/wire"]),
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),

@@ -57,6 +57,7 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
         ("server.user", now.server.user != then.server.user),
         ("server.watch", now.server.watch != then.server.watch),
         ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
+        ("[connections]", now.proxy.connections != then.proxy.connections),
         ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
         ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
         ("[password]", now.hashing != then.hashing || now.password != then.password),

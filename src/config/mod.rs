@@ -6,6 +6,7 @@
 //! was found, what was expected and what to do. Unknown keys are problems.
 
 mod access;
+mod connections;
 mod database;
 mod first_sign_in;
 mod forum;

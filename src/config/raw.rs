@@ -12,10 +12,13 @@ use figment::value::Dict;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::connections::Connections;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) server: Server,
+    pub(super) connections: Connections,
     pub(super) tls: Tls,
     pub(super) upstream: Upstream,
     pub(super) identity: Identity,

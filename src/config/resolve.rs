@@ -14,8 +14,8 @@ use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
 use super::tls::Tls;
 use super::{
-    Config, database, forum, house, limits, mail, passkeys, public, registration, second_factor, server, tls,
-    upstream,
+    Config, connections, database, forum, house, limits, mail, passkeys, public, registration, second_factor,
+    server, tls, upstream,
 };
 use crate::auth::SelfDelete;
 use crate::auth::joining::options::JoinOptions;
@@ -24,7 +24,9 @@ use crate::auth::second_factors::SecondFactorOptions;
 use crate::auth::throttle::ThrottleOptions;
 use crate::domain::{RequestPath, Timestamp};
 use crate::policy::{Decision, Policy, RequestFacts};
-use crate::proxy::options::{IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn};
+use crate::proxy::options::{
+    ConnectionLimits, IdentityOptions, ProxyOptions, ServiceWorkers, UpstreamOptions, Webauthn,
+};
 use crate::server::options::ServerOptions;
 use crate::web::options::PageOptions;
 
@@ -41,12 +43,11 @@ pub(super) fn resolve(raw: &Raw, layers: &Layers, problems: Vec<Problem>) -> Res
 
 fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let public = public::read(reader, &raw.server);
-    let (server, tls, listen) = listeners(reader, raw, public.as_ref());
-    let (trusted_proxies, methods, prefix) = let_through(reader, &raw.server);
+    let (server, tls, listen, connections) = listeners(reader, raw, public.as_ref());
+    let trusted_proxies = server::trusted_proxies(reader, &raw.server.trusted_proxies);
     let upstream = upstream::read(reader, &raw.upstream, &listen);
     let identity = upstream::identity(reader, &raw.identity);
-    let around = Around { public: public.as_ref(), methods: methods.as_deref(), prefix: prefix.as_deref() };
-    let policy = access::read(reader, &raw.access, &around);
+    let (policy, prefix) = rules(reader, raw, public.as_ref());
     let (password, session) =
         (limits::password(reader, &raw.password), limits::session(reader, &raw.session));
     let (throttle, joining, self_delete) = ways_in_and_out(reader, raw);
@@ -68,8 +69,9 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let ((password, hashing, hashing_workers), bridged, tls) = (password?, bridged?, tls?);
     let limits::SessionLimits { lifetimes, max_per_member, keep_forms } = session?;
     let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
+    let ends = (upstream?, identity?, trusted_proxies?, connections?);
     Some(Config {
-        proxy: proxy((upstream?, identity?, trusted_proxies?), passkeys.as_ref(), &raw.passkeys, &tls),
+        proxy: proxy(ends, passkeys.as_ref(), &raw.passkeys, &tls),
         tls: tls.options,
         server: server?,
         policy,
@@ -99,27 +101,26 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     })
 }
 
-/// Whose word on clients is taken, which methods pass, and below which path our own pages are.
-fn let_through(
-    reader: &mut Reader<'_>,
-    raw: &raw::Server,
-) -> (Option<Vec<IpNet>>, Option<Vec<Method>>, Option<String>) {
-    let trusted_proxies = server::trusted_proxies(reader, &raw.trusted_proxies);
-    (trusted_proxies, server::methods(reader, &raw.methods), server::prefix(reader, &raw.prefix))
-}
-
-/// What is listened on without TLS and with it, and all its addresses.
+/// What is listened on without TLS and with it, all its addresses, and how much comes in there.
 fn listeners(
     reader: &mut Reader<'_>,
     raw: &Raw,
     public: Option<&Public>,
-) -> (Option<ServerOptions>, Option<Tls>, Vec<SocketAddr>) {
+) -> (Option<ServerOptions>, Option<Tls>, Vec<SocketAddr>, Option<ConnectionLimits>) {
     let server = server::read(reader, &raw.server, public, &raw.tls.listen);
     let plain = server.as_ref().map(|server| [&server.listen[..], server.admin_listen.as_slice()].concat());
     let mut all = plain.unwrap_or_default();
     let tls = tls::read(reader, &raw.tls, &all, public);
     all.extend(tls.iter().filter_map(|tls| tls.options.as_ref()).flat_map(|options| &options.listen));
-    (server, tls, all)
+    (server, tls, all, connections::read(reader, &raw.connections))
+}
+
+/// Who may pass, and the path below which our own pages are.
+fn rules(reader: &mut Reader<'_>, raw: &Raw, public: Option<&Public>) -> (Option<Policy>, Option<String>) {
+    let methods = server::methods(reader, &raw.server.methods);
+    let prefix = server::prefix(reader, &raw.server.prefix);
+    let around = Around { public, methods: methods.as_deref(), prefix: prefix.as_deref() };
+    (access::read(reader, &raw.access, &around), prefix)
 }
 
 fn passkeys_of(
@@ -142,7 +143,12 @@ fn ways_in_and_out(
 }
 
 fn proxy(
-    (upstream, identity, trusted_proxies): (UpstreamOptions, IdentityOptions, Vec<IpNet>),
+    (upstream, identity, trusted_proxies, connections): (
+        UpstreamOptions,
+        IdentityOptions,
+        Vec<IpNet>,
+        ConnectionLimits,
+    ),
     passkeys: Option<&PasskeyOptions>,
     raw: &raw::Passkeys,
     tls: &Tls,
@@ -153,7 +159,16 @@ fn proxy(
         Webauthn::Ours | Webauthn::Anyones => ServiceWorkers::Allowed,
     };
     let (plain_http, hsts) = (tls.plain_http, tls.hsts.clone());
-    ProxyOptions { upstream, identity, trusted_proxies, webauthn, service_workers, plain_http, hsts }
+    ProxyOptions {
+        upstream,
+        identity,
+        trusted_proxies,
+        webauthn,
+        service_workers,
+        plain_http,
+        hsts,
+        connections,
+    }
 }
 
 /// Access rules and passkeys each know of whom the other asks for a passkey, and rules of whom a second factor is asked.

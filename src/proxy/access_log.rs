@@ -1,6 +1,7 @@
 //! The one event and the counters of a request. Knows what may be written: no query, no cookie, no field of a header
 //! but the client's address (SECURITY: OPS-01 … OPS-03, O4).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use pingora::Error;
@@ -9,6 +10,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 
 use super::context::{Outcome, RequestContext};
 use super::leash::Leash;
+use super::wire::Refusal;
 use crate::web::Problem;
 
 /// The gateway's counters, in a registry of their own.
@@ -20,6 +22,7 @@ pub struct Metrics {
     received: IntCounter,
     sent: IntCounter,
     sessions: IntGauge,
+    refusals: [IntCounter; Refusal::ALL.len()],
 }
 
 const OUTCOMES: [&str; 7] = ["undecided", "forwarded", "own", "sign-in", "verified", "failed", ENDED];
@@ -46,6 +49,11 @@ impl Metrics {
         };
         let outcomes = labelled("passgate_requests_total", "Requests by what became of them.", "outcome")?;
         let statuses = labelled("passgate_responses_total", "Responses by class of status.", "status")?;
+        let refusals = labelled(
+            "passgate_refused_total",
+            "Requests answered before they were read, by reason.",
+            "reason",
+        )?;
         let buckets =
             vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
         let help = "Time from a request's header to the end of its response, in seconds.";
@@ -62,6 +70,7 @@ impl Metrics {
             received: counter("passgate_request_body_bytes_total", "Bytes of request bodies.")?,
             sent: counter("passgate_response_body_bytes_total", "Bytes of response bodies.")?,
             sessions,
+            refusals: Refusal::ALL.map(|refusal| refusals.with_label_values(&[refusal.code()])),
             registry,
         })
     }
@@ -73,6 +82,18 @@ impl Metrics {
     pub fn render(&self, sessions: usize) -> Result<String, prometheus::Error> {
         self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         prometheus::TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// Counts and writes a request that was answered before it was read; nothing of it is told but who sent it.
+    pub(super) fn refused(&self, client: IpAddr, refusal: Refusal) {
+        self.refusals[refusal as usize].inc();
+        let (problem, status) = (refusal.code(), refusal.status());
+        if refusal.is_crowd() {
+            // Who sends so many is not to fill the log with them, too.
+            tracing::debug!(target: "passgate::access", %client, outcome = "refused", problem, status, "request");
+        } else {
+            tracing::info!(target: "passgate::access", %client, outcome = "refused", problem, status, "request");
+        }
     }
 
     fn count(&self, outcome: Outcome, status: u16, took: Duration, received: usize, sent: usize) {

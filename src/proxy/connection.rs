@@ -6,10 +6,20 @@
 //! wait: at the end of a body, after each chunk of an unending one, after interim responses, in tunnels.
 //!
 //! Here trailer fields are taken off and added too, see [`super::trailers`]; so the connections to the application that
-//! may carry some are of this kind as well.
+//! may carry some are of this kind as well. Those of members have a guard, see [`guard`].
+
+mod guard;
+mod leaving;
+mod pace;
+#[cfg(test)]
+mod tests;
+
+pub use guard::Manners;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -26,8 +36,10 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
+use self::guard::Guard;
 use super::Secured;
 use super::trailers::{Carriage, Passage};
+use super::wire::Refusal;
 
 /// A stream that holds small writes back until a flush or a larger write.
 pub struct Connection<S = Stream> {
@@ -37,6 +49,17 @@ pub struct Connection<S = Stream> {
     held: Vec<u8>,
     /// Locked only by the phases that ask for trailer fields: reading and writing have it to themselves.
     carriage: Mutex<Carriage>,
+    /// None on the way to the application.
+    guard: Option<Box<Guard>>,
+}
+
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowd {
+    /// There are too many.
+    InAll,
+    /// There are too many from its address.
+    FromAddress,
 }
 
 /// The engine prints streams into its log; what members send and get has no place there.
@@ -49,12 +72,16 @@ impl<S: fmt::Debug> fmt::Debug for Connection<S> {
 impl<S> Connection<S> {
     /// A connection on which nothing has been read or written.
     pub fn new(stream: S) -> Self {
-        Self { stream, secured: None, held: Vec::new(), carriage: Mutex::default() }
+        Self { stream, secured: None, held: Vec::new(), carriage: Mutex::default(), guard: None }
     }
 
     /// The same, inside TLS.
     pub fn secured(self, secured: Secured) -> Self {
         Self { secured: Some(Arc::new(secured)), ..self }
+    }
+
+    fn with(self, guard: Guard) -> Self {
+        Self { guard: Some(Box::new(guard)), ..self }
     }
 
     /// What TLS has agreed on; none in the clear.
@@ -72,7 +99,46 @@ impl<S> Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Connection<S> {
+impl Connection {
+    /// The same, of a client that has to behave.
+    pub fn guarded(self, manners: &Arc<Manners>, client: IpAddr) -> Self {
+        let guard = match self.stream.selected_alpn_proto() {
+            Some(ALPN::H2) => Guard::of_other_version(Arc::clone(manners), client),
+            _ => Guard::new(Arc::clone(manners), client),
+        };
+        self.with(guard)
+    }
+}
+
+/// Writes to the stream; a client that takes nothing for too long is given up (SECURITY: REL-03).
+fn poll_send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    guard: Option<&mut Guard>,
+    cx: &mut Context<'_>,
+    bytes: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let sent = Pin::new(stream).poll_write_vectored(cx, bytes);
+    match (guard, &sent) {
+        (Some(guard), Poll::Pending) => guard.poll_stalled(cx).map(Err),
+        (Some(guard), Poll::Ready(Ok(count))) => {
+            guard.taken(*count);
+            sent
+        }
+        _ => sent,
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Tells the client that it is not served, and ends (SECURITY: REL-04, REL-11).
+    pub async fn turn_away(mut self, crowd: Crowd) {
+        let Some(guard) = &mut self.guard else { return };
+        guard.refuse(match crowd {
+            Crowd::InAll => Refusal::Connections,
+            Crowd::FromAddress => Refusal::AddressConnections,
+        });
+        poll_fn(|cx| guard.poll_leave(&mut self.stream, cx)).await;
+    }
+
     /// About what one segment carries; more would delay a page that is written piece by piece.
     const MOST_HELD: usize = 1460;
     /// How much of a message that may get trailer fields is taken at a time.
@@ -82,7 +148,7 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
     fn poll_write_held(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {
         while !self.held.is_empty() {
             let both = [IoSlice::new(&self.held), IoSlice::new(more)];
-            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &both))?;
+            let written = ready!(poll_send(&mut self.stream, self.guard.as_deref_mut(), cx, &both))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -105,10 +171,19 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         carriage.write(bytes, &mut self.held);
         Poll::Ready(Ok(bytes.len()))
     }
-}
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    /// Completes, on a connection that is being refused, when that is done.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.guard {
+            Some(guard) if guard.is_leaving() => {
+                ready!(guard.poll_leave(&mut self.stream, cx));
+                Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+            }
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.carriage().departs() {
             return self.poll_write_followed(cx, bytes);
         }
@@ -117,30 +192,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         match ready!(self.poll_write_held(cx, bytes))? {
-            0 => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            0 => poll_send(&mut self.stream, self.guard.as_deref_mut(), cx, &[IoSlice::new(bytes)]),
             written => Poll::Ready(Ok(written)),
         }
     }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_left(cx))?;
+        let taken = ready!(self.poll_take(cx, bytes))?;
+        if let Some(guard) = &mut self.guard {
+            guard.written(&bytes[..taken]);
+        }
+        Poll::Ready(Ok(taken))
+    }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_left(cx))?;
         ready!(self.poll_write_held(cx, &[]))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if ready!(self.poll_left(cx)).is_err() {
+            return Poll::Ready(Ok(()));
+        }
         ready!(self.poll_write_held(cx, &[]))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let known = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let Self { stream, guard, .. } = &mut *self;
+        match guard {
+            Some(guard) => ready!(guard.poll_read(stream, cx, buf))?,
+            None => ready!(Pin::new(stream).poll_read(cx, buf))?,
+        }
         self.carriage().arrived(&buf.filled()[known..]);
         Poll::Ready(Ok(()))
     }
@@ -160,6 +254,10 @@ impl Shutdown for Connection {
     async fn shutdown(&mut self) {
         // Whoever was there may be gone; nobody else is to be told.
         let _ = AsyncWriteExt::shutdown(self).await;
+        if let Some(guard) = &mut self.guard {
+            guard.linger();
+            poll_fn(|cx| guard.poll_leave(&mut self.stream, cx)).await;
+        }
     }
 }
 
@@ -217,76 +315,5 @@ impl GetSocketDigest for Connection {
 
     fn set_socket_digest(&mut self, digest: SocketDigest) {
         self.stream.set_socket_digest(digest);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    /// What arrives at once when `writes` are written one after the other to a stream that takes `room` bytes at a time.
-    async fn sent(room: usize, writes: &[&[u8]]) -> Vec<u8> {
-        let (near, mut far) = tokio::io::duplex(room);
-        let writes: Vec<Vec<u8>> = writes.iter().map(|write| write.to_vec()).collect();
-        let writing = tokio::spawn(async move {
-            let mut connection = Connection::new(near);
-            for write in &writes {
-                connection.write_all(write).await.unwrap();
-            }
-            connection.shutdown().await.unwrap();
-        });
-        let mut arrived = Vec::new();
-        far.read_to_end(&mut arrived).await.unwrap();
-        writing.await.unwrap();
-        arrived
-    }
-
-    #[tokio::test]
-    async fn every_byte_arrives_in_order_however_little_the_stream_takes() {
-        let pattern: Vec<u8> = (0..=255).cycle().take(10_000).collect();
-        for room in [1, 7, 1460, 100_000] {
-            for sizes in
-                [vec![200, 9_800], vec![10_000], vec![1_000, 1_000, 1_000], vec![1_460, 1, 3_000], vec![3]]
-            {
-                let mut rest = &pattern[..];
-                let writes: Vec<&[u8]> = sizes
-                    .iter()
-                    .map(|size| {
-                        let (write, left) = rest.split_at(*size);
-                        rest = left;
-                        write
-                    })
-                    .collect();
-                assert_eq!(sent(room, &writes).await, writes.concat(), "{room} {sizes:?}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn what_members_send_is_not_printed() {
-        let (near, mut far) = tokio::io::duplex(4096);
-        let mut connection = Connection::new(near);
-        far.write_all(b"POST / HTTP/1.1\r\nCookie: secret").await.unwrap();
-        connection.read_exact(&mut [0; 10]).await.unwrap();
-        connection.write_all(b"secret").await.unwrap();
-        let Connection { stream, .. } = &connection;
-        assert_eq!(format!("{connection:?}"), format!("Connection {{ stream: {stream:?}, .. }}"));
-    }
-
-    #[tokio::test]
-    async fn a_header_waits_for_its_body_and_a_flush_waits_for_nothing() {
-        let (near, mut far) = tokio::io::duplex(4096);
-        let mut connection = Connection::new(near);
-        let mut buf = [0; 4096];
-        connection.write_all(b"header").await.unwrap();
-        assert_eq!(connection.held, b"header");
-        connection.write_all(&[b'x'; 2000]).await.unwrap();
-        assert!(connection.held.is_empty());
-        far.read_exact(&mut buf[..2006]).await.unwrap();
-        connection.write_all(b"piece").await.unwrap();
-        connection.flush().await.unwrap();
-        assert_eq!(far.read(&mut buf).await.unwrap(), 5);
     }
 }

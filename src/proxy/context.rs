@@ -33,6 +33,8 @@ pub struct RequestContext {
     pub(super) crossing: Option<Crossing>,
     /// Its place, if it asks for a tunnel.
     pub(super) tunnel: Option<Tunnel>,
+    /// How many interim responses the application has sent.
+    pub(super) interim: u8,
     /// How many of the application's addresses could not be connected to.
     pub(super) connects_failed: usize,
     /// The canonical target, where it differs from the one that was sent.
@@ -75,6 +77,7 @@ impl RequestContext {
             permit: None,
             crossing: None,
             tunnel: None,
+            interim: 0,
             connects_failed: 0,
             rewritten: None,
             replay: None,

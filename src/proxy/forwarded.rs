@@ -59,7 +59,7 @@ impl TrustedProxies {
         Origin { client, peer, trust: Trust::Proxy }
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }

@@ -13,6 +13,7 @@ use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
+use super::forwarded::Trust;
 use super::options::{IdentityEncoding, IdentityOptions, Webauthn};
 use crate::auth::Cookies;
 use crate::domain::{Group, Profile};
@@ -140,6 +141,7 @@ impl HeaderRules {
         &self,
         response: &mut ResponseHeader,
         permit: &Permit,
+        trust: Trust,
     ) -> pingora::Result<()> {
         let sets_ours = |value: &HeaderValue| self.cookies.sets_ours(value.as_bytes());
         if response.headers.get_all(SET_COOKIE).iter().any(sets_ours) {
@@ -157,6 +159,9 @@ impl HeaderRules {
             return Ok(());
         }
         drop_hop_by_hop(response);
+        if trust == Trust::Stranger {
+            drop_file_orders(response);
+        }
         if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
@@ -243,6 +248,14 @@ fn drop_hop_by_hop(response: &mut ResponseHeader) {
     response.remove_header("proxy-connection");
     if response.status != StatusCode::UPGRADE_REQUIRED {
         response.remove_header(&UPGRADE);
+    }
+}
+
+/// SECURITY: HDR-10. What tells a web server before the application to send a file of its own instead. It names where
+/// files lie, and is meant for that server alone; where one asked that we trust, it may be that one.
+fn drop_file_orders(response: &mut ResponseHeader) {
+    for name in ["x-accel-redirect", "x-sendfile", "x-sendfile2", "x-lighttpd-send-file"] {
+        response.remove_header(name);
     }
 }
 

@@ -8,6 +8,7 @@
 //! [`Permit`]: crate::policy::Permit
 
 mod access_log;
+mod answers;
 mod bridge;
 mod connection;
 mod context;
@@ -28,10 +29,11 @@ mod trailers;
 mod tunnels;
 mod upgrade;
 mod upstream;
+mod wire;
 
 pub use access_log::Metrics;
 pub use bridge::ForumRules;
-pub use connection::Connection;
+pub use connection::{Connection, Crowd, Manners};
 pub use context::RequestContext;
 pub use dial::UpstreamDial;
 pub use forwarded::{PublicOrigin, TrustedProxies};
@@ -87,8 +89,6 @@ pub struct Gateway {
 type Known = Option<(SessionToken, Arc<LiveSession>)>;
 
 impl Gateway {
-    /// An idle connection is closed after this many seconds (SECURITY: REL-02).
-    const KEEPALIVE_SECONDS: u64 = 75;
     /// What is left of a request's body after our answer is read for this long, then the connection is closed.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -113,6 +113,11 @@ impl Gateway {
     /// Puts new rules into force for every request that begins from now on.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+    }
+
+    /// Whether an address is that of one of our own proxies, which bring many clients.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.rules.load().trusted.contains(address.to_canonical())
     }
 
     /// The rules in force.
@@ -294,9 +299,6 @@ impl ProxyHttp for Engine {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
-        if session.as_downstream().get_keepalive().is_some() {
-            session.set_keepalive(Some(Gateway::KEEPALIVE_SECONDS));
-        }
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
@@ -391,6 +393,15 @@ impl ProxyHttp for Engine {
         Ok(())
     }
 
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<()> {
+        answers::judge(session.req_header(), response, &mut ctx.interim)
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -403,7 +414,7 @@ impl ProxyHttp for Engine {
             session.set_keepalive(None);
         }
         if let Some(permit) = &ctx.permit {
-            ctx.rules.headers.rewrite_response(response, permit)?;
+            ctx.rules.headers.rewrite_response(response, permit, ctx.origin.trust)?;
         }
         self.0.take_from_forum(ctx, response).await?;
         if ctx.replay.is_some() {

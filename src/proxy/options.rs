@@ -156,6 +156,39 @@ pub enum PlainHttp {
     Redirected,
 }
 
+/// How many members' connections there may be, and how slow they.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How many at most.
+    pub most: usize,
+    /// How many at most from one IPv4 address or one IPv6 network of 64 bits, our own proxies aside.
+    pub most_per_address: usize,
+    /// How long the whole head of a request may take, from its first byte on.
+    pub head_timeout: Duration,
+    /// How long a connection is kept on which there is no request.
+    pub idle_timeout: Duration,
+    /// How many bytes a second have to move while we wait for the client; not 0.
+    pub least_rate: u64,
+    /// How long a transfer may take before that counts.
+    pub rate_grace: Duration,
+    /// How long nothing may move at all, however fast it was before.
+    pub stall_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            most: 10_000,
+            most_per_address: 500,
+            head_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
+            least_rate: 240,
+            rate_grace: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
 /// The proxy's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyOptions {
@@ -173,4 +206,6 @@ pub struct ProxyOptions {
     pub plain_http: PlainHttp,
     /// The `Strict-Transport-Security` of every response that has none of the application's; none where there is no TLS.
     pub hsts: Option<HeaderValue>,
+    /// The limits of members' connections.
+    pub connections: ConnectionLimits,
 }

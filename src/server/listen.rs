@@ -15,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::Tls;
+use super::admission::{Admission, Admitted};
 use super::seldom::Seldom;
-use crate::proxy::Connection;
+use crate::proxy::{Connection, Gateway, Manners};
 
 /// A port that could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -114,9 +115,31 @@ pub enum Door {
     Tls(Arc<Tls>),
 }
 
+/// What all connections pass on their way in, whatever their door.
+pub struct Entrance {
+    /// Knows our own proxies.
+    pub gateway: Arc<Gateway>,
+    /// How many may come in.
+    pub admission: Arc<Admission>,
+    /// How they have to behave.
+    pub manners: Arc<Manners>,
+}
+
+impl Entrance {
+    /// Our own proxies bring many clients each.
+    fn admit(&self, peer: SocketAddr) -> Admitted {
+        self.admission.admit((!self.gateway.trusts(peer.ip())).then(|| peer.ip()))
+    }
+}
+
 /// Accepts until stopping begins; each connection is served by `app` on a task of its own.
-pub async fn accept<A>(listener: TcpListener, door: Door, app: Arc<A>, stopping: Stopping)
-where
+pub async fn accept<A>(
+    listener: TcpListener,
+    door: Door,
+    entrance: Arc<Entrance>,
+    app: Arc<A>,
+    stopping: Stopping,
+) where
     A: ServerApp + Send + Sync + 'static,
 {
     let failures = Arc::new(Seldom::default());
@@ -127,10 +150,23 @@ where
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (app, open) = (Arc::clone(&app), stopping.opened());
+                let admitted = entrance.admit(peer);
+                if matches!(admitted, Admitted::Dropped) {
+                    continue;
+                }
+                let (app, open, entrance) = (Arc::clone(&app), stopping.opened(), Arc::clone(&entrance));
                 let (door, failures) = (door.clone(), Arc::clone(&failures));
                 tokio::spawn(async move {
+                    let guarded = |connection: Connection| connection.guarded(&entrance.manners, peer.ip());
+                    if let Admitted::Not(crowd, _) = admitted {
+                        // What is said inside TLS takes a handshake first, which is more work than is left.
+                        if let Door::Open = door {
+                            guarded(Connection::new(Box::new(prepared(stream, peer)))).turn_away(crowd).await;
+                        }
+                        return;
+                    }
                     let Some(connection) = door.pass(stream, peer, &open.0, &failures).await else { return };
+                    let connection = guarded(connection);
                     let mut next = Some(Box::new(connection) as pingora::protocols::Stream);
                     while let Some(stream) = next {
                         next = app.process_new(stream, &open.0.signal).await;

@@ -2,6 +2,7 @@
 //! of its business.
 
 mod admin;
+mod admission;
 pub mod audit_log;
 mod backups;
 pub mod control;
@@ -17,9 +18,10 @@ mod tls;
 mod watch;
 
 pub use admin::{Admin, serve_admin};
+pub use admission::{Admission, Admitted, Place};
 pub use backups::{BackupFile, Backups, NoBackup};
 pub use hardening::{Successor, harden, is_root};
-pub use listen::{BindError, Door, Stopping, accept, bind};
+pub use listen::{BindError, Door, Entrance, Stopping, accept, bind};
 pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{LogError, LogGuard, start_log};
 pub use tls::{Renewal, Tls, TlsError};

@@ -240,11 +240,11 @@ async fn long_heads_pass_in_both_directions() {
     let cookies: String = (0..100).map(|n| format!("Set-Cookie: c{n}={}\r\n", "v".repeat(300))).collect();
     let answer = format!("HTTP/1.1 200 OK\r\n{cookies}Content-Length: 0\r\n\r\n");
     let (upstream, gateway) = before(vec![send(&answer)]).await;
-    let fields: String = (0..60).map(|n| format!("X-Long-{n}: {}\r\n", "v".repeat(500))).collect();
+    let fields: String = (0..40).map(|n| format!("X-Long-{n}: {}\r\n", "v".repeat(500))).collect();
     let target = format!("/x?{}", "q".repeat(7_000));
     let reply = exchange(gateway.address, request(&gateway, &format!("GET {target} HTTP/1.1"), &fields));
     assert_eq!(reply.await.unwrap().head.values("set-cookie").len(), 100);
     let head = upstream.only_head();
     assert_eq!(head.start_line(), format!("GET {target} HTTP/1.1"));
-    assert_eq!(head.value("x-long-59").unwrap().len(), 500);
+    assert_eq!(head.value("x-long-39").unwrap().len(), 500);
 }

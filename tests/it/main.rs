@@ -22,3 +22,4 @@ mod tls;
 mod trailers;
 mod transparency;
 mod tunnels;
+mod wire;

@@ -154,7 +154,7 @@ fn ses_10_the_application_cannot_set_our_cookie_and_keeps_its_own_in_order() {
     for value in ["sid=1; path=/", "__Host-passgate=evil; path=/", "sid=2", "sid=3"] {
         response.append_header(SET_COOKIE, value).unwrap();
     }
-    rules.rewrite_response(&mut response, &permit(None)).unwrap();
+    rules.rewrite_response(&mut response, &permit(None), Trust::Stranger).unwrap();
     assert_eq!(all(&response.headers, "set-cookie"), [&b"sid=1; path=/"[..], b"sid=2", b"sid=3"]);
 }
 
@@ -172,7 +172,7 @@ fn o5_a_page_that_depends_on_who_asks_varies_by_cookie_once() {
             if let Some(value) = sent {
                 response.append_header(VARY, value).unwrap();
             }
-            rules.rewrite_response(&mut response, &permit(member)).unwrap();
+            rules.rewrite_response(&mut response, &permit(member), Trust::Stranger).unwrap();
             assert_eq!(all(&response.headers, "vary"), expected);
         }
     }
@@ -204,7 +204,7 @@ fn bp_86_pages_of_the_application_can_ask_for_passkeys_only_where_they_are_not_o
             for value in sent {
                 response.append_header("Permissions-Policy", *value).unwrap();
             }
-            rules.rewrite_response(&mut response, &permit(None)).unwrap();
+            rules.rewrite_response(&mut response, &permit(None), Trust::Stranger).unwrap();
             let is_taken = webauthn == Webauthn::Ours && status == 200;
             let expected = if is_taken { [kept, &[OURS]].concat() } else { sent.to_vec() };
             let expected: Vec<&[u8]> = expected.into_iter().map(str::as_bytes).collect();

@@ -3,7 +3,7 @@
 //! It is read from the bytes alone, so it can't differ from what is on the wire: a body that is not chunked there has no
 //! place for trailer fields, whatever the request or the response was meant to be.
 
-use super::chunks::Chunks;
+use crate::proxy::wire::{Chunks, Extensions};
 
 /// How far one message has passed. Interim responses before it belong to it.
 pub(super) struct Message {
@@ -52,7 +52,7 @@ impl Message {
             at += self.advance_head(&bytes[at..]);
         }
         match &mut self.body {
-            Body::Chunked(chunks) => at + chunks.advance(&bytes[at..]),
+            Body::Chunked(chunks) => at + chunks.advance(&bytes[at..], Extensions::Skipped),
             Body::NotYet | Body::Other => bytes.len(),
         }
     }

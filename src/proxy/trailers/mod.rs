@@ -4,7 +4,6 @@
 //!
 //! Requests that have neither a chunked body nor `TE: trailers` cost the look at their head that says so.
 
-mod chunks;
 mod connector;
 mod fields;
 mod message;

@@ -1,11 +1,8 @@
 //! The framing of a chunked body (RFC 9112 §7.1), followed up to its trailer section however the bytes are cut.
-//!
-//! The engine reads and judges the same bytes. So this need only agree with it on bodies that are well formed; anything
-//! else is [`Chunks::Broken`], and has no trailer section as far as we are concerned.
 
 /// What the next byte of the body belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunks {
+pub(in crate::proxy) enum Chunks {
     /// A chunk's size, of which `digits` have been read.
     Size { size: u64, digits: u8 },
     /// What follows the size on its line.
@@ -24,14 +21,23 @@ pub(super) enum Chunks {
     Broken,
 }
 
+/// What becomes of a body with chunk extensions (RFC 9112 §7.1.1). Nobody uses them but to be misunderstood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Extensions {
+    /// It is broken.
+    Refused,
+    /// They are read over.
+    Skipped,
+}
+
 impl Chunks {
     /// Before the first chunk.
-    pub(super) const START: Self = Self::Size { size: 0, digits: 0 };
+    pub(in crate::proxy) const START: Self = Self::Size { size: 0, digits: 0 };
     /// More would not fit.
     const MOST_DIGITS: u8 = 16;
 
     /// Goes over bytes of the body; returns how many of them come before the trailer section.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> usize {
+    pub(in crate::proxy) fn advance(&mut self, bytes: &[u8], extensions: Extensions) -> usize {
         let mut at = 0;
         while at < bytes.len() {
             match *self {
@@ -45,7 +51,10 @@ impl Chunks {
                     *self = if left == 0 { Self::DataCr } else { Self::Data { left } };
                 }
                 state => {
-                    *self = state.after(bytes[at]);
+                    *self = match state.after(bytes[at]) {
+                        Self::Extension { .. } if extensions == Extensions::Refused => Self::Broken,
+                        next => next,
+                    };
                     at += 1;
                 }
             }
@@ -78,7 +87,7 @@ mod tests {
 
     fn trailers_of(body: &[u8]) -> Option<&[u8]> {
         let mut chunks = Chunks::START;
-        let at = chunks.advance(body);
+        let at = chunks.advance(body, Extensions::Skipped);
         (chunks == Chunks::Trailers).then(|| &body[at..])
     }
 

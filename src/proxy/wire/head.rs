@@ -1,0 +1,287 @@
+//! The strict reader of one request head (RFC 9112 §2 … §6): SECURITY: H1-01 … H1-08, H1-15, H1-16.
+//!
+//! Lines are judged in their order, each when its line feed is there. So the verdict is the same however the bytes are cut,
+//! and each byte is looked at a fixed number of times however many pieces a head comes in.
+
+use memchr::{memchr, memrchr};
+
+use super::Refusal;
+
+/// A head that is complete and good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Head {
+    /// How many bytes it has, the empty line and what came before the request line included.
+    pub(in crate::proxy) length: usize,
+    /// Where its body ends.
+    pub(in crate::proxy) framing: Framing,
+    /// Whether it asks for no more than a head.
+    pub(in crate::proxy) is_head: bool,
+    /// Whether its body comes only when it is told to (RFC 9110 §10.1.1).
+    pub(in crate::proxy) waits: bool,
+}
+
+/// Where a request's body ends (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// After the last chunk and its trailer section.
+    Chunked,
+}
+
+/// Reads one head. The caller keeps the bytes.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct HeadReader {
+    /// Where the line begins that is not over yet.
+    line: usize,
+    /// Up to where there is no line feed.
+    searched: usize,
+    empty_lines: u8,
+    fields: u8,
+    version: Option<Version>,
+    is_head: bool,
+    hosts: u8,
+    lengths: u8,
+    length: u64,
+    codings: u8,
+    is_upgrade: bool,
+    waits: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Http10,
+    Http11,
+}
+
+impl HeadReader {
+    /// More bytes are refused (SECURITY: H1-16).
+    pub(in crate::proxy) const LONGEST_HEAD: usize = 32 * 1024;
+    /// Longer lines are refused.
+    const LONGEST_LINE: usize = 8 * 1024;
+    /// More fields are refused.
+    const MOST_FIELDS: u8 = 100;
+    /// How many empty lines may come first; old browsers sent one after a form (RFC 9112 §2.2).
+    const MOST_EMPTY_LINES: u8 = 2;
+    const LONGEST_METHOD: usize = 32;
+
+    /// Reads on. `bytes` are all since the head's first one; they only ever grow.
+    ///
+    /// # Errors
+    /// Why the head is refused. There is no going on after that.
+    pub(in crate::proxy) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+        loop {
+            self.check_first_byte(bytes)?;
+            let rest = bytes.get(self.searched..).unwrap_or_default();
+            let Some(at) = memchr(b'\n', rest) else {
+                self.searched = bytes.len();
+                self.check_lengths(bytes.len(), bytes.len() + 1)?;
+                return Ok(None);
+            };
+            let end = self.searched + at;
+            self.check_lengths(end, end + 1)?;
+            let line = bytes.get(self.line..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
+            (self.line, self.searched) = (end + 1, end + 1);
+            match (line, self.version) {
+                ([], Some(version)) => return self.finish(end + 1, version).map(Some),
+                ([], None) => self.empty_line()?,
+                (_, None) => self.request_line(line)?,
+                (_, Some(_)) => self.field(line)?,
+            }
+        }
+    }
+
+    /// What can't be the beginning of a request, such as that of a TLS handshake, need not be waited for.
+    fn check_first_byte(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        match bytes.get(self.line) {
+            Some(byte) if self.version.is_none() && !is_token(*byte) && !matches!(byte, b'\r' | b'\n') => {
+                Err(Refusal::RequestLine)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The line goes up to `end` at least, the head up to `total`.
+    fn check_lengths(&self, end: usize, total: usize) -> Result<(), Refusal> {
+        let is_line_too_long = end - self.line > Self::LONGEST_LINE;
+        match self.version {
+            None if is_line_too_long => Err(Refusal::TargetTooLong),
+            _ if is_line_too_long || total > Self::LONGEST_HEAD => Err(Refusal::HeadTooLarge),
+            _ => Ok(()),
+        }
+    }
+
+    fn empty_line(&mut self) -> Result<(), Refusal> {
+        self.empty_lines += 1;
+        if self.empty_lines > Self::MOST_EMPTY_LINES { Err(Refusal::RequestLine) } else { Ok(()) }
+    }
+
+    /// RFC 9112 §3: exactly two blanks, nothing mended.
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let first = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
+        let last = memrchr(b' ', line).filter(|last| *last > first).ok_or(Refusal::RequestLine)?;
+        let (method, target, version) = (&line[..first], &line[first + 1..last], &line[last + 1..]);
+        if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+            return Err(Refusal::RequestLine);
+        }
+        if method.len() > Self::LONGEST_METHOD || method == b"CONNECT" {
+            return Err(Refusal::Method);
+        }
+        self.is_head = method == b"HEAD";
+        check_target(target, method)?;
+        self.version = Some(match version {
+            b"HTTP/1.1" => Version::Http11,
+            b"HTTP/1.0" => Version::Http10,
+            other if other.starts_with(b"HTTP/") => return Err(Refusal::Version),
+            _ => return Err(Refusal::RequestLine),
+        });
+        Ok(())
+    }
+
+    /// RFC 9112 §5: a token, a colon, a value; never folded.
+    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        self.fields += 1;
+        if self.fields > Self::MOST_FIELDS {
+            return Err(Refusal::HeadTooLarge);
+        }
+        let colon = memchr(b':', line).ok_or(Refusal::Field)?;
+        let (name, value) = (&line[..colon], &line[colon + 1..]);
+        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_field_content(value) {
+            return Err(Refusal::Field);
+        }
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
+            6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.is_upgrade = true;
+                Ok(())
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
+            13..=20 if folds_to_framing(name) => Err(Refusal::Framing),
+            _ => Ok(()),
+        }
+    }
+
+    fn host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        self.hosts += 1;
+        let host = trim(value);
+        let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
+        if self.hosts > 1 || host.is_empty() || !host.iter().all(is_host) {
+            return Err(Refusal::Host);
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.waits || !trim(value).eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::Expectation);
+        }
+        self.waits = true;
+        Ok(())
+    }
+
+    /// RFC 9110 §8.6, without what recipients may mend: one field, digits alone, no more than a file can have.
+    fn content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        const MOST_DIGITS: usize = 18;
+        let digits = value.strip_prefix(b" ").unwrap_or(value);
+        self.lengths += 1;
+        if self.lengths > 1 || digits.is_empty() || digits.len() > MOST_DIGITS {
+            return Err(Refusal::Framing);
+        }
+        for digit in digits {
+            if !digit.is_ascii_digit() {
+                return Err(Refusal::Framing);
+            }
+            self.length = self.length * 10 + u64::from(digit - b'0');
+        }
+        Ok(())
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        self.codings += 1;
+        let coding = value.strip_prefix(b" ").unwrap_or(value);
+        if self.codings > 1 || !coding.eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::Framing);
+        }
+        Ok(())
+    }
+
+    fn finish(&self, length: usize, version: Version) -> Result<Head, Refusal> {
+        let framing = match (self.codings, self.lengths) {
+            (0, _) => Framing::Length(self.length),
+            (_, 0) if version == Version::Http11 => Framing::Chunked,
+            _ => return Err(Refusal::Framing),
+        };
+        if self.hosts != 1 {
+            return Err(Refusal::Host);
+        }
+        if self.is_upgrade && framing != Framing::Length(0) {
+            return Err(Refusal::Upgrade);
+        }
+        Ok(Head { length, framing, is_head: self.is_head, waits: self.waits })
+    }
+}
+
+/// What RFC 3986 allows, and what browsers send though it does not: they escape blanks, quotes and angle brackets
+/// everywhere and grave accents in paths. Nobody sends a fragment.
+fn check_target(target: &[u8], method: &[u8]) -> Result<(), Refusal> {
+    let is_legal = |byte: &u8| byte.is_ascii_graphic() && !b"\"<>#".contains(byte);
+    if !target.iter().all(is_legal) {
+        return Err(Refusal::Target);
+    }
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let is_absolute =
+        |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let is_served = match target {
+        b"*" => method == b"OPTIONS",
+        _ => target.starts_with(b"/") || is_absolute(b"http://") || is_absolute(b"https://"),
+    };
+    if is_served && memchr(b'`', path).is_none() { Ok(()) } else { Err(Refusal::Target) }
+}
+
+/// Programs behind CGI take `Content_Length` for the real one.
+fn folds_to_framing(name: &[u8]) -> bool {
+    let is = |wanted: &[u8]| {
+        let folded = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        folded.eq(wanted.iter().copied())
+    };
+    is(b"contentlength") || is(b"transferencoding")
+}
+
+/// RFC 9110 §5.6.2.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// RFC 9110 §5.5: visible bytes, blanks and tabs, and those beyond ASCII. Written without an early end, so that it is
+/// done for many bytes at a time.
+fn is_field_content(value: &[u8]) -> bool {
+    let is_bad = |byte: u8| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f);
+    !value.iter().fold(false, |bad, byte| bad | is_bad(*byte))
+}
+
+fn trim(value: &[u8]) -> &[u8] {
+    value.trim_ascii()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Clients that are slow, and clients that are many (SECURITY: REL-01 … REL-04, REL-11).
+
+use super::{GUEST, statuses};
+use crate::support::gateway::{Gateway, Settings};
+use crate::support::raw::{RawClient, exchange};
+use crate::support::upstream::{Act, Recorder};
+
+/// Times short enough to be waited for, where the test wants them to pass; nothing is measured.
+fn limits(lines: &str) -> String {
+    format!("[connections]\n{lines}\n")
+}
+
+async fn before(acts: Vec<Act>, lines: &str) -> (Recorder, Gateway) {
+    let upstream = Recorder::always(acts).await;
+    let gateway = Gateway::with(upstream.address(), Settings { rest: &limits(lines), ..GUEST }).await;
+    (upstream, gateway)
+}
+
+fn get(gateway: &Gateway) -> String {
+    format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.host())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_01_rel_02_slow_heads_are_answered_and_idle_connections_end() {
+    let (_upstream, gateway) =
+        before(vec![Act::ok("ok")], "head_timeout = \"100ms\"\nidle_timeout = \"100ms\"").await;
+    for (first, beginning, expected) in
+        [(false, "GET / HT", &[408][..]), (true, "GET / HT", &[408]), (true, "", &[]), (false, "", &[])]
+    {
+        let mut client = RawClient::connect(gateway.address).await;
+        if first {
+            assert_eq!(client.exchange(get(&gateway)).await.unwrap().text(), "ok");
+        }
+        client.send(beginning).await.unwrap();
+        let rest = String::from_utf8(client.rest().await.unwrap()).unwrap();
+        assert_eq!(statuses(&rest), expected, "{first} {beginning:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_03_a_slow_form_is_given_up_here_and_on_its_way_to_the_application() {
+    let (upstream, gateway) = before(vec![Act::ok("ok")], "rate_grace = \"100ms\"").await;
+    for target in ["/", "/.passgate/login"] {
+        let mut client = RawClient::connect(gateway.address).await;
+        let fields = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n";
+        let head = format!("POST {target} HTTP/1.1\r\nHost: {}\r\n{fields}\r\nusername=", gateway.host());
+        client.send(head).await.unwrap();
+        let rest = String::from_utf8(client.rest().await.unwrap()).unwrap();
+        assert_eq!(statuses(&rest), [408], "{target}: {rest}");
+    }
+    assert!(upstream.records().requests.is_empty(), "no request became whole");
+    upstream
+        .wait_until("the upload is broken off", |records| records.connections.iter().all(|c| c.is_over))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_03_an_answer_that_nobody_takes_is_given_up() {
+    let body = "x".repeat(32 << 20);
+    let (upstream, gateway) =
+        before(vec![Act::ok(&body)], "rate_grace = \"100ms\"\nstall_timeout = \"100ms\"").await;
+    let mut client = RawClient::connect(gateway.address).await;
+    client.send(get(&gateway)).await.unwrap();
+    upstream
+        .wait_until("the answer is broken off", |records| records.connections.iter().any(|c| c.is_over))
+        .await;
+    drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_04_rel_11_further_connections_are_told_to_come_again_and_places_become_free() {
+    for (lines, word) in [("most = 3", "going on"), ("most_per_address = 3", "from your address")] {
+        let (_upstream, gateway) = before(vec![Act::ok("ok")], lines).await;
+        let mut served = Vec::new();
+        for _ in 0..3 {
+            let mut client = RawClient::connect(gateway.address).await;
+            assert_eq!(client.exchange(get(&gateway)).await.unwrap().text(), "ok");
+            served.push(client);
+        }
+        for _ in 0..20 {
+            let reply = exchange(gateway.address, get(&gateway)).await.unwrap();
+            assert_eq!((reply.status(), reply.head.values("retry-after")), (503, vec!["5".to_owned()]));
+            assert!(reply.text().contains(word), "{}", reply.text());
+        }
+        for mut client in served.drain(..) {
+            assert_eq!(client.exchange(get(&gateway)).await.unwrap().text(), "ok", "who is in stays in");
+        }
+        // Their ends are noticed at their own time.
+        while exchange(gateway.address, get(&gateway)).await.unwrap().status() != 200 {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_04_our_own_proxies_bring_as_many_as_there_are_places() {
+    let upstream = Recorder::always([Act::ok("ok")]).await;
+    let settings = Settings {
+        server: "trusted_proxies = \"127.0.0.1\"",
+        rest: "[connections]\nmost_per_address = 1\n",
+        ..GUEST
+    };
+    let gateway = Gateway::with(upstream.address(), settings).await;
+    let mut served = Vec::new();
+    for _ in 0..5 {
+        let mut client = RawClient::connect(gateway.address).await;
+        assert_eq!(client.exchange(get(&gateway)).await.unwrap().text(), "ok");
+        served.push(client);
+    }
+}
