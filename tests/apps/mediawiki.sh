@@ -1,35 +1,40 @@
 #!/usr/bin/env bash
-# MediaWiki on 127.0.0.1:PORT, with a fresh copy of a wiki made once: `mediawiki.sh PORT RUN_FOLDER`.
+# MediaWiki on 127.0.0.1:PORT, with a fresh copy of a wiki made once, on a MariaDB of its own: `mediawiki.sh PORT RUN_FOLDER`. The
+# database's socket is RUN_FOLDER/mysql.sock.
 #
-# Members Alice and Bob, Admin who runs it, and a crowd, Member00 to Member49. The wiki is as its installer leaves it, on SQLite; its
-# settings only learn where this run keeps its files, and that it is called by the name it is asked by.
+# Members Alice and Bob, Admin who runs it, and a crowd, Member00 to Member49. The wiki is as its installer leaves it; its settings
+# only learn of the database, and that it is called by the name it is asked by.
 set -euo pipefail
 self=$(realpath "$0")
-cd "$(dirname "$self")/../.."
+here=$(dirname "$self")
+cd "$here/../.."
 port=$1 run=$2
 code=/usr/share/mediawiki
 wiki=$PWD/target/apps/mediawiki
 # Pages are a hundred files of PHP each.
 php=(php -d opcache.enable_cli=1 -d display_errors=0)
 
+rm -rf "$run"
+mkdir -p "$run"
+source "$here/own-database.sh"
+own_database "$run" wiki
+
 make_wiki() {
     rm -rf "$wiki" "$wiki.new"
-    mkdir -p "$wiki.new/fresh"
-    php "$code/maintenance/install.php" --confpath "$wiki.new" --dbtype sqlite --dbpath "$wiki.new/fresh" --dbname wiki \
-        --scriptpath '' --skins Vector --pass 'Adm1n-pass.word' Wiki Admin
+    mkdir -p "$wiki.new"
+    php "$code/maintenance/install.php" --confpath "$wiki.new" --dbtype mysql --dbserver "localhost:$SOCKET" --dbname wiki \
+        --dbuser root --installdbuser root --scriptpath '' --skins Vector --pass 'Adm1n-pass.word' Wiki Admin
     cat >>"$wiki.new/LocalSettings.php" <<'PHP'
 $wgServer = '//' . ( $_SERVER['HTTP_HOST'] ?? 'localhost' );
-$wgSQLiteDataDir = getenv( 'WIKI_RUN' );
-$wgObjectCaches[CACHE_DB]['server']['dbDirectory'] = $wgSQLiteDataDir;
-$wgLocalisationCacheConf['storeServer']['dbDirectory'] = $wgSQLiteDataDir;
-$wgJobTypeConf['default']['server']['dbDirectory'] = $wgSQLiteDataDir;
+$wgDBserver = 'localhost:' . getenv( 'SOCKET' );
 PHP
-    WIKI_RUN=$wiki.new/fresh MW_CONFIG_FILE=$wiki.new/LocalSettings.php php "$code/maintenance/eval.php" <<'PHP'
+    MW_CONFIG_FILE=$wiki.new/LocalSettings.php php "$code/maintenance/eval.php" <<'PHP'
 use MediaWiki\MediaWikiServices as S;
 $members = [ 'Alice' => 'Wonder-land.2049', 'Bob' => "b&b \"q\" <9> it's" ];
 for ( $i = 0; $i < 50; $i++ ) { $members[sprintf( 'Member%02d', $i )] = sprintf( 'Wonder-land.M%02d', $i ); }
 foreach ( $members as $name => $password ) { $user = User::createNew( $name, [ 'email' => "$name@wiki.test" ] ); $user->changeAuthenticationData( [ 'username' => $name, 'password' => $password, 'retype' => $password ] ); }
 PHP
+    mariadb-dump --no-defaults --user=root --socket="$SOCKET" wiki >"$wiki.new/fresh.sql"
     mv "$wiki.new" "$wiki"
 }
 
@@ -43,8 +48,7 @@ mkdir -p "$(dirname "$wiki")"
     fi
 ) 9>"$wiki.lock"
 
-rm -rf "$run"
-mkdir -p "$run"
-cp -r "$wiki/fresh/." "$run/"
-export WIKI_RUN=$run MW_CONFIG_FILE=$wiki/LocalSettings.php PHP_CLI_SERVER_WORKERS=4
+sql wiki <"$wiki/fresh.sql"
+
+export MW_CONFIG_FILE=$wiki/LocalSettings.php PHP_CLI_SERVER_WORKERS=4
 exec "${php[@]}" -S "127.0.0.1:$port" -t "$code"

@@ -15,21 +15,8 @@ php=(php -d opcache.enable_cli=1 -d display_errors=0)
 rm -rf "$run"
 mkdir -p "$run"
 
-# The database lasts as long as anybody holds the other end of its leash. Its folder has to be one that everybody can reach.
-database=$(mktemp -d)
-exec 4> >(
-    trap : TERM
-    "$here/leash.sh" "$here/database.sh" mysql "$database" >"$run.database.log" 2>&1
-    rm -rf "$database" "$run.database.log"
-)
-ln -s "$database/mysql.sock" "$run/mysql.sock"
-export WORDPRESS_SOCKET=$database/mysql.sock
-sql() { mariadb --no-defaults --user=root --socket="$WORDPRESS_SOCKET" "$@"; }
-for _ in $(seq 600); do
-    sql -e '' 2>/dev/null && break
-    sleep 0.1
-done
-sql -e 'CREATE DATABASE wordpress CHARACTER SET utf8mb4'
+source "$here/own-database.sh"
+own_database "$run" wordpress
 
 # The package's own configuration lies in /etc, and the program looks for it beside itself; so the program is copied, once.
 make_site() {
@@ -42,7 +29,7 @@ make_site() {
 define('DB_NAME', 'wordpress');
 define('DB_USER', 'root');
 define('DB_PASSWORD', '');
-define('DB_HOST', 'localhost:' . getenv('WORDPRESS_SOCKET'));
+define('DB_HOST', 'localhost:' . getenv('SOCKET'));
 define('DB_CHARSET', 'utf8mb4');
 define('AUTH_KEY', 'one of eight texts that are to be anything');
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') $_SERVER['HTTPS'] = 'on';
@@ -69,7 +56,7 @@ foreach ($members as $name => $password) {
 update_option('comment_previously_approved', 0);
 PHP
     )
-    mariadb-dump --no-defaults --user=root --socket="$WORDPRESS_SOCKET" wordpress >"$site.new/fresh.sql"
+    mariadb-dump --no-defaults --user=root --socket="$SOCKET" wordpress >"$site.new/fresh.sql"
     mv "$site.new" "$site"
 }
 

@@ -18,7 +18,7 @@ const APPLICATIONS = [
     title: "a wiki",
     isInstalled: existsSync("/usr/share/mediawiki"),
     home: "/index.php/Main_Page",
-    dump: "sqlite3 wiki.sqlite .dump",
+    dump: "mariadb-dump --no-defaults --user=root --socket=mysql.sock wiki",
     cookies: /^wiki(_session|UserID|UserName|Token)$/,
     knows: (page) => page.locator("#pt-userpage").getByText("Alice", { exact: true }).waitFor(),
     write: async (page, words) => {
