@@ -19,7 +19,8 @@ of them. What counts is CPU time from /proc over requests answered, and its rati
                        sooner for one kind than for another tells strangers which names exist. Tries take turns on one
                        connection, each for an account and from an address of its own, so that no throttle has a say. Beside
                        the medians stands the chance that a try of this kind takes longer than one for an unknown name:
-                       0.5 where time tells nothing
+                       0.5 where time tells nothing. Names that have to wait after too many tries are compared with each other:
+                       members' with nobody's
 
     make bench                    nine rounds of three seconds each
     QUICK=1 make bench            three rounds of one second, for a glance
@@ -82,6 +83,8 @@ REFUSED = {
     "phpass": ("$H$9zNsrN9oZUjhp18jmHQzMcDSXrwWM41", 0),
     "md5": ("0123456789abcdef" * 2, 0),
 }
+# Names with too many wrong passwords: of members, and of nobody.
+THROTTLED, THROTTLED_NAMES = ("throttled", "throttled-unknown"), 10
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 
 
@@ -226,7 +229,7 @@ def start_nginx(name, upstream, access_log):
     return nginx(name, SUBJECT_CORE, port, server, access_log), port
 
 
-def start_passgate(name, binary, upstream, log_level="info", members=(MEMBER,), server="", imported=()):
+def start_passgate(name, binary, upstream, log_level="info", members=(MEMBER,), server="", imported=(), rest=""):
     """passgate with guests let through and members, on a store of its own."""
     port = free_port()
     data = FOLDER / f"{name}-data"
@@ -245,7 +248,7 @@ url = "http://127.0.0.1:{upstream}"
 default = "guest"
 [log]
 level = "{log_level}"
-"""
+{rest}"""
     )
     for member in members:
         subprocess.run(
@@ -399,39 +402,57 @@ def report_passkeys(measured):
         )
 
 
+class SignInPage:
+    """The sign-in page, open in one browser."""
+
+    def __init__(self, port):
+        self.connection, self.path = http.client.HTTPConnection("localhost", port), "/.passgate/login"
+        self.connection.request("GET", self.path)
+        page = self.connection.getresponse()
+        self.form = HiddenFields()
+        self.form.feed(page.read().decode())
+        self.headers = {
+            "Cookie": "; ".join(line.partition(";")[0] for line in page.headers.get_all("Set-Cookie", [])),
+            "Origin": f"http://localhost:{port}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+
+    def refused(self, name, place):
+        """Milliseconds that a wrong password of this name takes, tried from the network of this number; and the page."""
+        fields = {**self.form.fields, "username": name, "password": secrets.token_hex(8)}
+        headers = {**self.headers, "X-Forwarded-For": f"10.{place // 256 % 256}.{place % 256}.1"}
+        body = urllib.parse.urlencode(fields)
+        begun = time.perf_counter()
+        self.connection.request("POST", self.path, body, headers)
+        page = self.connection.getresponse().read().decode()
+        return (time.perf_counter() - begun) * 1000, page
+
+
 def refusals(upstream):
     """Milliseconds of each refused sign-in, by kind."""
     names = [f"{kind}-{number}" for number in range(SAMPLES) for kind in REFUSED]
     rows = ["user_id,user_type,group_id,username,user_password,user_email"]
-    for number, name in enumerate(names, 2):
-        stored, state = REFUSED[name.rpartition("-")[0]]
+    for number, name in enumerate([*names, *(f"{THROTTLED[0]}-{number}" for number in range(THROTTLED_NAMES))], 2):
+        stored, state = REFUSED.get(name.rpartition("-")[0], (ARGON2ID, 0))
         rows.append(f'{number},{state},2,{name},"{stored}",')
     believed = 'trusted_proxies = ["127.0.0.1"]'
-    _, port = start_passgate("passgate-refusals", passgate_binary(), upstream, members=(), server=believed, imported=rows)
-    connection, path = http.client.HTTPConnection("localhost", port), "/.passgate/login"
-    connection.request("GET", path)
-    page = connection.getresponse()
-    form = HiddenFields()
-    form.feed(page.read().decode())
-    cookie = "; ".join(line.partition(";")[0] for line in page.headers.get_all("Set-Cookie", []))
-    origin = f"http://localhost:{port}"
-    took, kinds, addresses = {}, ["unknown", *REFUSED], itertools.count()
+    throttle = '[throttle]\nwait = "1h"\naddress = 10000\nprefix = 15000\n'
+    _, port = start_passgate(
+        "passgate-refusals", passgate_binary(), upstream, members=(), server=believed, imported=rows, rest=throttle
+    )
+    page, places = SignInPage(port), itertools.count()
+    held = {f"{kind}-{number}": next(places) for number in range(THROTTLED_NAMES) for kind in THROTTLED}
+    for name, place in held.items():
+        while "is not right" in page.refused(name, place)[1]:
+            pass
+    took, kinds = {}, ["unknown", *REFUSED, *THROTTLED]
     for number in range(SAMPLES):
         # Each round begins with another kind.
         for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
-            fields = {**form.fields, "username": f"{kind}-{number}", "password": secrets.token_hex(8)}
-            address = next(addresses)
-            headers = {
-                "Cookie": cookie, "Origin": origin, "Content-Type": "application/x-www-form-urlencoded",
-                "X-Forwarded-For": f"10.{address // 256 % 256}.{address % 256}.1",
-            }
-            body = urllib.parse.urlencode(fields)
-            begun = time.perf_counter()
-            connection.request("POST", path, body, headers)
-            answer = connection.getresponse()
-            page = answer.read().decode()
-            took.setdefault(kind, []).append((time.perf_counter() - begun) * 1000)
-            assert "is not right" in page, f"{kind}: {answer.status} {page[:500]}"
+            name = f"{kind}-{number % THROTTLED_NAMES if kind in THROTTLED else number}"
+            took_ms, shown = page.refused(name, held.get(name) if name in held else next(places))
+            took.setdefault(kind, []).append(took_ms)
+            assert ("is not right" in shown) != (kind in THROTTLED), f"{kind}: {shown[:500]}"
     return took
 
 
@@ -444,11 +465,12 @@ def longer(these, those):
 
 def report_refusals(took):
     print(f"\nrefused sign-ins, {SAMPLES} of each kind{'median ms':>19}{'p95 ms':>10}{'gap ms':>10}{'longer':>10}")
-    unknown = statistics.median(took["unknown"])
     for kind, all_ms in took.items():
+        # A name that has to wait is told so without any work, whether or not there is such a member.
+        unknown = took[THROTTLED[1] if kind in THROTTLED else "unknown"]
         median, p95 = statistics.median(all_ms), sorted(all_ms)[len(all_ms) * 95 // 100]
-        chance = longer(all_ms, took["unknown"])
-        print(f"{kind:<40}{median:>18.2f}{p95:>10.2f}{median - unknown:>10.2f}{chance:>10.3f}")
+        gap, chance = median - statistics.median(unknown), longer(all_ms, unknown)
+        print(f"{kind:<40}{median:>18.2f}{p95:>10.2f}{gap:>10.2f}{chance:>10.3f}")
 
 
 def passgate_binary():
