@@ -412,6 +412,7 @@ impl Running {
             self.tasks.spawn(tls::keep(tls, Arc::clone(&self.services.clock)));
         }
         let services = self.services.clone();
+        let accounts = Arc::clone(&services.accounts);
         let (sessions, kept) = (Arc::clone(&services.sessions), Arc::clone(&services.kept));
         self.tasks.spawn(async move {
             let mut minute = tokio::time::interval(Duration::from_secs(60));
@@ -422,6 +423,7 @@ impl Running {
                 if let Some(forum) = services.forum_accounts() {
                     forum.keep(&sessions.ids().into_iter().collect());
                 }
+                accounts.sweep_applicants().await;
                 if let Err(error) = sessions.sweep().await {
                     tracing::error!(target: "passgate::store", %error, "can't write down the use of sessions");
                 }

@@ -52,15 +52,16 @@ impl Accounts {
     /// [`StoredPassword`](super::passwords::StoredPassword), or without. [`StoreError::NameTaken`] if the name is in use.
     pub async fn add(&self, new: NewUser, password: Option<String>) -> Result<User, StoreError> {
         let user = User { password, ..self.made(new) };
-        self.add_with(user.clone(), Vec::new()).await?;
+        self.add_with(user.clone(), Vec::new(), Vec::new()).await?;
         Ok(user)
     }
 
-    /// Adds an account after the changes in `before`, or nothing at all.
-    pub(super) async fn add_with(&self, user: User, before: Batch) -> Result<(), StoreError> {
+    /// Adds an account between the changes in `before` and those in `after`, or nothing at all.
+    pub(super) async fn add_with(&self, user: User, before: Batch, after: Batch) -> Result<(), StoreError> {
         self.expect(user.password.as_deref());
         let mut batch = before;
         batch.push(Change::AddUser(user));
+        batch.extend(after);
         self.store.apply(batch).await
     }
 

@@ -13,14 +13,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::events::{Seen, What};
+use super::events::{Happened, Seen, What};
 use super::passwords::{About, Busy, WeakPassword};
 use super::second_factors::FactorsMet;
 use super::{Accounts, LiveSession, SessionToken, SetupToken, recovery};
 use crate::domain::{
-    LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
+    Clock, LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
 };
-use crate::store::{Change, StoreError, Verdict};
+use crate::store::{Change, Store, StoreError, Verdict};
 
 /// How setting a password through a link ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,19 +46,7 @@ impl Accounts {
 
     /// Makes a one-time link's token; an earlier link of the account stops working.
     pub async fn link(&self, user: UserId, kind: LinkKind) -> Result<SetupToken, StoreError> {
-        let token = SetupToken::generate();
-        let lifetime = if kind == LinkKind::SetUp { Self::SETUP_LIFETIME } else { Self::SIGN_IN_LIFETIME };
-        let link = SetupLink { hash: token.hash(), expires: self.clock.now().after(lifetime), kind };
-        let revision = Change::ReviseUser(
-            user,
-            Box::new(move |user| {
-                user.setup = Some(link);
-                Verdict::Keep
-            }),
-        );
-        let event = self.happened(What::LinkMade).kept(user);
-        self.store.apply(vec![revision, event]).await?;
-        Ok(token)
+        make(self.store.as_ref(), self.clock.as_ref(), user, kind).await
     }
 
     /// The account for which a link is open, and what the link does.
@@ -144,6 +132,29 @@ impl Accounts {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Makes the token of a one-time link; see [`Accounts::link`].
+pub(super) async fn make(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    user: UserId,
+    kind: LinkKind,
+) -> Result<SetupToken, StoreError> {
+    let (token, now) = (SetupToken::generate(), clock.now());
+    let lifetime =
+        if kind == LinkKind::SetUp { Accounts::SETUP_LIFETIME } else { Accounts::SIGN_IN_LIFETIME };
+    let link = SetupLink { hash: token.hash(), expires: now.after(lifetime), kind };
+    let revision = Change::ReviseUser(
+        user,
+        Box::new(move |user| {
+            user.setup = Some(link);
+            Verdict::Keep
+        }),
+    );
+    let event = Happened::new(What::LinkMade, now).kept(user);
+    store.apply(vec![revision, event]).await?;
+    Ok(token)
 }
 
 /// What an open link with this hash does; none if there is none.

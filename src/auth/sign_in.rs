@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::identifier::{Identified, identify};
+use super::joining::waiting::is_waiting;
 use super::second_factors::{Asked, FactorsMet, SecondFactors, TrustToken};
 use super::throttle::{DeviceId, Marks, Reserved, Throttle, Throttled, Try, Way, Who};
 use super::{LiveSession, Passwords, SessionToken, Sessions, Verified};
@@ -59,6 +60,8 @@ pub enum RefusedBecause {
     Disabled,
     /// An e-mail address that several accounts have.
     SharedEmail,
+    /// Name and password were right, and this account waits for an operator. They are told.
+    Applicant,
     /// Name and password were right, and this member switched the account off. They are told, and may come back.
     SwitchedOff(UserId),
     /// No account of that name or e-mail address.
@@ -165,6 +168,9 @@ impl SignIn {
             UserState::Active => {}
             UserState::Deactivated | UserState::Leaving => {
                 return refused(RefusedBecause::SwitchedOff(user.profile.id));
+            }
+            UserState::Disabled if is_waiting(self.store.as_ref(), user.profile.id)? => {
+                return refused(RefusedBecause::Applicant);
             }
             UserState::Disabled => return refused(RefusedBecause::Disabled),
         }

@@ -1,4 +1,4 @@
-//! `passgate user add | list | show | disable | enable | delete | link | unlock | reset-second-factor`; `import` has a file of its own.
+//! `passgate user add | approve | refuse | list | show | disable | enable | delete | link | unlock | reset-second-factor`; `import` has a file of its own.
 
 use clap::{Args, Subcommand};
 
@@ -12,14 +12,16 @@ use crate::auth::passkeys::PasskeyOptions;
 use crate::config::Config;
 use crate::domain::UserState;
 use crate::server::control::{
-    AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SecondFactorView, SetupUrl, ThrottleView,
-    UserLine, UserView,
+    ApplicantCommand, AskedFor, Command, LinkTo, MemberView, NewAccount, Reply, SecondFactorView, SetupUrl,
+    ThrottleView, UserLine, UserView,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum User {
     /// Add a member; prints a one-time link with which they set their password
     Add(Add),
+    /// Let somebody in who made an account and waits; they are told by mail
+    Approve(Named),
     /// Remove a member for good; all their sessions end
     Delete(Delete),
     /// Keep a member out; all their sessions end
@@ -32,6 +34,8 @@ pub(super) enum User {
     Link(Link),
     /// List all members
     List(List),
+    /// Take the account away of somebody who waits to be let in; they are told by mail
+    Refuse(Named),
     /// Take away the second factor of a member who has lost it: be sure that you know who asks
     ResetSecondFactor(Named),
     /// Show one member
@@ -87,6 +91,9 @@ pub(super) struct Delete {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// Only those who wait to be let in
+    #[arg(long)]
+    waiting: bool,
     /// Print one JSON array
     #[arg(long)]
     json: bool,
@@ -105,6 +112,12 @@ impl User {
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         match self {
             Self::Add(add) => add.run(config, streams),
+            Self::Approve(Named { name }) => {
+                plain(config, streams, Command::Applicant(ApplicantCommand::Approve { name }))
+            }
+            Self::Refuse(Named { name }) => {
+                plain(config, streams, Command::Applicant(ApplicantCommand::Refuse { name }))
+            }
             Self::Delete(delete) => delete.run(config, streams),
             Self::Disable(Named { name }) => plain(config, streams, Command::UserDisable { name }),
             Self::Enable(Named { name }) => plain(config, streams, Command::UserEnable { name }),
@@ -198,9 +211,16 @@ impl Delete {
 
 impl List {
     fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        let Reply::Users(users) = carry_out(config, Command::UserList)? else { return Err(unexpected()) };
+        let Reply::Users(mut users) = carry_out(config, Command::UserList)? else {
+            return Err(unexpected());
+        };
+        users.retain(|line| !self.waiting || line.waits_since.is_some());
         if self.json {
             return streams.json(&users);
+        }
+        if users.is_empty() && self.waiting {
+            streams.say("nobody waits to be let in");
+            return Ok(());
         }
         if users.is_empty() {
             streams.say("there are no members yet; `passgate user add NAME` adds the first");
@@ -218,7 +238,7 @@ fn row(line: &UserLine) -> [String; 7] {
     let email = user.email.clone().unwrap_or_default();
     [
         user.name.clone(),
-        state(user).to_owned(),
+        if line.waits_since.is_some() { "waits for you" } else { state(user) }.to_owned(),
         has_password(user).to_owned(),
         line.passkeys.to_string(),
         last,

@@ -304,6 +304,8 @@ impl Default for Accounts {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Registration {
     pub(super) mode: String,
+    pub(super) approval: bool,
+    pub(super) per_hour: u64,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) reserved_names: Vec<String>,
 }
@@ -329,7 +331,8 @@ impl Default for Registration {
             "system",
             "webmaster",
         ];
-        Self { mode: "closed".into(), reserved_names: reserved.map(Into::into).into() }
+        let reserved_names = reserved.map(Into::into).into();
+        Self { mode: "closed".into(), approval: false, per_hour: 100, reserved_names }
     }
 }
 

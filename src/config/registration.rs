@@ -2,12 +2,24 @@
 
 use super::raw;
 use super::reader::{Reader, quoted};
-use crate::auth::joining::options::{JoinMode, JoinOptions};
+use crate::auth::joining::options::{Approval, JoinMode, JoinOptions};
 use crate::domain::UserName;
 
-pub(super) fn read(reader: &mut Reader<'_>, raw: &raw::Registration) -> Option<JoinOptions> {
-    let modes = [("closed", JoinMode::Closed), ("invitation", JoinMode::Invitation)];
+/// Who may read mail may join, so it takes a mail server.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    raw: &raw::Registration,
+    mail: &raw::Mail,
+) -> Option<JoinOptions> {
+    let modes =
+        [("closed", JoinMode::Closed), ("invitation", JoinMode::Invitation), ("open", JoinMode::Open)];
     let mode = reader.word("registration.mode", &raw.mode, &modes);
+    if mode == Some(JoinMode::Open) && mail.host.is_empty() {
+        let help = "name one in [mail]: whoever joins confirms their address by mail";
+        reader.note("registration.mode", "\"open\" without a mail server", "a mail server", help);
+    }
+    let help = "100 suits most forums";
+    let per_hour = reader.number("registration.per_hour", raw.per_hour, 1..=10_000, help);
     let mut reserved_names = Vec::new();
     for name in &raw.reserved_names {
         match UserName::parse(name) {
@@ -19,5 +31,6 @@ pub(super) fn read(reader: &mut Reader<'_>, raw: &raw::Registration) -> Option<J
             }
         }
     }
-    Some(JoinOptions { mode: mode?, reserved_names })
+    let approval = if raw.approval { Approval::Needed } else { Approval::NotNeeded };
+    Some(JoinOptions { mode: mode?, approval, per_hour: per_hour?, reserved_names })
 }

@@ -138,7 +138,7 @@ fn ways_in_and_out(
     reader: &mut Reader<'_>,
     raw: &Raw,
 ) -> (Option<ThrottleOptions>, Option<JoinOptions>, Option<SelfDelete>) {
-    let joining = registration::read(reader, &raw.registration);
+    let joining = registration::read(reader, &raw.registration, &raw.mail);
     (limits::throttle(reader, &raw.throttle), joining, limits::self_delete(reader, &raw.accounts))
 }
 

@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 /// The host is compared as DNS does, case apart and in its ASCII form. Whether the part before the `@` has a case is its
 /// host's own business (RFC 5321 §2.4), but nobody hands out `Ann@` and `ann@` to two people, and people type either.
 /// Nothing else is folded: dots and `+` mean something to some hosts and not to others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailKey(String);
 
 impl EmailKey {

@@ -19,6 +19,8 @@ use crate::domain::UserId;
 pub enum Drawer {
     /// Which e-mail address a member has confirmed.
     Address,
+    /// That an account waits for an operator.
+    Applicant,
     /// What happened to an account, for its member to read.
     Event,
     /// Invitations to make an account.
@@ -33,13 +35,20 @@ pub enum Drawer {
 
 impl Drawer {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Address, Self::Event, Self::Invitation, Self::Mail, Self::SecondFactor, Self::TrustedDevice];
+    pub const ALL: [Self; 7] = [
+        Self::Address,
+        Self::Applicant,
+        Self::Event,
+        Self::Invitation,
+        Self::Mail,
+        Self::SecondFactor,
+        Self::TrustedDevice,
+    ];
 
     /// Whether what lies in it is in backups. What lets somebody in and can be ended is not: it would be back.
     pub fn is_in_backups(self) -> bool {
         match self {
-            Self::Address | Self::Event | Self::SecondFactor => true,
+            Self::Address | Self::Applicant | Self::Event | Self::SecondFactor => true,
             Self::Invitation | Self::Mail | Self::TrustedDevice => false,
         }
     }
@@ -48,6 +57,7 @@ impl Drawer {
     pub(super) fn letter(self) -> u8 {
         match self {
             Self::Address => b'v',
+            Self::Applicant => b'w',
             Self::Event => b'e',
             Self::Invitation => b'i',
             Self::Mail => b'm',

@@ -52,6 +52,12 @@ pub(super) enum Event {
     FormDiscarded(usize),
     /// Somebody made an account with an invitation.
     Joined,
+    /// Somebody made one that waits for an operator.
+    JoinedToWait,
+    /// Somebody asked for a link to make an account with.
+    JoiningAskedFor,
+    /// Somebody did, and more have within the hour than may.
+    JoiningCrowded,
     /// A member ended all their other sessions; so many were live.
     OtherSessionsEnded(usize),
     /// A member ended one of their other sessions.
@@ -148,6 +154,9 @@ impl Event {
             Self::FormNotKept(_) => "form-not-kept",
             Self::FormSent(_) => "form-sent",
             Self::Joined => "joined",
+            Self::JoinedToWait => "joined-to-wait",
+            Self::JoiningAskedFor => "joining-asked-for",
+            Self::JoiningCrowded => "joining-crowded",
             Self::OtherSessionsEnded(_) => "other-sessions-ended",
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",
@@ -182,6 +191,7 @@ impl Event {
 
     const fn reason(self) -> Option<&'static str> {
         match self {
+            Self::SignInRefused(RefusedBecause::Applicant) => Some("waits-for-an-operator"),
             Self::SignInRefused(RefusedBecause::Disabled) => Some("disabled"),
             Self::SignInRefused(RefusedBecause::SharedEmail) => Some("shared-e-mail"),
             Self::SignInRefused(RefusedBecause::SwitchedOff(_)) => Some("switched-off"),

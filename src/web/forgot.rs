@@ -4,7 +4,6 @@
 //! typed is not on it. Looking at the link changes nothing, and setting a password with it signs nobody in.
 
 use bytes::Bytes;
-use http::header::SET_COOKIE;
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
 
@@ -12,13 +11,14 @@ use super::account::seen;
 use super::audit::{self, Event};
 use super::pages::Page;
 use super::password::PasswordTrouble;
-use super::request::{Form, Provenance, in_query, sign_in_proof};
+use super::request::{Form, in_query};
 use super::response::Reply;
 use super::setup::Shown;
+use super::tied::Tie;
 use super::{Problem, Visit, Web};
 use crate::auth::mail::Happened;
 use crate::auth::throttle::{Way, Who};
-use crate::auth::{BrowserToken, MailedToken, SetupOutcome};
+use crate::auth::{MailedToken, SetupOutcome};
 use crate::domain::{LinkKind, ReturnTo};
 use crate::policy::SignInReason;
 
@@ -80,14 +80,9 @@ impl Web {
         };
         let headers = request.headers();
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
-        if !self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser))) {
-            return match form.provenance() {
-                Provenance::Ours => {
-                    let page = ForgotPage { no_cookie: true, ..ForgotPage::default() };
-                    Ok(self.show_forgot(StatusCode::FORBIDDEN, page, &return_to, headers, visit))
-                }
-                Provenance::Unsaid => Err(Problem::CsrfFailed),
-            };
+        if self.tie(&form, headers)? == Tie::Lost {
+            let page = ForgotPage { no_cookie: true, ..ForgotPage::default() };
+            return Ok(self.show_forgot(StatusCode::FORBIDDEN, page, &return_to, headers, visit));
         }
         // Each counts, whatever comes of it: it is dropped here.
         drop(self.reserve(Way::Reset, Who::Unknown, visit)?);
@@ -106,20 +101,13 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
-        let known = self.browser(headers);
-        let is_new = known.is_none();
-        let browser = known.unwrap_or_else(BrowserToken::generate);
-        let page = ForgotPage {
-            csrf: sign_in_proof(&browser).to_text(),
+        let page = |csrf| ForgotPage {
+            csrf,
             return_to: super::login::fit(return_to),
             sign_in: self.login_address(return_to, SignInReason::NoSession),
             ..page
         };
-        let mut response = self.page(status, &page, visit);
-        if is_new {
-            response.headers_mut().append(SET_COOKIE, self.parts.cookies.set_browser(&browser));
-        }
-        response
+        self.tied(status, page, headers, visit)
     }
 
     /// The page of a mailed link.

@@ -1,4 +1,4 @@
-//! The page on which somebody with an invitation makes their account.
+//! The page on which somebody with a link makes their account: an operator's invitation, or one that was mailed on asking.
 //!
 //! The invitation's token is the proof that the form asks for, as on the set-up page; looking at the page takes nothing.
 //!
@@ -18,9 +18,9 @@ use super::response::Reply;
 use super::{Problem, Visit, Web, WebParts};
 use crate::auth::Accounts;
 use crate::auth::joining::options::JoinMode;
-use crate::auth::joining::{Invitation, InvitationToken, Joined, JoiningSite};
+use crate::auth::joining::{Invitation, InvitationToken, Joined, JoiningSite, MadeBy};
 use crate::auth::throttle::{Reserved, Way, Who};
-use crate::domain::{LinkKind, User};
+use crate::domain::{LinkKind, User, UserState};
 
 /// What the page shows.
 #[derive(Default, Serialize)]
@@ -29,6 +29,8 @@ pub(super) struct JoinPage {
     username: String,
     /// The address that the account will have; empty for none.
     email: String,
+    /// Whether an operator has invited them.
+    is_invited: bool,
     /// Whether a password is chosen, too.
     sets_password: bool,
     min_chars: usize,
@@ -41,6 +43,8 @@ pub(super) struct JoinPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum NameTrouble {
+    /// Nothing is wrong with it, but too many wait for an operator.
+    Full,
     Invalid,
     Taken,
 }
@@ -57,11 +61,12 @@ impl Page for JoinPage {
 
     fn samples() -> Vec<Self> {
         let password = PasswordTrouble::ALL.map(|trouble| Self { trouble: Some(trouble), ..Self::default() });
-        let name = [NameTrouble::Invalid, NameTrouble::Taken]
+        let name = [NameTrouble::Full, NameTrouble::Invalid, NameTrouble::Taken]
             .map(|trouble| Self { name_trouble: Some(trouble), ..Self::default() });
         let all = password.into_iter().chain(name).chain([Self::default()]);
         let mut all: Vec<_> = all.map(|page| Self { sets_password: true, ..page }).collect();
         all.push(Self { email: "ann@forum.example".to_owned(), ..Self::default() });
+        all.push(Self { is_invited: true, ..Self::default() });
         all
     }
 }
@@ -75,7 +80,11 @@ struct Open {
 
 impl Web {
     pub(super) fn join_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
-        match self.invitation(&in_query(request, "token"), visit)? {
+        let token = in_query(request, "token");
+        if token.is_empty() && self.is_open() {
+            return self.join_ask_page(request.headers(), visit);
+        }
+        match self.invitation(&token, visit)? {
             Some(open) => {
                 open.reserved.undone();
                 self.show_join(&open.token, &open.invitation, String::new(), None, visit)
@@ -86,13 +95,17 @@ impl Web {
 
     pub(super) async fn join(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let form = Form::read(request, &self.parts.origins)?;
+        if form.text("token").is_empty() {
+            return self.ask_to_join(&form, request.headers(), visit).await;
+        }
         let Some(Open { token, invitation, reserved }) = self.invitation(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
         let name = form.text("username");
         let password = (!self.passwords_are_off()).then(|| form.secret("password"));
         let WebParts { accounts, invitations, joining, options, .. } = &self.parts;
-        let site = JoiningSite { name: &options.site_name, reserved_names: &joining.reserved_names };
+        let (name_of_site, reserved_names) = (&options.site_name, &joining.reserved_names);
+        let site = JoiningSite { name: name_of_site, reserved_names, approval: joining.approval };
         let joined = invitations.join(accounts, &token, name, password, site).await;
         let trouble = match joined.map_err(|error| self.store_failed(&error, visit))? {
             Joined::Done(user) => {
@@ -106,6 +119,7 @@ impl Web {
                 return self.show_join(&token, &invitation, name.to_owned(), Some(trouble), visit);
             }
             Joined::Busy => Trouble::Password(PasswordTrouble::Busy),
+            Joined::Full => Trouble::Name(NameTrouble::Full),
             Joined::InvalidName(_) => Trouble::Name(NameTrouble::Invalid),
             Joined::Weak(weak) => Trouble::Password(weak.into()),
         };
@@ -115,7 +129,13 @@ impl Web {
 
     /// Where people sign in with passwords the new member does that now; else a link lets them add their first passkey.
     async fn welcome_in(&self, user: &User, visit: &Visit<'_>) -> Reply {
-        audit::record(Event::Joined, Some(user.profile.id), visit);
+        let waits = user.state != UserState::Active;
+        audit::record(if waits { Event::JoinedToWait } else { Event::Joined }, Some(user.profile.id), visit);
+        if waits {
+            return Ok(self
+                .outbound
+                .redirect(StatusCode::SEE_OTHER, &self.ours("/login?notice=joined-to-wait")));
+        }
         if !self.passwords_are_off() {
             return Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours("/login?notice=joined")));
         }
@@ -126,12 +146,15 @@ impl Web {
     }
 
     fn invitation(&self, token: &str, visit: &Visit<'_>) -> Result<Option<Open>, Problem> {
-        if self.parts.joining.mode == JoinMode::Closed {
+        let mode = self.parts.joining.mode;
+        if mode == JoinMode::Closed {
             return Err(Problem::NotFound);
         }
         let Some(token) = InvitationToken::parse(token) else { return Ok(None) };
         let reserved = self.reserve(Way::Link, Who::Unknown, visit)?;
         let open = self.parts.invitations.open(&token).map_err(|error| self.store_failed(&error, visit))?;
+        // What was asked for ends with an operator who closes the door again.
+        let open = open.filter(|open| open.made_by == MadeBy::Operator || mode == JoinMode::Open);
         Ok(open.map(|invitation| Open { token, invitation, reserved }))
     }
 
@@ -151,12 +174,14 @@ impl Web {
         let status = match (name_trouble, trouble) {
             (None, None) => StatusCode::OK,
             (None, Some(trouble)) => trouble.status(),
+            (Some(NameTrouble::Full), _) => StatusCode::SERVICE_UNAVAILABLE,
             (Some(_), _) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let page = JoinPage {
             token: token.to_text().to_string(),
             username,
             email: invitation.email.clone().unwrap_or_default(),
+            is_invited: invitation.made_by == MadeBy::Operator,
             sets_password: !self.passwords_are_off(),
             min_chars: self.parts.accounts.min_password_chars(),
             max_chars: Accounts::MAX_PASSWORD_CHARS,

@@ -14,9 +14,12 @@ use crate::auth::mail::{Enclosed, Happened, Letter, Notice, Words, Written};
 use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
     ("mail-address.txt", include_str!("../../assets/templates/mail-address.txt")),
+    ("mail-approved.txt", include_str!("../../assets/templates/mail-approved.txt")),
+    ("mail-join.txt", include_str!("../../assets/templates/mail-join.txt")),
+    ("mail-refused.txt", include_str!("../../assets/templates/mail-refused.txt")),
     ("mail-notice.txt", include_str!("../../assets/templates/mail-notice.txt")),
     ("mail-reset.txt", include_str!("../../assets/templates/mail-reset.txt")),
     ("mail-test.txt", include_str!("../../assets/templates/mail-test.txt")),
@@ -68,6 +71,29 @@ struct AddressMail<'a> {
     link: &'a str,
 }
 
+/// What `mail-approved.txt` is told.
+#[derive(Serialize)]
+struct ApprovedMail<'a> {
+    name: &'a str,
+    link: &'a str,
+    /// Whether the link lets in who has nothing to sign in with yet.
+    is_first: bool,
+}
+
+/// What `mail-join.txt` is told.
+#[derive(Serialize)]
+struct JoinMail<'a> {
+    /// The accounts that have the address already; none for a new one.
+    accounts: &'a [String],
+    link: &'a str,
+}
+
+/// What `mail-refused.txt` is told.
+#[derive(Serialize)]
+struct RefusedMail<'a> {
+    name: &'a str,
+}
+
 /// What `mail-reset.txt` is told.
 #[derive(Serialize)]
 struct ResetMail<'a> {
@@ -84,22 +110,37 @@ impl Words for Letters {
     fn write(
         &self,
         letter: &Letter,
-        member: &User,
+        member: Option<&User>,
         at: Timestamp,
         enclosed: &Enclosed,
     ) -> Result<Written, String> {
-        let name = member.profile.name.as_str();
+        let name = member.map(|member| member.profile.name.as_str()).unwrap_or_default();
         let written = match (letter, enclosed) {
             (Letter::Notice(notice), _) => self.notice(notice, name, at),
-            (_, Enclosed::AddressLink(link)) => self.compose("mail-address.txt", &AddressMail { name, link }),
-            (_, Enclosed::AddressTaken) => self.compose("mail-address.txt", &AddressMail { name, link: "" }),
-            (Letter::Address | Letter::Reset, Enclosed::Nothing) => {
-                return Err("the mail has lost what it is about".to_owned());
+            (Letter::Refused(name), _) => self.compose("mail-refused.txt", &RefusedMail { name }),
+            (Letter::Address, Enclosed::Link(link)) => {
+                self.compose("mail-address.txt", &AddressMail { name, link })
             }
-            (_, Enclosed::Resets(links)) => {
+            (Letter::Address, _) => self.compose("mail-address.txt", &AddressMail { name, link: "" }),
+            (Letter::Approved, Enclosed::Link(link)) => {
+                self.compose("mail-approved.txt", &ApprovedMail { name, link, is_first: true })
+            }
+            (Letter::Approved, Enclosed::SignIn(link)) => {
+                self.compose("mail-approved.txt", &ApprovedMail { name, link, is_first: false })
+            }
+            (Letter::Join, Enclosed::Link(link)) => {
+                self.compose("mail-join.txt", &JoinMail { accounts: &[], link })
+            }
+            (Letter::Join, Enclosed::Accounts(accounts, link)) => {
+                self.compose("mail-join.txt", &JoinMail { accounts, link })
+            }
+            (Letter::Reset, Enclosed::Resets(links)) => {
                 let accounts: Vec<_> =
                     links.iter().map(|link| (link.name.as_str(), link.url.as_str())).collect();
                 self.reset(&accounts)
+            }
+            (Letter::Approved | Letter::Join | Letter::Reset, _) => {
+                return Err("the mail has lost what it is about".to_owned());
             }
         };
         written.map_err(|error| format!("{error:#}"))
@@ -160,11 +201,30 @@ impl Letters {
         for accounts in [vec![("N", "https://x")], vec![("N", "https://x"), ("M", "https://y")]] {
             self.reset(&accounts).map_err(|error| (error, "mail-reset.txt"))?;
         }
-        for link in ["", "https://x"] {
-            let written = self.compose("mail-address.txt", &AddressMail { name: "N", link });
-            written.map_err(|error| (error, "mail-address.txt"))?;
-        }
+        self.try_joining()?;
         self.test().map(drop).map_err(|error| (error, "mail-test.txt"))
+    }
+
+    /// The mails to those who join, or name an address.
+    fn try_joining(&self) -> Result<(), (minijinja::Error, &'static str)> {
+        let (name, link) = ("N", "https://x");
+        let accounts = ["N", "M"].map(str::to_owned);
+        let tried = |template, written: Result<Written, _>| match written {
+            Ok(_) => Ok(()),
+            Err(error) => Err((error, template)),
+        };
+        for link in ["", link] {
+            let written = self.compose("mail-address.txt", &AddressMail { name, link });
+            tried("mail-address.txt", written)?;
+        }
+        for is_first in [false, true] {
+            let written = self.compose("mail-approved.txt", &ApprovedMail { name, link, is_first });
+            tried("mail-approved.txt", written)?;
+        }
+        for accounts in [&accounts[..0], &accounts[..1], &accounts] {
+            tried("mail-join.txt", self.compose("mail-join.txt", &JoinMail { accounts, link }))?;
+        }
+        tried("mail-refused.txt", self.compose("mail-refused.txt", &RefusedMail { name }))
     }
 
     fn compose(&self, template: &str, mail: &impl Serialize) -> Result<Written, minijinja::Error> {

@@ -45,6 +45,8 @@ pub(super) struct LoginPage {
     stay: Stay,
     /// Whether members of the forum who are new here sign in with their password there.
     takes_newcomers: bool,
+    /// Whether anybody may join.
+    joins: bool,
     /// Whether whoever signs in comes back to an account they had switched off.
     come_back: bool,
     notice: Option<Notice>,
@@ -63,6 +65,7 @@ enum Notice {
     Deleted,
     DeletionAsked,
     Joined,
+    JoinedToWait,
     PasskeyRemoved,
     PasswordSet,
     SignedOut,
@@ -78,6 +81,8 @@ enum Trouble {
     /// Name and password are right, and the member had switched the account off.
     SwitchedOff,
     Throttled,
+    /// Name and password are right, and an operator has not let them in yet.
+    Waits,
 }
 
 impl LoginPage {
@@ -120,6 +125,9 @@ impl Page for LoginPage {
             Self { recovery: "/".to_owned(), ..trouble(Trouble::Throttled) },
             Self { takes_newcomers: true, ..trouble(Trouble::Refused) },
             notice(Notice::Joined),
+            notice(Notice::JoinedToWait),
+            Self { joins: true, ..Self::default() },
+            trouble(Trouble::Waits),
             notice(Notice::PasskeyRemoved),
             notice(Notice::PasswordSet),
             notice(Notice::SignedOut),
@@ -187,6 +195,7 @@ impl Web {
                 "deleted" => Some(Notice::Deleted),
                 "deletion-asked" => Some(Notice::DeletionAsked),
                 "joined" => Some(Notice::Joined),
+                "joined-to-wait" => Some(Notice::JoinedToWait),
                 "passkey-removed" => Some(Notice::PasskeyRemoved),
                 "password-set" => Some(Notice::PasswordSet),
                 "signed-out" => Some(Notice::SignedOut),
@@ -225,14 +234,7 @@ impl Web {
         let (outcome, at_forum) = self.sign_in_or_back(&typed, &page, headers, visit).await?;
         match outcome {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
-            SignInOutcome::Refused(RefusedBecause::SwitchedOff(_)) => {
-                let page = LoginPage { come_back: true, ..page };
-                Ok(self.show_again(Trouble::SwitchedOff, page, headers, visit))
-            }
-            SignInOutcome::Refused(reason) => {
-                self.note_refused(reason, &page.username, headers, visit);
-                Ok(self.show_again(Trouble::Refused, page, headers, visit))
-            }
+            SignInOutcome::Refused(reason) => Ok(self.show_refused(reason, page, headers, visit)),
             SignInOutcome::Throttled(throttled, member) => {
                 audit::record(Event::Throttled(way, throttled.level), member, visit);
                 Ok(self.show_wait(&throttled, page, headers, visit))
@@ -281,6 +283,30 @@ impl Web {
         self.sign_in(typed, headers, visit).await
     }
 
+    /// Says what came of it, and writes it down.
+    fn show_refused(
+        &self,
+        reason: RefusedBecause,
+        page: LoginPage,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Response<Bytes> {
+        match reason {
+            RefusedBecause::SwitchedOff(_) => {
+                let page = LoginPage { come_back: true, ..page };
+                self.show_again(Trouble::SwitchedOff, page, headers, visit)
+            }
+            RefusedBecause::Applicant => {
+                audit::record(Event::SignInRefused(reason), self.account_of(&page.username), visit);
+                self.show_again(Trouble::Waits, page, headers, visit)
+            }
+            _ => {
+                self.note_refused(reason, &page.username, headers, visit);
+                self.show_again(Trouble::Refused, page, headers, visit)
+            }
+        }
+    }
+
     /// Writes down that somebody was refused, for operators and for the member who is meant.
     fn note_refused(&self, reason: RefusedBecause, typed: &str, headers: &HeaderMap, visit: &Visit<'_>) {
         let member = self.account_of(typed);
@@ -303,7 +329,7 @@ impl Web {
             Trouble::NoCookie => StatusCode::FORBIDDEN,
             Trouble::Throttled => StatusCode::TOO_MANY_REQUESTS,
             // Not 200, so that password managers do not save what was wrong; 401 would need a challenge.
-            Trouble::Refused | Trouble::SwitchedOff => StatusCode::UNPROCESSABLE_ENTITY,
+            Trouble::Refused | Trouble::SwitchedOff | Trouble::Waits => StatusCode::UNPROCESSABLE_ENTITY,
         };
         self.show_login(status, LoginPage { trouble: Some(trouble), ..page }, headers, visit)
     }
@@ -343,6 +369,7 @@ impl Web {
         page.passkeys = self.can_use_passkeys(&page, visit);
         page.passkeys_only = self.passwords_are_off();
         page.recovery = self.recovery_address(&page.return_to);
+        page.joins = !page.again && self.is_open();
         page.takes_newcomers = !page.again && self.takes_newcomers();
         page.offers_adding =
             page.again && visit.member.is_some_and(|member| self.offers_adding_after(member.session));

@@ -13,6 +13,7 @@ mod forgot;
 mod forum;
 mod forum_password;
 mod join;
+mod join_ask;
 mod kept;
 mod letters;
 mod link;
@@ -32,6 +33,7 @@ mod security_headers;
 mod setup;
 mod stay;
 mod throttled;
+mod tied;
 mod well_known;
 mod wording;
 

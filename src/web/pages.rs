@@ -20,6 +20,7 @@ use super::forgot::ForgotPage;
 use super::forum::ForumPage;
 use super::forum_password::ForumPasswordPage;
 use super::join::JoinPage;
+use super::join_ask::JoinAskPage;
 use super::kept::KeptPage;
 use super::link::LinkPage;
 use super::login::LoginPage;
@@ -60,6 +61,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("forum-password.html", include_str!("../../assets/templates/forum-password.html")),
     ("forum.html", include_str!("../../assets/templates/forum.html")),
     ("help-passkeys.html", include_str!("../../assets/templates/help-passkeys.html")),
+    ("join-ask.html", include_str!("../../assets/templates/join-ask.html")),
     ("join.html", include_str!("../../assets/templates/join.html")),
     ("kept.html", include_str!("../../assets/templates/kept.html")),
     ("link-expired.html", include_str!("../../assets/templates/link-expired.html")),
@@ -184,6 +186,7 @@ impl Pages {
         self.try_page::<ForgotPage>()?;
         self.try_page::<ForumPage>()?;
         self.try_page::<ForumPasswordPage>()?;
+        self.try_page::<JoinAskPage>()?;
         self.try_page::<JoinPage>()?;
         self.try_page::<KeptPage>()?;
         self.try_page::<LinkExpiredPage>()?;

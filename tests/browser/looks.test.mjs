@@ -12,7 +12,7 @@ import { looksWell, mailLooksWell } from "./looks.mjs";
 import { ACCOUNT, ADD, LOGIN, button, signInByPassword, trouble } from "./member.mjs";
 import { linkIn, startPost } from "./post.mjs";
 
-let gateway, mailing, post, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
+let gateway, mailing, open, post, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
   gateway = await startGateway({ more: '[registration]\nmode = "invitation"' });
@@ -26,13 +26,14 @@ before(async () => {
   generating = await startGateway({ upstream: forum.url, more: generated });
   post = await startPost();
   mailing = await startGateway({ more: post.settings });
+  open = await startGateway({ more: `[registration]\nmode = "open"\napproval = true\n${post.settings}` });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
 });
 
 after(async () => {
   await browser?.close();
-  for (const site of [gateway, mailing, withoutForum, required, passkeysOnly, bridged, generating, forum, post]) await site?.stop();
+  for (const site of [gateway, mailing, open, withoutForum, required, passkeysOnly, bridged, generating, forum, post]) await site?.stop();
 });
 
 /** The link of a new invitation. */
@@ -214,6 +215,48 @@ const EMAIL = {
   "email-confirm-expired": async (page, { mail }) => page.goto(linkIn(mail)),
 };
 
+/** Joining where anybody may, and an operator looks at who comes, one page after the other. */
+const JOINING = {
+  "sign-in-with-join": async (page) => page.goto(LOGIN),
+  "join-ask": async (page) => page.getByRole("link", { name: "Join The Sample Forum" }).click(),
+  "join-ask-trouble": async (page) => {
+    await page.getByLabel("Your e-mail address").evaluate((field) => (field.type = "text"));
+    await page.getByLabel("Your e-mail address").fill("somewhere");
+    await button(page, "Send me a link").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "join-asked": async (page) => {
+    await page.getByLabel("Your e-mail address").fill("zoe@forum.example");
+    await button(page, "Send me a link").click();
+    await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+  },
+  "join-by-mail": async (page) => {
+    const mail = await post.mail("zoe@forum.example");
+    await mailLooksWell(page, "mail-join", mail);
+    await page.goto(linkIn(mail));
+  },
+  "joined-to-wait": async (page) => {
+    await page.getByLabel("Name", { exact: true }).fill("zoe");
+    await page.getByLabel("Password", { exact: true }).fill("tin whistle over marmalade");
+    await button(page, "Make my account").click();
+    await page.getByRole("status").waitFor();
+  },
+  "sign-in-before-approval": async (page) => {
+    await signIn(page, "zoe", "tin whistle over marmalade");
+    await page.getByRole("alert").waitFor();
+  },
+  "sign-in-after-approval": async (page) => {
+    await open.operate("user", "approve", "zoe");
+    await mailLooksWell(page, "mail-approved", await post.mail("zoe@forum.example"));
+    await page.goto("/.passgate/join");
+    await page.getByLabel("Your e-mail address").fill("zoe@forum.example");
+    await button(page, "Send me a link").click();
+    await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+    await mailLooksWell(page, "mail-join-already", await post.mail("zoe@forum.example"));
+    await page.goto(LOGIN);
+  },
+};
+
 /** On a site that requires a passkey, for a member who has none yet, one page after the other. */
 const REQUIRED = {
   "passkey-add-required": async (page, { name, password }) => {
@@ -391,6 +434,16 @@ test("an e-mail address, and the mail to it", async () => {
   const member = { ...(await mailing.addMember("members")), email: "member@forum.example" };
   for (const [name, open] of Object.entries(EMAIL)) {
     await open(page, member);
+    await looksWell(page, name);
+  }
+  assert.deepEqual(troubles, []);
+  await context.close();
+});
+
+test("joining by mail", async () => {
+  const { context, page, troubles } = await visit(browser, open);
+  for (const [name, step] of Object.entries(JOINING)) {
+    await step(page);
     await looksWell(page, name);
   }
   assert.deepEqual(troubles, []);

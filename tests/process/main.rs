@@ -12,6 +12,7 @@ mod cut;
 mod descriptors;
 mod full_disk;
 mod import;
+mod joining;
 mod mail;
 mod mail_queue;
 mod mail_server;

@@ -12,6 +12,7 @@ struct House {
     accounts: Accounts,
     clock: Arc<ManualClock>,
     store: Arc<dyn Store>,
+    approval: Approval,
 }
 
 impl House {
@@ -29,7 +30,8 @@ impl House {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         );
-        Self { invitations: Invitations::new(Arc::clone(&store), ticking), accounts, clock, store }
+        let approval = Approval::NotNeeded;
+        Self { invitations: Invitations::new(Arc::clone(&store), ticking), accounts, clock, store, approval }
     }
 
     async fn invite(&self, times: u32) -> InvitationToken {
@@ -43,7 +45,11 @@ impl House {
 
     async fn join_with(&self, token: &InvitationToken, name: &str, password: &str) -> Joined {
         let password = Some(Secret::new(password.to_owned()));
-        let site = JoiningSite { name: "The Teapot Forum", reserved_names: &["admin".to_owned()] };
+        let site = JoiningSite {
+            name: "The Teapot Forum",
+            reserved_names: &["admin".to_owned()],
+            approval: self.approval,
+        };
         self.invitations.join(&self.accounts, token, name, password, site).await.unwrap()
     }
 }
@@ -119,7 +125,7 @@ async fn auth_01_a_weak_password_leaves_the_invitation_as_it_was() {
     let token = house.invite(1).await;
     assert!(matches!(house.join_with(&token, "ann", "short").await, Joined::Weak(_)));
     assert!(matches!(house.join_with(&token, "ann", "teapot forum ann").await, Joined::Weak(_)));
-    let site = JoiningSite { name: "", reserved_names: &[] };
+    let site = JoiningSite { name: "", reserved_names: &[], approval: Approval::NotNeeded };
     let before = house.invitations.open(&token).unwrap().unwrap();
     assert_eq!(before.left, 1);
     let without = house.invitations.join(&house.accounts, &token, "ann", None, site).await.unwrap();

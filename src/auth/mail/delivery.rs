@@ -5,11 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::mailbox::{Mailbox, Waiting};
-use super::queue::{End, KEY, MailQueue};
+use super::mailbox::Waiting;
+use super::queue::{End, MailQueue};
+use super::whose::Whose;
 use super::{Enclosed, Fault, Letter, Message, Smtp, Undelivered, Written};
-use crate::domain::{Timestamp, User, UserId};
-use crate::store::{Owner, StoreError};
+use crate::domain::{Timestamp, User};
+use crate::store::StoreError;
 
 /// How mails leave, and in which words.
 pub struct Courier {
@@ -38,11 +39,11 @@ impl Carrier for Smtp {
 
 /// Puts mails into words.
 pub trait Words: Send + Sync {
-    /// The mail for this member; `at` is when what it tells of happened. What is wrong with a template, if it can't be made.
+    /// The mail for this member, or for somebody who is none yet; `at` is when what it tells of happened. What is wrong with a template, if it can't be made.
     fn write(
         &self,
         letter: &Letter,
-        member: &User,
+        member: Option<&User>,
         at: Timestamp,
         enclosed: &Enclosed,
     ) -> Result<Written, String>;
@@ -66,6 +67,9 @@ impl MailQueue {
                 () = self.news() => {}
                 _ = second.tick() => {}
             }
+            if let Err(error) = self.forget_newcomers().await {
+                tracing::debug!(target: "passgate::mail", %error, "what was mailed to an address can't be forgotten");
+            }
         }
     }
 
@@ -74,28 +78,29 @@ impl MailQueue {
         let Some(courier) = self.courier.load_full() else { return Ok(false) };
         self.take_in().await?;
         let Some((id, owner)) = self.next() else { return Ok(false) };
-        let mailbox = self.store.kept::<Mailbox>(Owner::Member(owner), KEY)?.unwrap_or_default();
-        let mail = mailbox.waiting.into_iter().find(|mail| mail.id == id);
-        let (Some(mail), Some(member)) = (mail, self.store.user(owner)?) else {
+        let mail = self.mailbox(&owner)?.waiting.into_iter().find(|mail| mail.id == id);
+        let member = owner.member().map(|user| self.store.user(user)).transpose()?.flatten();
+        let is_gone = owner.member().is_some() && member.is_none();
+        let Some(mail) = mail.filter(|_| !is_gone) else {
             self.forget(id);
             return Ok(true);
         };
         if self.is_late(&mail, self.clock.now()) {
-            self.give_up(&mail, owner, End::Late, "it was too late").await?;
+            self.give_up(&mail, &owner, End::Late, "it was too late").await?;
             return Ok(true);
         }
-        let Some(enclosed) = self.enclosed_in(&mail, &member, &courier.own_pages).await? else {
-            self.end(id, owner, End::Needless).await?;
+        let Some(enclosed) = self.enclosed_in(&mail, member.as_ref(), &courier.own_pages).await? else {
+            self.end(id, &owner, End::Needless).await?;
             return Ok(true);
         };
-        match try_one(&courier, &mail, &member, &enclosed).await {
-            Ok(()) => self.sent(&mail, owner).await?,
-            Err(undelivered) => self.not_sent(&mail, owner, &undelivered).await?,
+        match try_one(&courier, &mail, member.as_ref(), &enclosed).await {
+            Ok(()) => self.sent(&mail, &owner).await?,
+            Err(undelivered) => self.not_sent(&mail, &owner, &undelivered).await?,
         }
         Ok(true)
     }
 
-    async fn sent(&self, mail: &Waiting, owner: UserId) -> Result<(), StoreError> {
+    async fn sent(&self, mail: &Waiting, owner: &Whose) -> Result<(), StoreError> {
         if self.works() {
             tracing::info!(target: "passgate::mail", "the mail server takes mails again");
         }
@@ -104,7 +109,7 @@ impl MailQueue {
         Ok(())
     }
 
-    async fn not_sent(&self, mail: &Waiting, owner: UserId, why: &Undelivered) -> Result<(), StoreError> {
+    async fn not_sent(&self, mail: &Waiting, owner: &Whose, why: &Undelivered) -> Result<(), StoreError> {
         let reason = &why.reason;
         match why.fault {
             Fault::Mail => return self.give_up(mail, owner, End::Refused, reason).await,
@@ -125,7 +130,7 @@ impl MailQueue {
     }
 
     /// Takes a mail out that did not go, and says so once.
-    async fn give_up(&self, mail: &Waiting, owner: UserId, end: End, why: &str) -> Result<(), StoreError> {
+    async fn give_up(&self, mail: &Waiting, owner: &Whose, end: End, why: &str) -> Result<(), StoreError> {
         self.end(mail.id, owner, end).await?;
         tracing::warn!(target: "passgate::audit", event = "mail-given-up", mail = mail.letter.kind(),
             reason = why, member = %owner, "a mail was not sent and is not tried again");
@@ -140,7 +145,7 @@ impl MailQueue {
 async fn try_one(
     courier: &Courier,
     mail: &Waiting,
-    member: &User,
+    member: Option<&User>,
     enclosed: &Enclosed,
 ) -> Result<(), Undelivered> {
     let Waiting { id, to, letter, at } = mail;
@@ -157,5 +162,10 @@ impl MailQueue {
     /// Sends all that is due.
     pub(crate) async fn send_due(&self) {
         while self.send_next().await.unwrap() {}
+    }
+
+    /// Forgets what is to be forgotten now.
+    pub(crate) async fn forget_now(&self) {
+        self.forget_newcomers().await.unwrap();
     }
 }

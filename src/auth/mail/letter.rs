@@ -16,8 +16,14 @@ use crate::auth::{addresses, recovery};
 pub enum Letter {
     /// The member wants to have the address that it goes to.
     Address,
+    /// An operator says that the account, which waited for that, may be used.
+    Approved,
+    /// Somebody wants to join with this address.
+    Join,
     /// Something happened to the account.
     Notice(Notice),
+    /// The account of this name, which waited for an operator, is not to be.
+    Refused(String),
     /// Somebody has forgotten the password of an account with this address.
     Reset,
 }
@@ -85,7 +91,8 @@ impl Letter {
     pub(super) const fn worth_sending_for(&self) -> Duration {
         match self {
             Self::Address => addresses::LIFETIME,
-            Self::Notice(_) => Duration::from_secs(2 * 24 * 3_600),
+            Self::Approved | Self::Notice(_) | Self::Refused(_) => Duration::from_secs(2 * 24 * 3_600),
+            Self::Join => Duration::from_secs(3_600),
             // Nobody sits there for longer. The link itself is made when the mail goes, and works for as long after that.
             Self::Reset => recovery::LIFETIME,
         }
@@ -94,8 +101,8 @@ impl Letter {
     /// Whether its member sits there and waits for it.
     pub(super) const fn is_awaited(&self) -> bool {
         match self {
-            Self::Notice(_) => false,
-            Self::Address | Self::Reset => true,
+            Self::Approved | Self::Notice(_) | Self::Refused(_) => false,
+            Self::Address | Self::Join | Self::Reset => true,
         }
     }
 
@@ -103,6 +110,9 @@ impl Letter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Address => "address",
+            Self::Approved => "approved",
+            Self::Join => "join",
+            Self::Refused(_) => "refused",
             Self::Notice(notice) => notice.what.as_str(),
             Self::Reset => "reset",
         }

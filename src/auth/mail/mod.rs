@@ -3,8 +3,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `asking` | what somebody gets who has forgotten their password, or names another address |
+//! | `joining` | mails to people who have no account yet |
 //! | `letter` | what a mail is about |
 //! | `mailbox` | what a member is to be sent |
+//! | `whose` | a member's mails, or those to an address of nobody's |
 //! | `queue` | the mails that wait, and when each is tried |
 //! | `enclosed` | what is made when a mail goes, since nothing of it may lie in the store |
 //! | `delivery` | the task that sends them |
@@ -15,12 +17,14 @@
 mod asking;
 mod delivery;
 mod enclosed;
+mod joining;
 mod letter;
 mod mailbox;
 pub mod options;
 mod queue;
 mod smtp;
 mod standing;
+mod whose;
 
 #[cfg(test)]
 mod tests;

@@ -19,10 +19,11 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
 use super::mailbox::{HandedIn, MailId, Mailbox, Waiting};
+use super::whose::Whose;
 use super::{Courier, Letter};
 pub(super) use crate::auth::recovery::KEY;
-use crate::domain::{Clock, MailAddress, Timestamp, UserId};
-use crate::store::{Batch, Change, Owner, Store, StoreError, Verdict};
+use crate::domain::{Clock, EmailKey, MailAddress, Timestamp, UserId};
+use crate::store::{Batch, Change, Store, StoreError, Verdict};
 
 /// One for all mails.
 pub struct MailQueue {
@@ -42,8 +43,10 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Members for whom a mail was handed in, and not yet looked at.
-    touched: BTreeSet<UserId>,
+    /// For whom a mail was handed in, and not yet looked at.
+    touched: BTreeSet<Whose>,
+    /// Addresses that mails about joining were handed in for of late, and when the last one was.
+    pub(super) newcomers: BTreeMap<EmailKey, Timestamp>,
     /// The mails that are known to wait.
     pub(super) waiting: HashMap<MailId, Entry>,
     /// Since when and why the mail server takes nothing.
@@ -53,9 +56,9 @@ pub(super) struct State {
 }
 
 /// A mail that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) owner: UserId,
+    pub(super) owner: Whose,
     pub(super) at: Timestamp,
     is_awaited: bool,
     /// How often it was tried.
@@ -124,14 +127,16 @@ impl MailQueue {
 
     /// Reads which mails wait.
     pub fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let mut touched = BTreeSet::new();
-        store.each_kept::<Mailbox>(|owner, _, _| {
-            if let Owner::Member(member) = owner {
-                touched.insert(member);
+        let (mut touched, mut newcomers, now) = (BTreeSet::new(), BTreeMap::new(), clock.now());
+        store.each_kept::<Mailbox>(|owner, key, _| {
+            let whose = Whose::at(owner, &key);
+            if let Some(Whose::Newcomer(address)) = &whose {
+                newcomers.insert(address.clone(), now);
             }
+            touched.extend(whose);
             ControlFlow::Continue(())
         })?;
-        let state = Mutex::new(State { touched, ..State::default() });
+        let state = Mutex::new(State { touched, newcomers, ..State::default() });
         Ok(Self {
             store,
             clock,
@@ -168,20 +173,27 @@ impl MailQueue {
     ///
     /// The change fails with [`StoreError::NoSuchUser`] if the account is gone, and never for too many mails.
     pub fn hand_in(&self, member: UserId, address: Option<&str>, letter: Letter) -> Option<Change> {
+        self.hand_in_for(Whose::Member(member), MailAddress::parse(address?)?, letter)
+    }
+
+    pub(super) fn hand_in_for(&self, whose: Whose, to: MailAddress, letter: Letter) -> Option<Change> {
         if !self.accepts.load(Ordering::SeqCst) {
             return None;
         }
-        let to = MailAddress::parse(address?)?;
         let at = self.clock.now();
         let mail = Waiting { id: MailId::generate(), to, letter, at };
         let state = Arc::clone(&self.state);
-        Some(Change::revise_kept::<Mailbox>(Owner::Member(member), KEY.to_vec(), move |mailbox| {
+        let (owner, key) = whose.place();
+        Some(Change::revise_kept::<Mailbox>(owner, key, move |mailbox| {
             let outcome = mailbox.get_or_insert_default().hand_in(mail, at);
             let mut shared = state.state.lock().unwrap_or_else(PoisonError::into_inner);
             if outcome != HandedIn::Waits {
                 *shared.ends.entry(End::GaveWay).or_default() += 1;
             }
-            shared.touched.insert(member);
+            if let Whose::Newcomer(address) = &whose {
+                shared.newcomers.insert(address.clone(), at);
+            }
+            shared.touched.insert(whose);
             drop(shared);
             state.news.notify_one();
             Verdict::Keep
@@ -230,18 +242,24 @@ impl MailQueue {
         self.make_room().await
     }
 
-    fn read(&self, members: &BTreeSet<UserId>) -> Result<(), StoreError> {
+    fn read(&self, touched: &BTreeSet<Whose>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for owner in members.iter().copied() {
-            let mailbox = self.store.kept::<Mailbox>(Owner::Member(owner), KEY)?.unwrap_or_default();
+        for owner in touched {
+            let mailbox = self.mailbox(owner)?;
             let mut state = self.lock();
             for mail in mailbox.waiting {
                 let is_awaited = mail.letter.is_awaited();
-                let new = Entry { owner, at: mail.at, is_awaited, tries: 0, due: now };
+                let new = Entry { owner: owner.clone(), at: mail.at, is_awaited, tries: 0, due: now };
                 state.waiting.entry(mail.id).or_insert(new);
             }
         }
         Ok(())
+    }
+
+    /// What lies there for them.
+    pub(super) fn mailbox(&self, whose: &Whose) -> Result<Mailbox, StoreError> {
+        let (owner, key) = whose.place();
+        Ok(self.store.kept(owner, &key)?.unwrap_or_default())
     }
 
     async fn make_room(&self) -> Result<(), StoreError> {
@@ -250,16 +268,16 @@ impl MailQueue {
             let mut notices: Vec<_> = state.waiting.iter().filter(|(_, entry)| !entry.is_awaited).collect();
             notices.sort_by_key(|(_, entry)| entry.at);
             let beyond = state.waiting.len().saturating_sub(Self::MOST);
-            notices.into_iter().take(beyond).map(|(id, entry)| (*id, entry.owner)).collect()
+            notices.into_iter().take(beyond).map(|(id, entry)| (*id, entry.owner.clone())).collect()
         };
         for (id, owner) in beyond {
-            self.end(id, owner, End::GaveWay).await?;
+            self.end(id, &owner, End::GaveWay).await?;
         }
         Ok(())
     }
 
     /// The mail that is to be tried now: what a member waits for first, then what has waited longest.
-    pub(super) fn next(&self) -> Option<(MailId, UserId)> {
+    pub(super) fn next(&self) -> Option<(MailId, Whose)> {
         let now = self.clock.now();
         let state = self.lock();
         let pauses = state.failing.as_ref().is_some_and(|failing| now < failing.until);
@@ -267,13 +285,14 @@ impl MailQueue {
         let is_due = |entry: &Entry| entry.due <= now && (!pauses || entry.is_awaited && entry.tries == 0);
         let due = state.waiting.iter().filter(|(_, entry)| is_due(entry));
         let (id, entry) = due.min_by_key(|(id, entry)| (!entry.is_awaited, entry.due, entry.at, **id))?;
-        Some((*id, entry.owner))
+        Some((*id, entry.owner.clone()))
     }
 
     /// Takes a mail out, whatever its end. If that fails it is tried again, even one that was sent.
-    pub(super) async fn end(&self, id: MailId, owner: UserId, end: End) -> Result<(), StoreError> {
+    pub(super) async fn end(&self, id: MailId, whose: &Whose, end: End) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let change = Change::revise_kept::<Mailbox>(Owner::Member(owner), KEY.to_vec(), move |mailbox| {
+        let (owner, key) = whose.place();
+        let change = Change::revise_kept::<Mailbox>(owner, key, move |mailbox| {
             if let Some(own) = mailbox {
                 own.take_out(id);
                 if own.is_empty(now) {

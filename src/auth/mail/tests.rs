@@ -57,8 +57,15 @@ impl Carrier for Arc<Server> {
 struct Plain;
 
 impl Words for Plain {
-    fn write(&self, letter: &Letter, member: &User, _: Timestamp, _: &Enclosed) -> Result<Written, String> {
-        let text = format!("{} {}", member.profile.name, letter.kind());
+    fn write(
+        &self,
+        letter: &Letter,
+        member: Option<&User>,
+        _: Timestamp,
+        _: &Enclosed,
+    ) -> Result<Written, String> {
+        let name = member.map(|member| member.profile.name.as_str()).unwrap_or_default();
+        let text = format!("{name} {}", letter.kind());
         Ok(Written { subject: String::new(), html: String::new(), text })
     }
 }

@@ -52,6 +52,8 @@ pub enum Way {
     Confirm,
     /// A signed-in member's password at the forum.
     ForumPassword,
+    /// Asking for a mail with a link to a new account. Each counts; nothing is checked.
+    Join,
     /// A one-time link.
     Link,
     /// Name and password.
@@ -69,7 +71,7 @@ impl Way {
     const fn is_guessable(self) -> bool {
         match self {
             Self::Confirm | Self::ForumPassword | Self::Password | Self::SecondFactor => true,
-            Self::Link | Self::Passkey | Self::Reset => false,
+            Self::Join | Self::Link | Self::Passkey | Self::Reset => false,
         }
     }
 
@@ -78,6 +80,7 @@ impl Way {
         match self {
             Self::Confirm => "confirm",
             Self::ForumPassword => "forum-password",
+            Self::Join => "join",
             Self::Link => "link",
             Self::Password => "password",
             Self::Passkey => "passkey",

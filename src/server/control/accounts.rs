@@ -64,6 +64,12 @@ impl Control {
 
     pub(super) async fn enable(&self, name: &str) -> Result<Reply, Failure> {
         let user = self.named(name)?;
+        if self.accounts.is_applicant(user.profile.id)? {
+            let name = user.profile.name;
+            return Err(Failure::Data(format!(
+                "{name} waits for you to say yes; `passgate user approve NAME` does"
+            )));
+        }
         self.accounts.enable(user.profile.id).await?;
         Ok(Reply::Done(format!("{} can sign in again", user.profile.name)))
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use super::accounts::{read_email, read_group};
 use super::protocol::{Failure, Reply};
-use crate::auth::joining::{Invitation, InvitationToken, Invitations};
+use crate::auth::joining::{Invitation, InvitationToken, Invitations, MadeBy};
 use crate::domain::{EmailKey, TokenHash};
 
 /// What an operator asks for.
@@ -91,7 +91,7 @@ impl Control {
 
     fn list_invitations(&self, invitations: &Invitations) -> Result<Reply, Failure> {
         let (now, mut all) = (self.clock.now(), invitations.all()?);
-        all.retain(|(_, invitation)| now < invitation.expires);
+        all.retain(|(_, invitation)| now < invitation.expires && invitation.made_by == MadeBy::Operator);
         all.sort_by_key(|(hash, invitation)| (invitation.created, *hash));
         Ok(Reply::Invitations(
             all.iter().map(|(hash, invitation)| InvitationView::of(*hash, invitation)).collect(),

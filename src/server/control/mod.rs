@@ -6,6 +6,7 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod applicants;
 mod copying;
 mod forum;
 mod import;
@@ -19,6 +20,7 @@ mod sessions;
 mod socket;
 mod throttle;
 
+pub use applicants::ApplicantCommand;
 pub use copying::Copying;
 pub use invitations::{InvitationCommand, InvitationView, NewInvitation};
 pub use passkeys::{CountView, PasskeyView, Synced};
@@ -87,6 +89,7 @@ impl Control {
         tracing::info!(target: "passgate::audit", event = "operators-command", command = command.name(),
             member = command.member(), "operator's command");
         let result = match command {
+            Command::Applicant(command) => self.decide(command).await,
             Command::Backup => self.copy().await,
             Command::ForumRotateKey => self.rotate_key().await,
             Command::Invitation(command) => self.invite(command).await,

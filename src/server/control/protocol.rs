@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::applicants::ApplicantCommand;
 use super::copying::Copying;
 use super::invitations::{InvitationCommand, InvitationView};
 use super::passkeys::{CountView, PasskeyView};
@@ -16,6 +17,8 @@ use crate::domain::{LinkKind, PasskeyFor, Persistence, Profile, Secret, Session,
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
+    /// Something about accounts that wait for an operator.
+    Applicant(ApplicantCommand),
     /// A copy of all that is kept but sessions, in many replies: [`Reply::Copy`], then [`Reply::Done`].
     Backup,
     /// Seals all passwords for the forum with a new key.
@@ -282,6 +285,9 @@ pub struct UserLine {
     /// Whether it has a second factor.
     #[serde(default)]
     pub second_factor: bool,
+    /// Since when it waits for an operator, if it does.
+    #[serde(default)]
+    pub waits_since: Option<String>,
 }
 
 /// An account with what belongs to it, as operators see it.
@@ -324,6 +330,7 @@ impl Command {
     /// The command in a word, for the log.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Applicant(command) => command.name(),
             Self::Backup => "backup",
             Self::ForumRotateKey => "forum rotate-key",
             Self::Invitation(command) => command.name(),
@@ -361,6 +368,7 @@ impl Command {
             | Self::UserUnlock { name }
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
+            Self::Applicant(command) => Some(command.member()),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
             Self::Backup
             | Self::ForumRotateKey

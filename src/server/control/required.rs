@@ -26,10 +26,12 @@ pub fn all_users(
         ControlFlow::Continue(())
     })?;
     let members = second_factors.members()?;
+    let waiting: HashMap<_, _> = accounts.applicants()?.into_iter().collect();
     let line = |user: &crate::domain::User| UserLine {
         user: UserView::of(user),
         passkeys: passkeys.get(&user.profile.id).copied().unwrap_or(0),
         second_factor: members.contains(&user.profile.id),
+        waits_since: waiting.get(&user.profile.id).map(|applicant| applicant.since.to_string()),
     };
     Ok(accounts.all()?.iter().map(line).collect())
 }

@@ -1,7 +1,7 @@
 //! A store whose disk can be made to fail: writes, and reading passkeys.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
@@ -13,9 +13,15 @@ use crate::store::{Batch, Commit, Drawer, Entry, Export, MemoryStore, Owner, Sto
 pub(super) struct FaultyStore {
     inner: MemoryStore,
     broken: AtomicBool,
+    writes: AtomicUsize,
 }
 
 impl FaultyStore {
+    /// How many batches were handed in.
+    pub(super) fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
+    }
+
     pub(super) fn break_down(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
@@ -123,6 +129,7 @@ impl Store for FaultyStore {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(full()) });
         }
+        self.writes.fetch_add(1, Ordering::SeqCst);
         self.inner.apply(batch)
     }
 }

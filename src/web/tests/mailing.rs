@@ -38,7 +38,11 @@ impl Mailing {
     }
 
     pub(super) fn with(options: PageOptions) -> Self {
-        let mut site = Site::with(options.clone()).unwrap();
+        Self::made(options, None)
+    }
+
+    pub(super) fn made(options: PageOptions, passkeys: Option<PasskeyOptions>) -> Self {
+        let mut site = Site::made(options.clone(), CHEAP, passkeys).unwrap();
         let (store, clock) = (Arc::clone(&site.store), Arc::clone(&site.clock));
         let queue = Arc::new(MailQueue::open(store as _, clock as _).unwrap());
         let post = Arc::<Post>::default();

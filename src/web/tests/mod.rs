@@ -8,6 +8,7 @@ mod email;
 mod faulty;
 mod forgot;
 mod join;
+mod join_open;
 mod kept;
 mod leaving;
 mod login;
@@ -34,7 +35,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::options::PageOptions;
 use super::{Member, PagesError, PasskeyCounts, Visit, Web, WebParts};
 use crate::auth::joining::Invitations;
-use crate::auth::joining::options::{JoinMode, JoinOptions};
+use crate::auth::joining::options::{Approval, JoinMode, JoinOptions};
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::second_factors::second_factors;
@@ -130,7 +131,7 @@ impl Site {
             sign_in: Arc::new(sign_in),
             accounts: Arc::clone(&accounts),
             invitations: Invitations::new(Arc::clone(&faulty) as _, Arc::clone(&ticking)),
-            joining: JoinOptions { mode: JoinMode::Closed, reserved_names: Vec::new() },
+            joining: closed(),
             sessions: Arc::clone(&sessions),
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
@@ -183,6 +184,12 @@ impl Site {
     fn live(&self, token: &str) -> bool {
         self.sessions.check(&SessionToken::parse(token).unwrap()).is_some()
     }
+}
+
+/// Nobody may join.
+fn closed() -> JoinOptions {
+    let approval = Approval::NotNeeded;
+    JoinOptions { mode: JoinMode::Closed, approval, per_hour: 100, reserved_names: Vec::new() }
 }
 
 fn passkeys_of(
