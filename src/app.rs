@@ -238,6 +238,7 @@ impl Services {
             kept: Arc::clone(&self.kept),
             keep_forms: config.keep_forms,
             self_delete: config.self_delete,
+            app_passwords: config.app_passwords.clone(),
             passkeys,
             throttle: Arc::clone(&self.throttle),
             second_factors: Arc::clone(&self.second_factors),
@@ -270,6 +271,7 @@ impl Services {
             public,
             service_workers: config.proxy.service_workers,
             plain_http: config.proxy.plain_http,
+            app_passwords: config.app_passwords.clone(),
             forum: config.forum.clone().map(|options| ForumRules::new(options, forum)),
         };
         self.mail.set_courier(mail::courier(config)?);
@@ -347,6 +349,7 @@ impl Running {
         let gateway = Arc::new(Gateway::new(
             rules,
             Arc::clone(&services.sessions),
+            Arc::clone(&services.throttle),
             Arc::clone(&services.clock),
             Arc::clone(&metrics),
         ));
@@ -421,7 +424,8 @@ impl Running {
                 kept.sweep();
                 services.second_factors.sweep();
                 if let Some(forum) = services.forum_accounts() {
-                    forum.keep(&sessions.ids().into_iter().collect());
+                    let ids = sessions.ids().into_iter().chain(sessions.app_password_ids());
+                    forum.keep(&ids.collect());
                 }
                 accounts.sweep_applicants().await;
                 if let Err(error) = sessions.sweep().await {

@@ -88,6 +88,7 @@ const HOMES: [(&str, &[&str]); 53] = [
     (
         "sha2",
         &[
+            "auth/app_passwords",
             "auth/passwords",
             "auth/second_factors",
             "auth/throttle",

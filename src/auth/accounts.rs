@@ -167,12 +167,12 @@ impl Accounts {
     pub async fn disable_with(&self, user: UserId, with: Batch) -> Result<(), StoreError> {
         let mut batch = with;
         batch.extend([set_state(user, UserState::Disabled), recovery::forgotten(user)]);
-        self.sessions.end_all(user, None, batch).await.map(drop)
+        self.sessions.end_access(user, None, batch).await.map(drop)
     }
 
     /// Removes an account and all that hangs on it.
     pub async fn delete(&self, user: UserId) -> Result<(), StoreError> {
-        self.sessions.end_all(user, None, vec![Change::DeleteUser(user)]).await.map(drop)
+        self.sessions.end_access(user, None, vec![Change::DeleteUser(user)]).await.map(drop)
     }
 }
 

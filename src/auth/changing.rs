@@ -80,7 +80,7 @@ impl Accounts {
         let mut batch = vec![revision, event];
         batch.extend(forgotten(id));
         let ended = match others {
-            OtherSessions::End => self.sessions.end_all(id, Some(session.id()), batch).await,
+            OtherSessions::End => self.sessions.end_access(id, Some(session.id()), batch).await,
             OtherSessions::Keep => self.store.apply(batch).await.map(|()| 0),
         };
         match ended {

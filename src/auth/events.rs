@@ -31,6 +31,10 @@ pub enum What {
     AddressChangeAsked,
     /// The member confirmed that the e-mail address is theirs.
     AddressConfirmed,
+    /// An app password was made.
+    AppPasswordMade,
+    /// One was removed.
+    AppPasswordRemoved,
     /// The member came back to an account that they had switched off.
     CameBack,
     /// The member took along all that is held about them.
@@ -85,6 +89,8 @@ impl What {
         Self::AddressChanged,
         Self::AddressChangeAsked,
         Self::AddressConfirmed,
+        Self::AppPasswordMade,
+        Self::AppPasswordRemoved,
         Self::CameBack,
         Self::DataExported,
         Self::Deactivated,
@@ -134,7 +140,7 @@ pub struct Happened {
     pub at: Timestamp,
     /// What.
     pub what: What,
-    /// The passkey it was about, by its name.
+    /// The passkey or app password it was about, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// The browser's name; none where none was there.
@@ -173,7 +179,7 @@ impl Happened {
         Self { browser, network: seen.from.map(Network::of), ..self }
     }
 
-    /// … to this passkey.
+    /// … to this passkey or app password.
     #[must_use]
     pub fn about(self, name: &str) -> Self {
         Self { about: Some(name.to_owned()), ..self }

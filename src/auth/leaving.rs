@@ -41,7 +41,7 @@ impl Accounts {
         let mut with =
             vec![revision, Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)), event.kept(user)];
         with.extend(links::forgotten(user));
-        self.sessions.end_all(user, None, with).await.map(drop)
+        self.sessions.end_access(user, None, with).await.map(drop)
     }
 
     /// Switches it on again, for who has just shown that the account is theirs. An account that is disabled stays so.

@@ -88,7 +88,7 @@ impl Accounts {
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(user.profile.id);
         let batch = vec![revision, recovery::forgotten(user.profile.id), event];
-        match self.sessions.end_all(user.profile.id, None, batch).await {
+        match self.sessions.end_access(user.profile.id, None, batch).await {
             Ok(_) => Ok(SetupOutcome::Done(kind)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
             Err(error) => Err(error),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod addresses;
+pub mod app_passwords;
 mod browser_name;
 #[cfg(test)]
 pub(crate) mod captured_log;
@@ -18,6 +19,7 @@ pub mod import;
 pub mod joining;
 mod kept;
 mod leaving;
+mod letters;
 mod links;
 pub mod mail;
 pub mod passkeys;

@@ -127,7 +127,7 @@ impl Accounts {
         ));
         batch.push(self.happened(What::PasswordSet).seen(seen).kept(token.user));
         batch.extend(with);
-        match self.sessions.end_all(token.user, None, batch).await {
+        match self.sessions.end_access(token.user, None, batch).await {
             Ok(_) => Ok(SetupOutcome::Done(crate::domain::LinkKind::SetUp)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
             Err(error) => Err(error),

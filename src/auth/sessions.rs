@@ -25,6 +25,7 @@ pub use self::live::LiveSession;
 use self::live::{Place, Resting};
 use self::over::Over;
 use super::SessionToken;
+use super::app_passwords::AppPasswordsInUse;
 use super::second_factors::FactorsMet;
 use crate::domain::{
     Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Session, SessionId, User,
@@ -37,11 +38,13 @@ pub struct Sessions {
     live: DashSet<Place>,
     /// Those that lately came to their end by time alone.
     over: Over,
+    /// What lets programs in, beside sessions.
+    pub(super) app_passwords: AppPasswordsInUse,
     lifetimes: ArcSwap<Lifetimes>,
     /// How many a member may have.
     most: AtomicUsize,
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Held while what a member chose is read and made known, and while sessions wake and go to rest.
     learning: Mutex<()>,
     /// Who wants to know of each session that is over.
@@ -108,7 +111,8 @@ impl Sessions {
         }
         let lifetimes = ArcSwap::from_pointee(lifetimes);
         let (learning, listener, most) = (Mutex::new(()), OnceLock::new(), AtomicUsize::new(usize::MAX));
-        let sessions = Self { live, over, lifetimes, most, store, clock, learning, listener };
+        let app_passwords = AppPasswordsInUse::open(&store)?;
+        let sessions = Self { live, over, app_passwords, lifetimes, most, store, clock, learning, listener };
         if sessions.count() <= Self::AWAKE {
             sessions.ids().into_iter().try_for_each(|id| sessions.wake(id).map(drop))?;
         }
@@ -268,7 +272,7 @@ impl Sessions {
 
     /// Makes what the store says now known to `sessions` of the member. One at a time, so that of two who read after
     /// their write the later leaves what is on the disk.
-    fn learn_choice(
+    pub(super) fn learn_choice(
         &self,
         user: UserId,
         sessions: impl FnOnce() -> Vec<Arc<LiveSession>>,
@@ -279,10 +283,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// Those of a member that are in use.
-    fn awake_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
+    /// Those of a member that are in use, with what lets programs in.
+    pub(super) fn awake_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
         let own = self.live.iter().filter(|session| session.0.facts.user == user);
-        own.filter_map(|session| session.0.awake.load_full()).collect()
+        let awake = own.filter_map(|session| session.0.awake.load_full());
+        awake.chain(self.app_passwords.of(user)).collect()
     }
 
     /// Ends one session; no error if it has ended already.
@@ -376,7 +381,7 @@ impl Sessions {
             }
         }
         self.rest(Self::AWAKE);
-        Ok(())
+        self.app_passwords.write_down(self.store.as_ref()).await
     }
 
     /// If more than `most` sessions are awake, puts those to rest that nobody has used for a while.
@@ -410,7 +415,7 @@ impl Sessions {
     }
 
     /// Not while the map is held: whoever listens may look into it.
-    fn announce(&self, over: impl IntoIterator<Item = SessionId>) {
+    pub(super) fn announce(&self, over: impl IntoIterator<Item = SessionId>) {
         if let Some(listener) = self.listener.get() {
             over.into_iter().for_each(listener);
         }

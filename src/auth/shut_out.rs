@@ -21,6 +21,6 @@ impl Accounts {
         let mut with =
             vec![Change::DropRecords(Drawer::TrustedDevice, Owner::Member(user)), event.kept(user)];
         with.extend(links::forgotten(user));
-        self.sessions.end_all(user, but, with).await
+        self.sessions.end_access(user, but, with).await
     }
 }

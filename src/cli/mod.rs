@@ -3,6 +3,7 @@
 //! A command that is about accounts, passkeys or sessions asks the running gateway through its admin socket; if none runs, it opens
 //! the store itself. No command takes or prints a password as an argument.
 
+mod app_password;
 mod audit;
 mod backup;
 mod check;
@@ -55,6 +56,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// List or remove app passwords
+    #[command(subcommand)]
+    AppPassword(app_password::AppPassword),
     /// See what matters to security, and whether the log of it is whole
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -137,6 +141,7 @@ impl Cli {
         };
         let config = Config::load(self.config.as_deref(), &overrides)?;
         match self.action {
+            Action::AppPassword(app_password) => app_password.run(&config, streams),
             Action::Audit(audit) => audit.run(&config, streams),
             Action::Backup(backup) => backup.run(&config, streams),
             Action::Check(check) => check.run(&config, streams),

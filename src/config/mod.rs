@@ -6,6 +6,7 @@
 //! was found, what was expected and what to do. Unknown keys are problems.
 
 mod access;
+mod app_passwords;
 mod connections;
 mod database;
 mod first_sign_in;
@@ -37,6 +38,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::auth::joining::options::JoinOptions;
 use crate::auth::mail::options::MailOptions;
 use crate::auth::passkeys::PasskeyOptions;
@@ -84,6 +86,8 @@ pub struct Config {
     pub throttle: ThrottleOptions,
     /// How people who have no account may get one.
     pub joining: JoinOptions,
+    /// What app passwords are for; none where they are off.
+    pub app_passwords: Option<AppPasswordOptions>,
     /// Passkeys; none without.
     pub passkeys: Option<PasskeyOptions>,
     /// Second factors.

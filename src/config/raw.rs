@@ -2,9 +2,11 @@
 //!
 //! Every section refuses keys it does not know. Where a list may also be one text, [`one_or_many`] says so.
 
+mod app_passwords;
 mod tls;
 
-pub(super) use tls::{Tls, TlsCertificate};
+pub(super) use self::app_passwords::AppPasswords;
+pub(super) use self::tls::{Tls, TlsCertificate};
 
 use std::fmt;
 
@@ -30,6 +32,7 @@ pub(super) struct Raw {
     pub(super) registration: Registration,
     pub(super) session: Session,
     pub(super) accounts: Accounts,
+    pub(super) app_passwords: AppPasswords,
     pub(super) throttle: Throttle,
     pub(super) store: Store,
     pub(super) mail: Mail,

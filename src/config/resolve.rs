@@ -14,10 +14,11 @@ use super::raw::{self, Raw};
 use super::reader::{Reader, quoted};
 use super::tls::Tls;
 use super::{
-    Config, connections, database, forum, house, limits, mail, passkeys, public, registration, second_factor,
-    server, tls, upstream,
+    Config, app_passwords, connections, database, forum, house, limits, mail, passkeys, public, registration,
+    second_factor, server, tls, upstream,
 };
 use crate::auth::SelfDelete;
+use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::auth::joining::options::JoinOptions;
 use crate::auth::passkeys::PasskeyOptions;
 use crate::auth::second_factors::SecondFactorOptions;
@@ -48,9 +49,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let upstream = upstream::read(reader, &raw.upstream, &listen);
     let identity = upstream::identity(reader, &raw.identity);
     let (policy, prefix) = rules(reader, raw, public.as_ref());
-    let (password, session) =
-        (limits::password(reader, &raw.password), limits::session(reader, &raw.session));
-    let (throttle, joining, self_delete) = ways_in_and_out(reader, raw);
+    let password = limits::password(reader, &raw.password);
+    let ways = ways(reader, raw, prefix.as_deref());
     let store = house::store(reader, &raw.store, server.as_ref().map(|server| server.data_dir.as_path()));
     let pages = house::pages(reader, &raw.pages, public.as_ref().map(|public| &public.host));
     let site = public.as_ref().zip(pages.as_ref());
@@ -60,14 +60,11 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let (log, database) = (house::log(reader, &raw.log), database::read(reader, &raw.forum));
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
-    let passkeys = site.and_then(|site| passkeys_of(reader, &raw.passkeys, site, passwords));
+    let passkeys = site.and_then(|site| passkeys_of(reader, raw, site, passwords));
     let second_factor = second_factor::read(reader, &raw.second_factor, passwords, server.as_ref());
     let (public, mut passkeys, second_factor, policy) = (public?, passkeys?, second_factor?, policy?);
-    if passkeys.is_none() {
-        no_rule_asks_for_passkeys(reader, &raw.access);
-    }
     let ((password, hashing, hashing_workers), bridged, tls) = (password?, bridged?, tls?);
-    let limits::SessionLimits { lifetimes, max_per_member, keep_forms } = session?;
+    let limits::SessionLimits { lifetimes, max_per_member, keep_forms } = ways.session?;
     let policy = of_one_mind(policy, passkeys.as_mut(), &second_factor).bridged(bridged.site);
     let ends = (upstream?, identity?, trusted_proxies?, connections?);
     Some(Config {
@@ -78,12 +75,13 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         lifetimes,
         keep_forms,
         max_per_member,
-        self_delete: self_delete?,
+        self_delete: ways.self_delete?,
         password,
         hashing,
         hashing_workers,
-        throttle: throttle?,
-        joining: joining?,
+        throttle: ways.throttle?,
+        joining: ways.joining?,
+        app_passwords: ways.app_passwords?,
         passkeys,
         second_factor,
         forum: bridged.forum,
@@ -125,21 +123,36 @@ fn rules(reader: &mut Reader<'_>, raw: &Raw, public: Option<&Public>) -> (Option
 
 fn passkeys_of(
     reader: &mut Reader<'_>,
-    raw: &raw::Passkeys,
+    raw: &Raw,
     (public, pages): (&Public, &PageOptions),
     passwords: Passwords,
 ) -> Option<Option<PasskeyOptions>> {
     let (host, origins, name) = (&public.host, public.origins.as_slice(), &pages.site_name);
-    passkeys::read(reader, raw, &passkeys::Site { host, origins, name, passwords })
+    let site = passkeys::Site { host, origins, name, passwords };
+    let passkeys = passkeys::read(reader, &raw.passkeys, &site)?;
+    if passkeys.is_none() {
+        no_rule_asks_for_passkeys(reader, &raw.access);
+    }
+    Some(passkeys)
 }
 
-/// How often one may try to get in, and how one gets an account.
-fn ways_in_and_out(
-    reader: &mut Reader<'_>,
-    raw: &Raw,
-) -> (Option<ThrottleOptions>, Option<JoinOptions>, Option<SelfDelete>) {
-    let joining = registration::read(reader, &raw.registration, &raw.mail);
-    (limits::throttle(reader, &raw.throttle), joining, limits::self_delete(reader, &raw.accounts))
+/// For how long one is in, how often one may try to get in, how one gets an account or leaves, and what programs get.
+struct Ways {
+    session: Option<limits::SessionLimits>,
+    throttle: Option<ThrottleOptions>,
+    joining: Option<JoinOptions>,
+    self_delete: Option<SelfDelete>,
+    app_passwords: Option<Option<AppPasswordOptions>>,
+}
+
+fn ways(reader: &mut Reader<'_>, raw: &Raw, prefix: Option<&str>) -> Ways {
+    Ways {
+        session: limits::session(reader, &raw.session),
+        joining: registration::read(reader, &raw.registration, &raw.mail),
+        throttle: limits::throttle(reader, &raw.throttle),
+        self_delete: limits::self_delete(reader, &raw.accounts),
+        app_passwords: app_passwords::read(reader, &raw.app_passwords, prefix),
+    }
 }
 
 fn proxy(

@@ -37,7 +37,8 @@ impl Persistence {
 }
 
 /// How the member of a session last proved who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Proof {
     /// Not at all: an operator's one-time link tells nothing about who holds it, so step-up asks however fresh the
     /// session is (SECURITY: L9).

@@ -181,8 +181,8 @@ impl Gateway {
             return Some(Instead::Blocked);
         }
         let way = permit.bridge()?;
-        let is_page = ctx.audience == Audience::Page;
-        let (Some((_, live)), Some(_)) = (known, permit.identity()) else {
+        let is_page = ctx.audience == Audience::Page && !known.is_program();
+        let (Some(live), Some(_)) = (known.live(), permit.identity()) else {
             return (is_login && is_page).then_some(Instead::SignIn(SignInReason::NoSession));
         };
         let is_fresh = self.clock.now().since(live.signed_in_at()) <= ADMIN_FRESH;
@@ -190,8 +190,8 @@ impl Gateway {
             return Some(Instead::SignIn(SignInReason::StepUp));
         }
         let at_forum = ctx.forum.as_mut()?;
-        at_forum.leaving = leaves.then(|| live.id());
-        if !leaves && is_form(request) {
+        at_forum.leaving = (leaves && !known.is_program()).then(|| live.id());
+        if !leaves && !known.is_program() && is_form(request) {
             let target = parsed.path.target().into_owned();
             at_forum.form = Some(Form { target, of: live.id(), bytes: Vec::new() });
         }

@@ -29,6 +29,8 @@ pub struct RequestContext {
     pub(super) outcome: Outcome,
     pub(super) member: Option<UserId>,
     pub(super) permit: Option<Permit>,
+    /// Whether app passwords count where it goes.
+    pub(super) takes_app_password: bool,
     /// The way of trailer fields, where there may be some.
     pub(super) crossing: Option<Crossing>,
     /// Its place, if it asks for a tunnel.
@@ -75,6 +77,7 @@ impl RequestContext {
             outcome: Outcome::Undecided,
             member: None,
             permit: None,
+            takes_app_password: false,
             crossing: None,
             tunnel: None,
             interim: 0,

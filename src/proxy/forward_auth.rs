@@ -57,8 +57,8 @@ impl Gateway {
         let Ok(path) = RequestPath::parse(asked.target) else {
             return refused(asked.form, Problem::AmbiguousTarget, ctx, &known);
         };
-        let profile = known.as_ref().map(|(_, live)| live.profile());
-        let member = known.as_ref().zip(profile.as_ref()).map(|((_, live), profile)| live.presence(profile));
+        let profile = known.live().map(|live| live.profile());
+        let member = known.live().zip(profile.as_ref()).map(|(live, profile)| live.presence(profile));
         let facts = RequestFacts { host: &asked.host, path: &path, method: &asked.method };
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Refuse(Refusal::UnknownHost) => refused(asked.form, Problem::UnknownHost, ctx, &known),

@@ -7,7 +7,7 @@ use http::{Method, Response};
 
 use super::context::{Outcome, RequestContext};
 use super::facts::Parsed;
-use super::{Rules, visit};
+use super::{Known, Rules, visit};
 use crate::web::{Audience, Problem};
 
 impl Rules {
@@ -28,7 +28,10 @@ impl Rules {
             Ok(_) => Problem::UnknownHost,
             Err(problem) => *problem,
         };
-        (Outcome::Failed(problem), without_hsts(self.web.problem(problem, ctx.audience, &visit(ctx, &None))))
+        (
+            Outcome::Failed(problem),
+            without_hsts(self.web.problem(problem, ctx.audience, &visit(ctx, &Known::Nobody))),
+        )
     }
 }
 

@@ -46,7 +46,7 @@ impl Replay {
 
     /// Keeps the form on, as no answer came.
     pub(super) fn put_back(self, ctx: &RequestContext) {
-        ctx.rules.web.put_back(&self.form, self.progress, &visit(ctx, &None));
+        ctx.rules.web.put_back(&self.form, self.progress, &visit(ctx, &Known::Nobody));
     }
 }
 
@@ -105,8 +105,11 @@ impl Gateway {
     /// Who wrote a form: the member who is signed in, or was until lately.
     fn writer(&self, request: &RequestHeader, ctx: &RequestContext, known: &Known) -> Option<UserId> {
         match known {
-            Some((_, live)) => Some(live.user()),
-            None => self.sessions.expired(&ctx.rules.cookies.session(super::cookie_fields(request)).token()?),
+            Known::Session(_, live) => Some(live.user()),
+            Known::Program(_) => None,
+            Known::Nobody => {
+                self.sessions.expired(&ctx.rules.cookies.session(super::cookie_fields(request)).token()?)
+            }
         }
     }
 
@@ -126,7 +129,7 @@ impl Gateway {
         let target = facts::parse(session.req_header(), &[]).ok()?.path.target().into_owned();
         let rules = Arc::clone(&ctx.rules);
         match rules.web.resend(&session.req_header().headers, &target, &visit(ctx, known)).await {
-            Resend::Nothing if known.is_none() && permit.depends_on_member() => {
+            Resend::Nothing if known.live().is_none() && permit.depends_on_member() => {
                 let kept = self.keep(session, ctx, &target, SignInReason::NoSession, known).await?;
                 ctx.outcome = Outcome::SignIn;
                 Some(kept)

@@ -9,6 +9,7 @@
 
 mod access_log;
 mod answers;
+mod app_passwords;
 mod bridge;
 mod connection;
 mod context;
@@ -20,6 +21,7 @@ mod forwarded;
 mod headers;
 mod in_the_clear;
 mod kept;
+mod known;
 mod leash;
 pub mod options;
 mod own;
@@ -62,11 +64,13 @@ use pingora::{Error, ErrorType};
 use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
+use self::known::Known;
 use self::leash::Leashed;
 use self::options::{PlainHttp, UpstreamOptions};
 use self::trailers::Crossing;
 use self::tunnels::{Holder, Tunnels};
-use crate::auth::{Cookies, LiveSession, SessionToken, Sessions};
+use crate::auth::Sessions;
+use crate::auth::throttle::Throttle;
 use crate::domain::Clock;
 use crate::policy::{Decision, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, is_well_known};
@@ -79,23 +83,27 @@ const ATTEMPTS: usize = 4;
 pub struct Gateway {
     rules: ArcSwap<Rules>,
     sessions: Arc<Sessions>,
+    throttle: Arc<Throttle>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     tunnels: Arc<Tunnels>,
     ids: RequestIds,
 }
 
-/// A session that a request presented and that is live.
-type Known = Option<(SessionToken, Arc<LiveSession>)>;
-
 impl Gateway {
     /// What is left of a request's body after our answer is read for this long, then the connection is closed.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// A gateway with these rules.
-    pub fn new(rules: Rules, sessions: Arc<Sessions>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        rules: Rules,
+        sessions: Arc<Sessions>,
+        throttle: Arc<Throttle>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (rules, tunnels) = (ArcSwap::from_pointee(rules), Arc::default());
-        Self { rules, sessions, clock, metrics, tunnels, ids: RequestIds::new() }
+        Self { rules, sessions, throttle, clock, metrics, tunnels, ids: RequestIds::new() }
     }
 
     /// The engine that carries this gateway's requests to `upstream`. What it takes of that at its start holds to its end: how many
@@ -129,7 +137,6 @@ impl Gateway {
     async fn handle(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
         let rules = Arc::clone(&ctx.rules);
         let known = self.known(session.req_header(), &rules.cookies);
-        ctx.member = known.as_ref().map(|(_, live)| live.user());
         let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
         let parsed = facts::parse(session.req_header(), &raw);
         if ctx.secured.is_none() && rules.plain_http == PlainHttp::Redirected {
@@ -137,14 +144,21 @@ impl Gateway {
             ctx.outcome = outcome;
             return own::respond(session, response).await.map(|()| true);
         }
-        let judged = match parsed {
+        let (known, judged) = match parsed {
             Ok(parsed) if !ctx.may_ask(&parsed.host, session.req_header().version) => {
-                Judged::Refused(Problem::UnknownHost)
+                (known, Judged::Refused(Problem::UnknownHost))
             }
-            Ok(parsed) => self.judge(&rules, session.req_header(), parsed, known.as_ref()),
-            Err(problem) => Judged::Refused(problem),
+            Ok(parsed) => match self.or_program(known, session.req_header(), &parsed, ctx) {
+                Ok(known) => {
+                    let judged = self.judge(&rules, session.req_header(), parsed, &known);
+                    (known, judged)
+                }
+                Err(problem) => (Known::Nobody, Judged::Refused(problem)),
+            },
+            Err(problem) => (known, Judged::Refused(problem)),
         };
-        let judged = self.placed(judged, session.req_header(), ctx, known.as_ref());
+        ctx.member = known.live().map(|live| live.user());
+        let judged = self.placed(judged, session.req_header(), ctx, &known);
         match judged {
             Judged::Forwarded(permit, rewritten) => {
                 let answer = match self.at_forum(session, ctx, &permit, &known).await {
@@ -157,7 +171,7 @@ impl Gateway {
                 ctx.outcome = Outcome::Forwarded;
                 (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
                 ctx.crossing = Crossing::begin(session, &rules);
-                if let Some((_, live)) = &known {
+                if let Some(live) = known.live() {
                     leash::attach(session, ctx, live);
                 }
                 Ok(false)
@@ -169,7 +183,8 @@ impl Gateway {
             Judged::Own(target) => self.serve_own(session, ctx, &target, known).await.map(|()| true),
             Judged::SignIn(target, reason) => {
                 ctx.outcome = Outcome::SignIn;
-                let response = self.sign_in_first(session, ctx, &target, reason, &known).await;
+                let mut response = self.sign_in_first(session, ctx, &target, reason, &known).await;
+                app_passwords::invite(&mut response, &session.req_header().headers, ctx);
                 own::respond(session, response).await.map(|()| true)
             }
             Judged::Refused(problem) => {
@@ -180,17 +195,11 @@ impl Gateway {
         }
     }
 
-    fn judge(
-        &self,
-        rules: &Rules,
-        request: &RequestHeader,
-        parsed: Parsed<'_>,
-        known: Option<&(SessionToken, Arc<LiveSession>)>,
-    ) -> Judged {
+    fn judge(&self, rules: &Rules, request: &RequestHeader, parsed: Parsed<'_>, known: &Known) -> Judged {
         let Parsed { host, path, is_canonical } = parsed;
         let facts = RequestFacts { host: &host, path: &path, method: &request.method };
-        let profile = known.map(|(_, live)| live.profile());
-        let member = known.zip(profile.as_ref()).map(|((_, live), profile)| live.presence(profile));
+        let profile = known.live().map(|live| live.profile());
+        let member = known.live().zip(profile.as_ref()).map(|(live, profile)| live.presence(profile));
         match rules.policy.decide(&facts, member, self.clock.now()) {
             Decision::Refuse(Refusal::UnknownHost) => rules.elsewhere(&facts),
             _ if is_well_known(&path) => Judged::Own(path.target().into_owned()),
@@ -215,24 +224,17 @@ impl Gateway {
         judged: Judged,
         request: &RequestHeader,
         ctx: &mut RequestContext,
-        known: Option<&(SessionToken, Arc<LiveSession>)>,
+        known: &Known,
     ) -> Judged {
         if !matches!(judged, Judged::Forwarded(..)) || !tunnels::is_asked_for(request) {
             return judged;
         }
-        let live = known.map(|(_, live)| live);
+        let live = known.live();
         let holder =
             live.map_or_else(|| Holder::visitor(ctx.origin.client), |live| Holder::Member(live.user()));
         let limits = ctx.rules.upstream.tunnels();
         ctx.tunnel = self.tunnels.open(holder, live.map(|live| live.id()), limits);
         if ctx.tunnel.is_some() { judged } else { Judged::Refused(Problem::Busy) }
-    }
-
-    /// The live session a request presents. Anything broken, ambiguous or ended is nobody (SECURITY: H6, SES-09).
-    fn known(&self, request: &RequestHeader, cookies: &Cookies) -> Known {
-        let token = cookies.session(cookie_fields(request)).token()?;
-        let live = self.sessions.check(&token)?;
-        Some((token, live))
     }
 
     async fn serve_own(
@@ -280,7 +282,7 @@ fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
 }
 
 fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
-    let member = known.as_ref().map(|(token, session)| Member { token, session });
+    let member = known.session().map(|(token, session)| Member { token, session });
     Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member }
 }
 
@@ -357,6 +359,7 @@ impl ProxyHttp for Engine {
         };
         let rules = Arc::clone(&ctx.rules);
         rules.headers.rewrite(upstream, permit);
+        app_passwords::take_out(upstream);
         rules.headers.write_identity(upstream, permit)?;
         forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
         bridge::introduce(ctx, upstream, self.0.clock.now())?;
@@ -416,6 +419,7 @@ impl ProxyHttp for Engine {
         if let Some(permit) = &ctx.permit {
             ctx.rules.headers.rewrite_response(response, permit, ctx.origin.trust)?;
         }
+        app_passwords::vary(response, ctx)?;
         self.0.take_from_forum(ctx, response).await?;
         if ctx.replay.is_some() {
             response.append_header(SET_COOKIE, ctx.rules.web.clear_send())?;
@@ -453,7 +457,7 @@ impl ProxyHttp for Engine {
         if let Some(problem) = problem
             && !is_answered
         {
-            let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &None));
+            let response = ctx.rules.web.problem(problem, ctx.audience, &visit(ctx, &Known::Nobody));
             error_code = response.status().as_u16();
             session.set_keepalive(None);
             // The visitor may be gone; there is nobody else to tell.

@@ -8,6 +8,7 @@ use pingora::http::RequestHeader;
 use super::options::{PlainHttp, ServiceWorkers};
 use super::{ForumRules, HeaderRules, Judged, PublicOrigin, TrustedProxies, Upstream, tunnels};
 use crate::auth::Cookies;
+use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::domain::{Host, HostPattern};
 use crate::policy::{Policy, RequestFacts};
 use crate::web::{Problem, Web};
@@ -34,6 +35,8 @@ pub struct Rules {
     pub service_workers: ServiceWorkers,
     /// What becomes of requests without TLS.
     pub plain_http: PlainHttp,
+    /// Where app passwords count; none where they are off.
+    pub app_passwords: Option<AppPasswordOptions>,
     /// The application as a forum; none if members become known to it in no other way than by the headers.
     pub forum: Option<ForumRules>,
 }

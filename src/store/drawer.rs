@@ -21,6 +21,8 @@ pub enum Drawer {
     Address,
     /// That an account waits for an operator.
     Applicant,
+    /// Passwords for programs that can't show a page.
+    AppPassword,
     /// What happened to an account, for its member to read.
     Event,
     /// Invitations to make an account.
@@ -35,9 +37,10 @@ pub enum Drawer {
 
 impl Drawer {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Address,
         Self::Applicant,
+        Self::AppPassword,
         Self::Event,
         Self::Invitation,
         Self::Mail,
@@ -49,7 +52,7 @@ impl Drawer {
     pub fn is_in_backups(self) -> bool {
         match self {
             Self::Address | Self::Applicant | Self::Event | Self::SecondFactor => true,
-            Self::Invitation | Self::Mail | Self::TrustedDevice => false,
+            Self::AppPassword | Self::Invitation | Self::Mail | Self::TrustedDevice => false,
         }
     }
 
@@ -58,6 +61,7 @@ impl Drawer {
         match self {
             Self::Address => b'v',
             Self::Applicant => b'w',
+            Self::AppPassword => b'a',
             Self::Event => b'e',
             Self::Invitation => b'i',
             Self::Mail => b'm',

@@ -20,6 +20,10 @@ pub(super) enum Event {
     AddressChangeCancelled,
     /// A member confirmed the e-mail address that they had.
     AddressConfirmed,
+    /// A member made an app password.
+    AppPasswordMade,
+    /// A member removed one.
+    AppPasswordRemoved,
     /// A member came back to an account that they had switched off.
     CameBack,
     /// A member confirmed with a passkey who they are.
@@ -138,6 +142,8 @@ impl Event {
             Self::AddressChangeCancelled => "address-change-cancelled",
             Self::AddressConfirmed => "address-confirmed",
             Self::AccountMade => "account-made",
+            Self::AppPasswordMade => "app-password-made",
+            Self::AppPasswordRemoved => "app-password-removed",
             Self::CameBack => "came-back",
             Self::Confirmed => "confirmed",
             Self::DataExported => "data-exported",

@@ -277,6 +277,8 @@ mod tests {
         for (what, told) in [
             (Happened::AccountDisabled, "have switched your account off"),
             (Happened::AddressChanged, "has another e-mail address now"),
+            (Happened::AppPasswordMade, "an app password was made"),
+            (Happened::AppPasswordRemoved, "an app password was removed"),
             (Happened::NewBrowser, "in a browser that we did not know"),
             (Happened::PasskeyAdded, "a passkey was added"),
             (Happened::PasskeyRemoved, "a passkey was removed"),

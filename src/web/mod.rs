@@ -4,6 +4,7 @@
 //! formatted here. Every response leaves through `response`, so that each carries the same security headers once.
 
 mod account;
+mod app_passwords;
 mod arriving;
 mod assets;
 mod audience;
@@ -53,6 +54,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
+use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::auth::joining::Invitations;
 use crate::auth::joining::options::JoinOptions;
 use crate::auth::mail::MailQueue;
@@ -98,6 +100,8 @@ pub struct WebParts {
     pub keep_forms: usize,
     /// Whether members delete their accounts themselves.
     pub self_delete: SelfDelete,
+    /// What app passwords are for; none where they are off.
+    pub app_passwords: Option<AppPasswordOptions>,
     /// Passkeys; none where they are switched off, and then no page speaks of them.
     pub passkeys: Option<Arc<Passkeys>>,
     /// Second factors.
@@ -153,6 +157,7 @@ enum Route<'r> {
     AccountLeave,
     AccountNotMe,
     AccountSecurity,
+    AppPasswords(app_passwords::Route),
     Asset(&'r str),
     EndOtherSessions,
     EndSession,
@@ -205,10 +210,12 @@ impl<'r> Route<'r> {
             "/setup" => Self::Setup,
             _ => match rest.strip_prefix("/assets/") {
                 Some(name) => Self::Asset(name),
-                None => match second_factor::Route::of(rest) {
-                    Some(route) => Self::SecondFactor(route),
-                    None => Self::Passkeys(passkeys::Route::of(rest)?),
-                },
+                None => {
+                    let app_passwords = app_passwords::Route::of(rest).map(Self::AppPasswords);
+                    let second_factor = || second_factor::Route::of(rest).map(Self::SecondFactor);
+                    let passkeys = || passkeys::Route::of(rest).map(Self::Passkeys);
+                    return app_passwords.or_else(second_factor).or_else(passkeys);
+                }
             },
         })
     }
@@ -242,6 +249,7 @@ impl<'r> Route<'r> {
             | Self::Logout
             | Self::Password
             | Self::Setup => "GET, HEAD, POST",
+            Self::AppPasswords(route) => route.allow(),
             Self::Passkeys(route) => route.allow(),
             Self::SecondFactor(route) => route.allow(),
         }
@@ -277,6 +285,7 @@ impl Web {
         let rest = path.below(&self.parts.prefix).ok_or(Problem::NotFound)?;
         let route = Route::of(rest).ok_or(Problem::NotFound)?;
         match (request.method(), route) {
+            (_, Route::AppPasswords(route)) => self.answer_app_passwords(route, request, visit).await,
             (_, Route::Passkeys(route)) => self.answer_passkeys(route, request, visit).await,
             (_, Route::SecondFactor(route)) => self.answer_second_factor(route, request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Account) => self.account_page(request, visit),

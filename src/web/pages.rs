@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::account::{
     AccountPage, ConfirmEmailPage, DataPage, EmailPage, LeavePage, NotMePage, SecurityPage,
 };
+use super::app_passwords::{AppPasswordPage, MakeAppPasswordPage, RemoveAppPasswordPage};
 use super::assets::Assets;
 use super::forgot::ForgotPage;
 use super::forum::ForumPage;
@@ -38,6 +39,7 @@ use super::{Visit, Web};
 
 /// The embedded templates.
 const TEMPLATES: &[(&str, &str)] = &[
+    ("account-app-passwords.html", include_str!("../../assets/templates/account-app-passwords.html")),
     ("account-forum.html", include_str!("../../assets/templates/account-forum.html")),
     ("account-email.html", include_str!("../../assets/templates/account-email.html")),
     ("account-data.html", include_str!("../../assets/templates/account-data.html")),
@@ -53,6 +55,9 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account-sessions.html", include_str!("../../assets/templates/account-sessions.html")),
     ("account-two-step.html", include_str!("../../assets/templates/account-two-step.html")),
     ("account.html", include_str!("../../assets/templates/account.html")),
+    ("app-password.html", include_str!("../../assets/templates/app-password.html")),
+    ("app-password-make.html", include_str!("../../assets/templates/app-password-make.html")),
+    ("app-password-remove.html", include_str!("../../assets/templates/app-password-remove.html")),
     ("base.html", include_str!("../../assets/templates/base.html")),
     ("code.html", include_str!("../../assets/templates/code.html")),
     ("email.html", include_str!("../../assets/templates/email.html")),
@@ -175,6 +180,9 @@ impl Pages {
     fn try_all(&self) -> Result<(), (minijinja::Error, &'static str)> {
         self.try_page::<AccountPage>()?;
         self.try_page::<AddPasskeyPage>()?;
+        self.try_page::<AppPasswordPage>()?;
+        self.try_page::<MakeAppPasswordPage>()?;
+        self.try_page::<RemoveAppPasswordPage>()?;
         self.try_page::<CodePage>()?;
         self.try_page::<DataPage>()?;
         self.try_page::<LeavePage>()?;

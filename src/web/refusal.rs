@@ -8,7 +8,9 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::pages::Page;
+use super::throttled::seconds;
 use super::{Audience, Visit, Web};
+use crate::auth::throttle::Throttled;
 use crate::policy::{Refusal, SignInReason};
 use crate::store::StoreError;
 
@@ -17,6 +19,8 @@ use crate::store::StoreError;
 pub enum Problem {
     /// The address can be read in more than one way.
     AmbiguousTarget,
+    /// A program's app password is none, or not for this.
+    AppPasswordRefused,
     /// The request is not as it should be.
     BadRequest,
     /// Too much going on; nothing was done.
@@ -98,6 +102,14 @@ pub(super) enum Next {
 impl Problem {
     /// Seconds after which trying again makes sense.
     pub(super) const RETRY_AFTER: &'static str = "5";
+    /// What asks a program for an app password (RFC 7617).
+    pub const APP_PASSWORD_CHALLENGE: HeaderValue =
+        HeaderValue::from_static("Basic realm=\"app password\", charset=\"UTF-8\"");
+
+    /// That a try came too early.
+    pub fn throttled(throttled: &Throttled) -> Self {
+        Self::Throttled(seconds(throttled.retry_after()))
+    }
 
     /// THE table.
     #[rustfmt::skip]
@@ -108,6 +120,9 @@ impl Problem {
             Self::AmbiguousTarget => (S::BAD_REQUEST, "ambiguous-address", "We can’t read this address",
                 "The address of this page is not written the way it should be.",
                 "If you typed it or pasted it, please check it. If a link brought you here, tell the people who run this site.", FrontPage),
+            Self::AppPasswordRefused => (S::UNAUTHORIZED, "app-password-refused", "That app password doesn’t work here",
+                "It may be mistyped, removed, or not meant for this address.",
+                "Sign in with your browser: your account page lists your app passwords, and makes new ones.", SignIn),
             Self::BadRequest => (S::BAD_REQUEST, "bad-request", "We didn’t understand that",
                 "Your browser sent us something we can’t read. Nothing was changed.",
                 "Please go back, load the page again and give it another try.", FrontPage),
@@ -290,6 +305,7 @@ impl Web {
             Problem::Throttled(seconds) => Some((RETRY_AFTER, seconds.into())),
             Problem::MethodNotAllowed(Some(allow)) => Some((ALLOW, HeaderValue::from_static(allow))),
             Problem::MethodNotAllowed(None) => Some((ALLOW, self.outbound.allow())),
+            Problem::AppPasswordRefused => Some((WWW_AUTHENTICATE, Problem::APP_PASSWORD_CHALLENGE)),
             // RFC 9110 §11.6.1 wants a challenge; browsers show no dialogue for a scheme they do not know.
             Problem::FormNotKept
             | Problem::PasskeyRequired

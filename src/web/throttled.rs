@@ -35,7 +35,7 @@ impl Web {
     /// The same, where a page of its own tells what is wrong.
     pub(super) fn reserve(&self, way: Way, who: Who<'_>, visit: &Visit<'_>) -> Result<Reserved, Problem> {
         let reserved = self.try_to_reserve(way, who, visit)?;
-        reserved.map_err(|throttled| Problem::Throttled(seconds(throttled.retry_after())))
+        reserved.map_err(|throttled| Problem::throttled(&throttled))
     }
 
     /// What a browser brings of who has signed in there before.

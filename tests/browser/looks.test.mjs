@@ -15,7 +15,8 @@ import { linkIn, startPost } from "./post.mjs";
 let gateway, mailing, open, post, withoutForum, required, passkeysOnly, bridged, forum, generating, browser, alice;
 
 before(async () => {
-  gateway = await startGateway({ more: '[registration]\nmode = "invitation"' });
+  const programs = '[app_passwords]\nenabled = true\npaths = ["/feed.xml", "/feed/**", "/api/forum/v1/*.json"]';
+  gateway = await startGateway({ more: `[registration]\nmode = "invitation"\n${programs}` });
   withoutForum = await startGateway({ upstream: "http://127.0.0.1:1", more: '[access]\ndefault = "guest"' });
   required = await startGateway({ more: '[passkeys]\nrequired_for = ["admins"]' });
   passkeysOnly = await startGateway({ more: "[password]\nenabled = false" });
@@ -124,6 +125,41 @@ const PAGES = {
     }
     await page.goto(`${ACCOUNT}/security`);
     await page.getByText("What happened to your account").waitFor();
+  },
+  "app-password-make": async (page) => {
+    await signInByPassword(page, alice);
+    await page.goto(`${ACCOUNT}/app-passwords`);
+    await page.getByLabel("Which program is it for?").waitFor();
+  },
+  "app-password-make-again": async (page) => {
+    await PAGES["app-password-make"](page);
+    await page.getByLabel("Which program is it for?").fill("Reader");
+    for (const box of await page.getByRole("checkbox").all()) await box.uncheck();
+    await button(page, "Make it").click();
+    await page.getByText("Please choose what it is for").waitFor();
+  },
+  "app-password": async (page) => {
+    const member = await gateway.addMember();
+    await signInByPassword(page, member);
+    await page.goto(`${ACCOUNT}/app-passwords`);
+    await page.getByLabel("Which program is it for?").fill("Feed reader on my phone");
+    await page.getByRole("checkbox").last().uncheck();
+    await button(page, "Make it").click();
+    assert.match(await page.getByLabel("App password").innerText(), /^pga(-[0-9a-z]{4}){8}$/);
+  },
+  "account-app-passwords": async (page) => {
+    await PAGES["app-password"](page);
+    await page.goto(`${ACCOUNT}/app-passwords`);
+    await page.getByLabel("Which program is it for?").fill("x".repeat(64));
+    await button(page, "Make it").click();
+    await page.getByRole("link", { name: "My program has it" }).click();
+    await page.locator("#app-passwords bdi").first().waitFor();
+  },
+  "app-password-remove": async (page) => {
+    await PAGES["app-password"](page);
+    await page.getByRole("link", { name: "My program has it" }).click();
+    await page.getByRole("link", { name: "Remove Feed reader on my phone" }).click();
+    await button(page, "Remove it").waitFor();
   },
   "account-data": async (page) => {
     await signInByPassword(page, alice);

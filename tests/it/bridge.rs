@@ -5,6 +5,7 @@ mod first_sign_in;
 mod forum;
 mod generated;
 mod minted;
+mod programs;
 mod rules;
 mod second_factor;
 mod tls;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use passgate::domain::User;
+use passgate::auth::SessionToken;
+use passgate::auth::app_passwords::{MadeAppPassword, NewAppPassword};
+use passgate::domain::{PasskeyName, User};
 
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::raw::RawClient;
@@ -238,4 +240,29 @@ async fn ws_06_a_tunnel_whose_peer_has_vanished_is_found_by_the_kernel() {
         }
     };
     soon("the timer of the accepted connection", asked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s6_what_a_program_has_running_ends_with_its_app_password_and_not_before() {
+    let rest = "[app_passwords]\nenabled = true\npaths = [\"/events\", \"/socket\"]";
+    let site = Site::open(Settings { rest, ..Settings::NONE }).await;
+    let services = &site.gateway.running.services;
+    let cookie = site.gateway.cookie_of(&site.alice).await;
+    let token = SessionToken::parse(cookie.strip_prefix("passgate=").unwrap()).unwrap();
+    let session = services.sessions.check(&token).unwrap();
+    let new = NewAppPassword { name: PasskeyName::parse("Phone").unwrap(), chosen: None };
+    let made = services.accounts.make_app_password(&session, new, 1, vec![]).await.unwrap();
+    let MadeAppPassword::Made(password) = made else { panic!("{made:?}") };
+    let authorization = format!("Authorization: Bearer {}\r\n", *password.shown());
+    let mut events = site.asked("GET /events", "", &authorization).await;
+    let mut socket = site.asked("GET /socket", "", &format!("{authorization}{HANDSHAKE}")).await;
+    assert_eq!(events.receive(12).await.unwrap(), b"HTTP/1.1 200");
+    assert_eq!(socket.reply_to("GET").await.unwrap().status(), 101);
+    services.sessions.end(token.hash()).await.unwrap();
+    assert!(echoes(&mut socket).await, "the session it was made in is not needed");
+    let id = services.accounts.app_passwords(site.alice.profile.id).unwrap()[0].id.clone();
+    assert!(services.accounts.remove_app_password(site.alice.profile.id, &id, vec![]).await.unwrap());
+    site.is_over_there(2).await;
+    ends(events).await;
+    ends(socket).await;
 }

@@ -82,7 +82,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 async fn ops_03_ses_11_no_secret_is_in_the_log_at_any_level_or_in_the_store() {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
     let lines = "log.level = \"trace\"\naccess.rule = [{ path = \"/whoami.json\", authorization = \"forward\" }]\n\
-                 upstream.connect_timeout = \"1s\"";
+                 app_passwords = { enabled = true, paths = [\"/whoami.json\"] }\nupstream.connect_timeout = \"1s\"";
     let site = Site::before(forum.address(), lines);
     let mut gateway = site.serve();
     let mut secrets = Secrets::default();
@@ -185,9 +185,31 @@ async fn people(site: &Site, gateway: &Gateway, secrets: &mut Secrets) {
     echo.assert_says(AUTHORIZATION).assert_says(COOKIE).assert_says(QUERY);
     alice.ask(http::Method::POST, &format!("/echo?{QUERY}"), &[], BODY).await.assert_says(BODY);
     websocket(gateway, &alice).await;
+    program(gateway, &mut alice, secrets).await;
     let page = alice.get("/.passgate/account").await;
     alice.submit(&page, "csrf", &[]).await.assert_says("signed out");
     alice.get(&format!("/?{QUERY}")).await;
+}
+
+/// A program of hers, which the application must not learn to be either.
+async fn program(gateway: &Gateway, alice: &mut Browser, secrets: &mut Secrets) {
+    let page = alice.get("/.passgate/account/app-passwords").await;
+    let text = alice.submit(&page, "name", &[("name", "Reader")]).await.assert_status(200).text();
+    let at = text.find("pga-").unwrap();
+    let password = &text[at..at + 43];
+    let plain = password.replace('-', "");
+    secrets.add(password);
+    secrets.add(&plain[3..]);
+    let basic = STANDARD.encode(format!("alice:{password}"));
+    secrets.add(&basic);
+    for authorization in
+        [format!("Bearer {password}"), format!("Basic {basic}"), format!("Bearer {password}x")]
+    {
+        let headers = [("authorization", &*authorization)];
+        let page = gateway.browser().ask(http::Method::GET, "/whoami.json", &headers, "").await;
+        page.assert_silent_about(&plain[3..]).assert_silent_about(password).assert_silent_about(&basic);
+        page.assert_status(if authorization.ends_with('x') { 401 } else { 200 });
+    }
 }
 
 async fn websocket(gateway: &Gateway, alice: &Browser) {

@@ -45,6 +45,14 @@ fn tour(site: &Site) {
     assert_eq!(site.run(&["passkey", "list", "bob", "--json"]).assert_code(0).out, "[]\n");
     site.run(&["passkey", "remove", "bob", "0123456789abcdef"]).assert_code(65).assert_says("passkey list");
 
+    site.run(&["app-password", "list"]).assert_code(0).assert_says("nobody has an app password");
+    assert_eq!(site.run(&["app-password", "list", "bob", "--json"]).assert_code(0).out, "[]\n");
+    site.run(&["app-password", "remove", "bob", "0123456789abcdef"])
+        .assert_code(65)
+        .assert_says("app-password list");
+    site.run(&["app-password", "remove", "bob", "--all"]).assert_code(0).assert_says("nothing was changed");
+    site.run(&["app-password", "remove", "bob"]).assert_code(64);
+
     let stats = site.run(&["passkey", "stats", "--json"]).assert_code(0).json();
     assert_eq!(
         (&stats["members"], &stats["in_rollout"], &stats["passkeys"]),
@@ -101,6 +109,8 @@ async fn commands_ask_the_gateway_that_runs() {
         "user link",
         "user link --reset",
         "user link --set-up",
+        "app-password list",
+        "app-password remove",
         "passkey list",
         "passkey remove",
         "passkey stats",
@@ -306,4 +316,45 @@ async fn who_is_invited_makes_an_account_and_is_in() {
     let zoe = site.run(&["user", "show", "zoe", "--json"]).assert_code(0).json();
     assert_eq!(zoe["groups"][0], "readers");
     gateway.event("joined", |event| event["event"] == "joined" && event["member"] == zoe["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s6_an_operator_sees_a_members_app_passwords_and_removes_one_while_it_is_in_use() {
+    let forum = forum().await;
+    let site =
+        Site::before(forum.address(), "app_passwords = { enabled = true, paths = [\"/whoami.json\"] }");
+    let mut gateway = site.serve();
+    site.add_member("alice");
+    let mut made = Vec::new();
+    let (mut alice, _) = gateway.signed_in("alice", PASSWORD).await;
+    for name in ["Reader", "Phone"] {
+        let page = alice.get("/.passgate/account/app-passwords").await;
+        let page = alice.submit(&page, "name", &[("name", name)]).await;
+        let text = page.assert_status(200).text();
+        let at = text.find("pga-").unwrap();
+        made.push(format!("Bearer {}", &text[at..at + 43]));
+    }
+    let ask = async |gateway: &Gateway, authorization: &str| {
+        let headers = [("authorization", authorization)];
+        gateway.browser().ask(http::Method::GET, "/whoami.json", &headers, "").await.status.as_u16()
+    };
+    assert_eq!((ask(&gateway, &made[0]).await, ask(&gateway, &made[1]).await), (200, 200));
+    let listed = site.run(&["app-password", "list", "alice", "--json"]).assert_code(0).json();
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["Reader", "Phone"]);
+    assert!(listed[0]["last_used"].is_string() && listed[0]["paths"].is_null(), "{listed}");
+    assert!(site.run(&["app-password", "list"]).assert_code(0).out.contains("Reader"));
+    let id = listed[0]["id"].as_str().unwrap();
+    site.run(&["app-password", "remove", "Alice", id]).assert_code(0).assert_says("Reader");
+    let refused = ask(&gateway, &made[0]).await;
+    assert!(refused != 200, "{refused}");
+    assert_eq!(ask(&gateway, &made[1]).await, 200);
+    // Those that are left are there after a restart; the operator ends them without a gateway, too.
+    assert_eq!(gateway.stop(), Some(0));
+    let mut gateway = site.serve();
+    assert_eq!(ask(&gateway, &made[1]).await, 200);
+    assert_eq!(gateway.stop(), Some(0));
+    site.run(&["app-password", "remove", "alice", "--all"]).assert_code(0).assert_says("Phone");
+    let gateway = site.serve();
+    assert!(ask(&gateway, &made[1]).await != 200);
 }

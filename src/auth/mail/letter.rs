@@ -48,6 +48,10 @@ pub enum Happened {
     AccountDisabled,
     /// The account got another address; told to the one before.
     AddressChanged,
+    /// An app password was made …
+    AppPasswordMade,
+    /// … or removed.
+    AppPasswordRemoved,
     /// A sign-in in a browser in which the member had not signed in before.
     NewBrowser,
     /// The account got a passkey …
@@ -62,9 +66,11 @@ pub enum Happened {
 
 impl Happened {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AccountDisabled,
         Self::AddressChanged,
+        Self::AppPasswordMade,
+        Self::AppPasswordRemoved,
         Self::NewBrowser,
         Self::PasskeyAdded,
         Self::PasskeyRemoved,
@@ -77,6 +83,8 @@ impl Happened {
         match self {
             Self::AccountDisabled => "account-disabled",
             Self::AddressChanged => "address-changed",
+            Self::AppPasswordMade => "app-password-made",
+            Self::AppPasswordRemoved => "app-password-removed",
             Self::NewBrowser => "new-browser",
             Self::PasskeyAdded => "passkey-added",
             Self::PasskeyRemoved => "passkey-removed",

@@ -10,7 +10,6 @@
 //! The key of the codes is sealed (see [`crate::seal`]) and comes out to check a code, and for nothing else.
 
 mod brief;
-mod letters;
 mod met;
 mod options;
 mod record;

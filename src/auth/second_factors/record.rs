@@ -159,7 +159,7 @@ mod tests {
         assert!(enrolled.opened(ann, &KeyRing::in_memory()).is_none());
         assert!(!enrolled.takes(2) && enrolled.takes(3));
         let written = serde_json::to_string(&enrolled).unwrap();
-        let base32 = super::super::letters::spelt(key.expose(), super::super::letters::BASE32);
+        let base32 = crate::auth::letters::spelt(key.expose(), crate::auth::letters::BASE32);
         for secret in [URL_SAFE_NO_PAD.encode(key.expose()), base32] {
             assert!(!written.contains(&secret), "{written}");
         }

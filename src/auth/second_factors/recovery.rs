@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::letters::{READABLE, grouped, spelt};
+use crate::auth::letters::{READABLE, grouped, plain, spelt};
 use crate::domain::{Secret, UserId, random};
 
 /// How many are made at a time.
@@ -41,11 +41,6 @@ impl RecoveryCodes {
 impl TypedRecovery {
     /// Reads what was typed, once blanks and hyphens are taken out. Letters that are not used are read as what they look like.
     pub(super) fn read(text: &str) -> Option<Self> {
-        let plain = |sign: char| match sign.to_ascii_lowercase() {
-            'o' => '0',
-            'i' | 'l' => '1',
-            other => other,
-        };
         let code: String = text.chars().map(plain).collect();
         let is_one = code.len() == CHARS && code.bytes().all(|byte| READABLE.contains(&byte));
         is_one.then(|| Self(Secret::new(code)))

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use super::letters::{BASE32, grouped, spelt};
 use super::record::{self, Enrolled};
 use super::recovery::RecoveryCodes;
 use super::totp::{TotpCode, TotpKey};
 use super::trusted::TrustedDevice;
 use super::{FactorsMet, SecondFactorError, SecondFactors};
+use crate::auth::letters::{BASE32, grouped, spelt};
 use crate::auth::{LiveSession, SessionToken, links};
 use crate::domain::{Beside, Proof, UserId};
 use crate::store::{Change, StoreError};

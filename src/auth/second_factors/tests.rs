@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::auth::SetupOutcome;
+use crate::auth::letters;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::passwords::About;
 use crate::auth::sign_in::Attempt;

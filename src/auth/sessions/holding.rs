@@ -7,9 +7,13 @@ use crate::domain::{SessionId, Timestamp, TokenHash, UserId};
 use crate::store::StoreError;
 
 impl Sessions {
-    /// Whether the session has neither been ended nor come to its end. It does not count as a use. Cost: one map read.
+    /// Whether the session has neither been ended nor come to its end, or the app password not been removed. It does not count
+    /// as a use. Cost: one map read; for an app password two.
     pub fn holds(&self, id: SessionId) -> bool {
-        self.live.get(&id).is_some_and(|session| session.0.ends(&self.lifetimes.load()) > self.clock.now())
+        match self.live.get(&id) {
+            Some(session) => session.0.ends(&self.lifetimes.load()) > self.clock.now(),
+            None => self.app_passwords.holds(id),
+        }
     }
 
     /// Counts as a use what a member sends through a tunnel.

@@ -50,6 +50,14 @@ impl LiveSession {
         Arc::new(Self { facts, profile, passkey_for })
     }
 
+    /// What an app password opens to a program (see [`crate::auth::app_passwords`]). SECURITY: it has begun at no time that
+    /// could ever be fresh.
+    pub(in crate::auth) fn of_program(id: SessionId, user: User, proof: Proof) -> Arc<Self> {
+        let (created, persistence) = (Timestamp::default(), Persistence::Browser);
+        let facts = Facts { id, user: user.profile.id, created, passkey: None, persistence, proof };
+        Self::new(facts, user)
+    }
+
     /// Its id.
     pub fn id(&self) -> SessionId {
         self.facts.id

@@ -48,6 +48,8 @@ use crate::store::{Batch, Change, Store, StoreError};
 /// The ways in. A new one is a line here, in [`Way::is_guessable`] and in [`Way::as_str`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
+    /// An app password that is none. Those that are right are found without asking (see [`crate::auth::app_passwords`]).
+    AppPassword,
     /// A signed-in member confirms with their password.
     Confirm,
     /// A signed-in member's password at the forum.
@@ -71,13 +73,14 @@ impl Way {
     const fn is_guessable(self) -> bool {
         match self {
             Self::Confirm | Self::ForumPassword | Self::Password | Self::SecondFactor => true,
-            Self::Join | Self::Link | Self::Passkey | Self::Reset => false,
+            Self::AppPassword | Self::Join | Self::Link | Self::Passkey | Self::Reset => false,
         }
     }
 
     /// The word for log and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AppPassword => "app-password",
             Self::Confirm => "confirm",
             Self::ForumPassword => "forum-password",
             Self::Join => "join",
@@ -140,7 +143,7 @@ impl Throttled {
 #[must_use = "a try is taken back only by saying that it succeeded or was none"]
 pub struct Reserved {
     throttle: Arc<Throttle>,
-    is_guessable: bool,
+    way: Way,
     /// Where it is counted, and in which step; nowhere for a known device.
     source: Option<(Source, u64)>,
     account: Option<(Key, Place, Before)>,
@@ -151,7 +154,7 @@ impl Reserved {
     /// (SECURITY: THR-07).
     pub fn succeeded(self, user: UserId) {
         if let Ok(mut state) = self.throttle.lock() {
-            state.take_back(self.is_guessable, self.source);
+            state.take_back(self.way, self.source);
             state.forgive(user);
         }
     }
@@ -159,7 +162,7 @@ impl Reserved {
     /// Nothing was checked, or nothing could be learnt from it.
     pub fn undone(self) {
         if let Ok(mut state) = self.throttle.lock() {
-            state.take_back(self.is_guessable, self.source);
+            state.take_back(self.way, self.source);
             if let Some((key, place, before)) = self.account {
                 state.take_back_of(key, place, before);
             }
@@ -202,6 +205,8 @@ struct State {
     options: ThrottleOptions,
     guessable: Lane,
     unguessable: Lane,
+    /// Of programs alone: one that goes on with an app password that was removed keeps nobody's passkey out.
+    programs: Lane,
     members: HashMap<UserId, Failures>,
     names: Fading<u64, Failures>,
     refused: BTreeMap<(Way, Level), u64>,
@@ -232,6 +237,7 @@ impl Throttle {
             options,
             guessable: Lane::new(&options),
             unguessable: Lane::new(&options),
+            programs: Lane::new(&options),
             members,
             names: Fading::new(options.process as usize),
             refused: BTreeMap::new(),
@@ -253,7 +259,7 @@ impl Throttle {
         let reserved = self.lock()?.reserve(wanted, key, now);
         Ok(reserved.map(|(source, account)| Reserved {
             throttle: Arc::clone(self),
-            is_guessable: wanted.way.is_guessable(),
+            way: wanted.way,
             source,
             account,
         }))
@@ -351,8 +357,12 @@ fn canonical(typed: &str) -> String {
 }
 
 impl State {
-    fn lane(&mut self, is_guessable: bool) -> &mut Lane {
-        if is_guessable { &mut self.guessable } else { &mut self.unguessable }
+    fn lane(&mut self, way: Way) -> &mut Lane {
+        match way {
+            Way::AppPassword => &mut self.programs,
+            way if way.is_guessable() => &mut self.guessable,
+            _ => &mut self.unguessable,
+        }
     }
 
     fn reserve(&mut self, wanted: &Try<'_>, key: Option<Key>, now: Timestamp) -> Result<Counted, Throttled> {
@@ -365,7 +375,7 @@ impl State {
             (key, place, wait.unwrap_or(Wait::NONE))
         });
         let is_device = account.is_some_and(|(_, place, _)| matches!(place, Place::Device(_)));
-        let lane = self.lane(wanted.way.is_guessable());
+        let lane = self.lane(wanted.way);
         let (wait, level) =
             if is_device { (Duration::ZERO, Level::Process) } else { lane.wait(source, step, &options) };
         let throttled = [
@@ -421,9 +431,9 @@ impl State {
         }
     }
 
-    fn take_back(&mut self, is_guessable: bool, source: Option<(Source, u64)>) {
+    fn take_back(&mut self, way: Way, source: Option<(Source, u64)>) {
         if let Some((source, step)) = source {
-            self.lane(is_guessable).take_back(source, step);
+            self.lane(way).take_back(source, step);
         }
     }
 

@@ -6,6 +6,7 @@
 //! or its hash; a set-up link is the one secret that is given out, to hand over.
 
 mod accounts;
+mod app_passwords;
 mod applicants;
 mod copying;
 mod forum;
@@ -20,6 +21,7 @@ mod sessions;
 mod socket;
 mod throttle;
 
+pub use app_passwords::{AppPasswordCommand, AppPasswordView};
 pub use applicants::ApplicantCommand;
 pub use copying::Copying;
 pub use invitations::{InvitationCommand, InvitationView, NewInvitation};
@@ -90,6 +92,7 @@ impl Control {
             member = command.member(), "operator's command");
         let result = match command {
             Command::Applicant(command) => self.decide(command).await,
+            Command::AppPassword(command) => self.app_passwords(command).await,
             Command::Backup => self.copy().await,
             Command::ForumRotateKey => self.rotate_key().await,
             Command::Invitation(command) => self.invite(command).await,

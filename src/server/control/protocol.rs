@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::app_passwords::{AppPasswordCommand, AppPasswordView};
 use super::applicants::ApplicantCommand;
 use super::copying::Copying;
 use super::invitations::{InvitationCommand, InvitationView};
@@ -19,6 +20,8 @@ use crate::domain::{LinkKind, PasskeyFor, Persistence, Profile, Secret, Session,
 pub enum Command {
     /// Something about accounts that wait for an operator.
     Applicant(ApplicantCommand),
+    /// Something about app passwords.
+    AppPassword(AppPasswordCommand),
     /// A copy of all that is kept but sessions, in many replies: [`Reply::Copy`], then [`Reply::Done`].
     Backup,
     /// Seals all passwords for the forum with a new key.
@@ -172,6 +175,8 @@ pub enum Reply {
         /// Things to know, in words.
         warnings: Vec<String>,
     },
+    /// App passwords, by their members' names, oldest first.
+    AppPasswords(Vec<AppPasswordView>),
     /// The next lines of a copy.
     Copy {
         /// About how many lines there are altogether.
@@ -331,6 +336,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Applicant(command) => command.name(),
+            Self::AppPassword(command) => command.name(),
             Self::Backup => "backup",
             Self::ForumRotateKey => "forum rotate-key",
             Self::Invitation(command) => command.name(),
@@ -369,6 +375,7 @@ impl Command {
             | Self::PasskeyRemove { name, .. }
             | Self::SessionRevoke(SessionsOf::User(name)) => Some(name),
             Self::Applicant(command) => Some(command.member()),
+            Self::AppPassword(command) => command.member(),
             Self::SessionList { user: name } | Self::PasskeyList { name } => name.as_deref(),
             Self::Backup
             | Self::ForumRotateKey

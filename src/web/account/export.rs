@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::{Member, Problem, Visit, Web};
 use crate::auth::AddressStanding;
+use crate::auth::app_passwords::AppPasswordLine;
 use crate::auth::events::{Happened, What};
 use crate::auth::passkeys::provider;
 use crate::domain::{Backup, Group, Passkey, Persistence, Proof, Session, User};
@@ -25,6 +26,7 @@ pub(super) struct Everything {
     wrong_passwords: u32,
     /// Whether the account at the forum is connected; nothing where it need not be.
     forum_connected: Option<bool>,
+    app_passwords: Vec<OwnAppPassword>,
     second_factors: usize,
     trusted_devices: usize,
 }
@@ -58,6 +60,15 @@ struct OwnPasskey {
     site: String,
     created: String,
     last_used: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OwnAppPassword {
+    name: String,
+    made: String,
+    last_used: Option<String>,
+    /// Nothing for all paths that such are for.
+    paths: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -105,6 +116,12 @@ impl Web {
             events: accounts.events(id).map_err(failed)?.into_iter().map(own_event).collect(),
             wrong_passwords: self.parts.throttle.standing(id).map_err(failed)?.wrong,
             forum_connected: self.is_forum_connected(member, visit)?,
+            app_passwords: accounts
+                .app_passwords(id)
+                .map_err(failed)?
+                .into_iter()
+                .map(own_app_password)
+                .collect(),
             second_factors: count(Drawer::SecondFactor)?,
             trusted_devices: count(Drawer::TrustedDevice)?,
             account: account(user, address),
@@ -147,6 +164,15 @@ fn own_passkey(passkey: &Passkey) -> OwnPasskey {
         site: passkey.rp_id.clone(),
         created: passkey.created.to_string(),
         last_used: passkey.last_used.map(|at| at.to_string()),
+    }
+}
+
+fn own_app_password(one: AppPasswordLine) -> OwnAppPassword {
+    OwnAppPassword {
+        name: one.name,
+        made: one.since.to_string(),
+        last_used: one.last_used.map(|at| at.to_string()),
+        paths: one.chosen,
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) use self::leave::LeavePage;
 use self::notice::Notice;
 use self::password::OwnPassword;
 pub(super) use self::security::{NotMePage, SecurityPage, seen};
+use super::app_passwords::AppPasswordList;
 use super::pages::Page;
 use super::passkeys::PasskeyList;
 use super::response::Reply;
@@ -42,6 +43,7 @@ pub(super) struct AccountPage {
     since: Moment,
     passkeys: Option<PasskeyList>,
     two_step: Option<TwoStep>,
+    app_passwords: Option<AppPasswordList>,
     /// In how many browsers the member is signed in.
     sessions: usize,
     /// Whether they have a password; none where they can't choose one.
@@ -101,6 +103,8 @@ impl Page for AccountPage {
         samples.extend([Waits::Passkey, Waits::SecondFactor].map(waits));
         let two_step = TwoStep::samples().into_iter();
         samples.extend(two_step.map(|two_step| Self { two_step: Some(two_step), ..Self::default() }));
+        let programs = AppPasswordList::samples().into_iter();
+        samples.extend(programs.map(|list| Self { app_passwords: Some(list), ..Self::default() }));
         samples
             .extend([true, false].map(|is_connected| Self { forum: Some(is_connected), ..Self::default() }));
         let password = |whose| Self { forum: Some(true), forum_password: Some(whose), ..Self::default() };
@@ -141,6 +145,7 @@ impl Web {
             groups: profile.groups.iter().map(Group::as_str).map(str::to_owned).collect(),
             since: Moment::from(member.session.signed_in_at()),
             passkeys: self.passkey_list(&member, visit)?,
+            app_passwords: self.app_password_list(&member, visit)?,
             two_step: self.two_step_section(&member, request.headers(), visit)?,
             sessions: self.parts.sessions.of(profile.id).len(),
             password: self.own_password(&member, visit)?,

@@ -12,6 +12,7 @@ use super::super::request::in_query;
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Notice {
+    AppPasswordRemoved,
     ByLink,
     EmailCancelled,
     EmailConfirmed,
@@ -35,6 +36,7 @@ pub(super) enum Notice {
 impl Notice {
     /// All of them, for the samples of the page.
     pub(super) const ALL: &[Self] = &[
+        Self::AppPasswordRemoved,
         Self::ByLink,
         Self::EmailCancelled,
         Self::EmailConfirmed,

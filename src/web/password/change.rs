@@ -35,6 +35,8 @@ pub(in crate::web) struct PasswordPage {
     has_passkeys: bool,
     /// Whether the member is signed in elsewhere, too.
     has_other_sessions: bool,
+    /// Whether programs of theirs get in, too.
+    has_app_passwords: bool,
     /// Whether the forum has a password of its own.
     forum: bool,
     /// Whether the box for ending other sessions is ticked.
@@ -78,6 +80,7 @@ impl Page for PasswordPage {
             has_password: true,
             has_passkeys: true,
             has_other_sessions: true,
+            has_app_passwords: true,
             ends_others: true,
             forum: true,
             ..Self::default()
@@ -243,6 +246,7 @@ impl Web {
             has_password: user.password.is_some(),
             has_passkeys: *has_passkeys,
             has_other_sessions: self.parts.sessions.of(user.profile.id).len() > 1,
+            has_app_passwords: self.app_passwords_of(member, visit).is_ok_and(|all| !all.is_empty()),
             forum: self.parts.forum.as_ref().is_some_and(|forum| forum.takes_passwords()),
             ends_others: others == OtherSessions::End,
             trouble,

@@ -3,6 +3,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::passkeys::{device, everyone};
 use super::*;
+use crate::auth::app_passwords::{MadeAppPassword, NewAppPassword};
+use crate::domain::PasskeyName;
 
 const DATA: &str = "/.passgate/account/data";
 const EXPORT: &str = "/.passgate/account/data/export";
@@ -22,6 +24,10 @@ async fn sib_14_ops_03_a_member_takes_all_along_but_what_checks_a_secret() {
     let alice = site.accounts.find(&UserName::parse("alice").unwrap()).unwrap().unwrap();
     let link = site.accounts.link(alice.profile.id, LinkKind::Reset).await.unwrap();
     site.browser().sign_in("alice", "wrong").await;
+    let live = site.sessions.check(&SessionToken::parse(browser.session().unwrap()).unwrap()).unwrap();
+    let new = NewAppPassword { name: PasskeyName::parse("Reader").unwrap(), chosen: None };
+    let made = site.accounts.make_app_password(&live, new, 1, vec![]).await.unwrap();
+    let MadeAppPassword::Made(app_password) = made else { panic!("{made:?}") };
     let page = browser.get(DATA).await;
     let csrf = page.field("csrf");
     let answer = browser.post(EXPORT, &[("csrf", &csrf)]).await;
@@ -37,6 +43,9 @@ async fn sib_14_ops_03_a_member_takes_all_along_but_what_checks_a_secret() {
         (&"password".into(), &true.into())
     );
     assert_eq!(said["wrong_passwords"], 1);
+    assert_eq!(said["app_passwords"][0]["name"], "Reader");
+    assert!(said["app_passwords"].as_array().unwrap().len() == 1 && !answer.text().contains("hash"));
+    assert!(!answer.text().contains(&*app_password.shown()));
     let events: Vec<_> = said["events"].as_array().unwrap().iter().map(|event| &event["what"]).collect();
     assert_eq!(events, ["wrong-password", "link-made", "passkey-added", "signed-in-by-password"]);
     assert_eq!(said["events"][0]["network"], "127.0.0.0/24");

@@ -92,12 +92,11 @@ impl Site {
         cost: HashingCost,
         passkeys: Option<PasskeyOptions>,
     ) -> Result<Self, PagesError> {
-        let day = Duration::from_secs(86_400);
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let faulty = Arc::new(FaultyStore::default());
         let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
-        let lifetimes = Lifetimes { idle: day, absolute: day * 2, remember: day * 30, shared: day / 96 };
+        let lifetimes = lifetimes();
         let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
         let passwords = Arc::new(Passwords::new(cost, 1));
         let accounts = Arc::new(Accounts::new(
@@ -136,6 +135,7 @@ impl Site {
             kept: Arc::new(KeptForms::new(Arc::clone(&ticking), None)),
             keep_forms: 64 * 1024,
             self_delete: crate::auth::SelfDelete::Request,
+            app_passwords: None,
             passkeys,
             throttle,
             second_factors: Arc::clone(&second_factors),
@@ -190,6 +190,11 @@ impl Site {
 fn closed() -> JoinOptions {
     let approval = Approval::NotNeeded;
     JoinOptions { mode: JoinMode::Closed, approval, per_hour: 100, reserved_names: Vec::new() }
+}
+
+fn lifetimes() -> Lifetimes {
+    let day = Duration::from_secs(86_400);
+    Lifetimes { idle: day, absolute: day * 2, remember: day * 30, shared: day / 96 }
 }
 
 fn passkeys_of(

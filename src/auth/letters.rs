@@ -23,6 +23,15 @@ pub(super) fn spelt(bytes: &[u8], alphabet: &[u8; 32]) -> String {
     text
 }
 
+/// A sign of [`READABLE`] as it was typed: in capitals, or as what it looks like.
+pub(super) fn plain(sign: char) -> char {
+    match sign.to_ascii_lowercase() {
+        'o' => '0',
+        'i' | 'l' => '1',
+        other => other,
+    }
+}
+
 /// In groups of four.
 pub(super) fn grouped(text: &str, between: &str) -> String {
     let signs: Vec<char> = text.chars().collect();
