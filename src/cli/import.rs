@@ -1,10 +1,14 @@
 //! `passgate user import`: members of a forum, from its database, a dump of it, or a list.
 //!
-//! They are read here, and go over in batches: to the gateway that runs, or into the store. Each batch is
-//! written wholly or not at all, and the command may be repeated, so one that was broken off is simply run again.
+//! They are read here, all of them, and go over in the order of their names and in batches: to the gateway that runs, or into
+//! the store. Each batch is written wholly or not at all, and the command may be repeated, so one that was broken off is
+//! simply run again.
 
 mod database;
+mod sorted;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -13,6 +17,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::ProgressBar;
 
+use self::sorted::Sorter;
 use super::reach::{Reach, unexpected};
 use super::streams::Unit;
 use super::{Exit, Streams, Trouble};
@@ -80,7 +85,8 @@ impl Import {
             }
             _ => database::read(&self, config, streams, &mut report, &mut desk)?,
         };
-        let ended = desk.close(read, &mut report);
+        let ended = desk.close(read, &mut report, streams);
+        report.put_in_order();
         if self.json {
             streams.json(&report)?;
         }
@@ -105,7 +111,7 @@ impl Import {
         let bar = streams.progress(file.metadata().map_or(0, |about| about.len()), Unit::Bytes);
         let mut open = || reading(&mut file, &bar);
         let prefix = self.table_prefix.as_deref();
-        let mut take = |report: &mut Report, member| desk.take(member, report);
+        let mut take = |_: &mut Report, member| desk.take(&member);
         let read = read_members(self.from, prefix, SystemClock.now(), &mut open, report, &mut take);
         bar.finish_and_clear();
         read
@@ -141,8 +147,10 @@ fn reading(file: &mut File, bar: &ProgressBar) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(bar.wrap_read(file.try_clone()?)))
 }
 
-/// Where members wait until there are enough of them for a batch.
+/// Where members wait until all have been read, and then until there are enough of them for a batch.
 struct Desk<'c> {
+    sorter: Sorter,
+    count: u64,
     reach: Reach<'c>,
     from: Origin,
     mode: Mode,
@@ -156,11 +164,20 @@ struct Desk<'c> {
 impl<'c> Desk<'c> {
     fn new(config: &'c Config, from: Origin, mode: Mode) -> Self {
         let (waiting, records) = (Vec::new(), Vec::new());
-        Self { reach: Reach::new(config), from, mode, waiting, records, bytes: 0, trouble: None }
+        let (sorter, reach) = (Sorter::default(), Reach::new(config));
+        Self { sorter, count: 0, reach, from, mode, waiting, records, bytes: 0, trouble: None }
     }
 
-    /// Takes a member; false if that is of no more use.
-    fn take(&mut self, candidate: Candidate, report: &mut Report) -> bool {
+    /// Takes a member who was read; false if that is of no more use.
+    fn take(&mut self, candidate: &Candidate) -> bool {
+        let kept = self.sorter.add(candidate.member.name.key(), candidate);
+        self.count += 1;
+        self.trouble = kept.err().map(|error| unsorted(&error));
+        self.trouble.is_none()
+    }
+
+    /// Puts a member into the batch; false if that is of no more use.
+    fn put(&mut self, candidate: Candidate, report: &mut Report) -> bool {
         let record = MemberRecord::from(&candidate.member);
         let bytes = serde_json::to_vec(&record).map_or(0, |text| text.len() + 1);
         if self.waiting.len() == Admission::BATCH || self.bytes + bytes > room_for_command() {
@@ -173,11 +190,13 @@ impl<'c> Desk<'c> {
     }
 
     /// Hands over whoever waits, however the reading has ended, and says how it all did.
-    fn close(mut self, read: Result<(), Unusable>, report: &mut Report) -> Result<(), Trouble> {
-        let handed_over = match self.trouble.take() {
-            Some(trouble) => Err(trouble),
-            None => self.hand_over(report),
-        };
+    fn close(
+        mut self,
+        read: Result<(), Unusable>,
+        report: &mut Report,
+        streams: &Streams<'_>,
+    ) -> Result<(), Trouble> {
+        let handed_over = self.hand_all_over(report, streams);
         if let Err(unusable) = &read {
             let (line, reason) = match unusable {
                 Unusable::Broken(broken) => (broken.line, broken.reason.clone()),
@@ -201,6 +220,21 @@ impl<'c> Desk<'c> {
         })
     }
 
+    fn hand_all_over(&mut self, report: &mut Report, streams: &Streams<'_>) -> Result<(), Trouble> {
+        let bar = streams.progress(self.count, Unit::Entries);
+        bar.set_message("taking in");
+        let sorter = std::mem::take(&mut self.sorter);
+        let sorted = sorter.hand_out(&mut |candidate| {
+            bar.inc(1);
+            self.trouble.is_none() && self.put(candidate, report)
+        });
+        bar.finish_and_clear();
+        match self.trouble.take() {
+            Some(trouble) => Err(trouble),
+            None => sorted.map_err(|error| unsorted(&error)).and_then(|()| self.hand_over(report)),
+        }
+    }
+
     fn hand_over(&mut self, report: &mut Report) -> Result<(), Trouble> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -222,25 +256,33 @@ impl<'c> Desk<'c> {
     }
 }
 
+fn unsorted(error: &io::Error) -> Trouble {
+    let folder = std::env::temp_dir();
+    Trouble::unavailable(format!(
+        "members are put in order in a temporary file in {}, which failed: {error}; TMPDIR names another folder",
+        folder.display()
+    ))
+}
+
 /// The report, for people.
 fn say(report: &Report, mode: Mode, streams: &mut Streams<'_>) {
-    let list = |counts: &mut dyn Iterator<Item = (&&'static str, &u64)>| {
-        counts.map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    let list = |counts: &BTreeMap<Cow<'static, str>, u64>| {
+        counts.iter().map(|(what, count)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
     };
     let mut line = |label: &str, count: u64, more: &str| {
         streams.say(format!("{label:<18} {count:>9}  {more}").trim_end());
     };
     line("imported", report.imported, &format!("{} new, {} renewed", report.added, report.updated));
     if !report.hashes.is_empty() {
-        line("  with a password", report.hashes.values().sum(), &list(&mut report.hashes.iter()));
+        line("  with a password", report.hashes.values().sum(), &list(&report.hashes));
     }
     if report.without_password > 0 {
         line("  without", report.without_password, "they need a link: passgate user link NAME");
     }
     if !report.disabled.is_empty() {
-        line("  disabled", report.disabled.values().sum(), &list(&mut report.disabled.iter()));
+        line("  disabled", report.disabled.values().sum(), &list(&report.disabled));
     }
-    line("skipped", report.skipped, &list(&mut report.skipped_because.iter()));
+    line("skipped", report.skipped, &list(&report.skipped_because));
     line("failed", report.failed, "");
     for problem in report.problems.iter().take(SHOWN_PROBLEMS) {
         streams.say(&problem.to_string());

@@ -1,5 +1,9 @@
 //! A member as read, in types that can't be wrong, with what had to be left out.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use super::shapes::{Draft, Rank};
 use crate::auth::passwords::{Columns, Source, read};
 use crate::domain::{EmailKey, Group, UserName, UserState};
@@ -7,7 +11,7 @@ use crate::domain::{EmailKey, Group, UserName, UserState};
 const MODERATORS: &str = "moderators";
 
 /// A member to be made an account of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImportedMember {
     /// The name, in the forum's spelling.
     pub name: UserName,
@@ -23,16 +27,17 @@ pub struct ImportedMember {
     pub password: Option<String>,
 }
 
-/// A member read from a file.
+/// A member read from a file. Whoever writes one down writes down a hash.
+#[derive(Serialize, Deserialize)]
 pub struct Candidate {
     /// Where they stand in it.
     pub line: u64,
     /// Who they are.
     pub member: ImportedMember,
     /// What kind of hash they have; none without a usable one.
-    pub kind: Option<&'static str>,
+    pub kind: Option<Cow<'static, str>>,
     /// Why they may not sign in, if so.
-    pub off: Option<&'static str>,
+    pub off: Option<Cow<'static, str>>,
     /// What the operator should know.
     pub notes: Vec<String>,
 }
@@ -63,6 +68,7 @@ pub(super) fn prepared(line: u64, draft: Draft, hashes: Option<Source>) -> Resul
     let off = draft.off.or(group_off);
     let state = if off.is_some() { UserState::Disabled } else { UserState::Active };
     let member = ImportedMember { name, full_name, email, groups, state, password };
+    let (kind, off) = (kind.map(Cow::Borrowed), off.map(Cow::Borrowed));
     Ok(Candidate { line, member, kind, off, notes })
 }
 

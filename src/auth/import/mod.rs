@@ -201,23 +201,38 @@ impl Intake {
 /// Where a text was seen first. Keeps a hash of each, 64 bits under a key of this process: among a million texts the odds
 /// of two being taken for one are below one in thirty million.
 ///
-/// A table of our own, since a map of the standard library grows to twice its size at once, and three quarters of that are empty
-/// for long.
+/// Tables of our own, since a map of the standard library grows to twice its size at once, and three quarters of that are empty
+/// for long; and several, so that only a small part of it all is there twice while it grows.
 #[derive(Default)]
 struct Places {
-    /// Halves of the hash, and the place, which is never 0 where something is. In the order of their hashes, with gaps.
-    slots: Vec<[u32; 3]>,
-    count: usize,
+    tables: [PlaceTable; Self::TABLES],
     hasher: RandomState,
 }
 
+/// A part of the places.
+#[derive(Default)]
+struct PlaceTable {
+    /// Halves of the hash, and the place, which is never 0 where something is. In the order of their hashes, with gaps.
+    slots: Vec<[u32; 3]>,
+    count: usize,
+}
+
 impl Places {
+    const TABLES: usize = 32;
+
     /// The line, or the key of the row, in which it was before, if it was.
     fn seen(&mut self, text: &str, line: u64) -> Option<u64> {
+        let hash = self.hasher.hash_one(text);
+        // The lowest bits; the order in a table is that of the highest.
+        self.tables[hash as usize % Self::TABLES].seen(hash, line)
+    }
+}
+
+impl PlaceTable {
+    fn seen(&mut self, hash: u64, line: u64) -> Option<u64> {
         if self.count * 8 >= self.slots.len() * 7 {
             self.grow();
         }
-        let hash = self.hasher.hash_one(text);
         let line = u32::try_from(line).unwrap_or(u32::MAX).max(1);
         let slot = self.slot(hash);
         let [.., first] = self.slots[slot];
@@ -240,7 +255,7 @@ impl Places {
     }
 
     fn grow(&mut self) {
-        let larger = vec![[0; 3]; self.slots.len() + self.slots.len() / 4 + 1_024];
+        let larger = vec![[0; 3]; self.slots.len() + self.slots.len() / 4 + 64];
         for entry in std::mem::replace(&mut self.slots, larger).into_iter().filter(|entry| entry[2] != 0) {
             let slot = self.slot(u64::from(entry[0]) << 32 | u64::from(entry[1]));
             self.slots[slot] = entry;

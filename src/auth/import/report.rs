@@ -1,5 +1,6 @@
 //! What came of an import, in numbers and places. Holds no password, hash or e-mail address.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,13 +26,13 @@ pub struct Report {
     /// Here from an earlier import, with something new.
     pub updated: u64,
     /// Of the imported, those who can't sign in, by reason.
-    pub disabled: BTreeMap<&'static str, u64>,
+    pub disabled: BTreeMap<Cow<'static, str>, u64>,
     /// Of the imported, how many have no password that could be used.
     pub without_password: u64,
     /// Of the imported, kinds of hashes.
-    pub hashes: BTreeMap<&'static str, u64>,
+    pub hashes: BTreeMap<Cow<'static, str>, u64>,
     /// Why some were skipped.
-    pub skipped_because: BTreeMap<&'static str, u64>,
+    pub skipped_because: BTreeMap<Cow<'static, str>, u64>,
     /// The table whose rows stand in the place of lines, and their key.
     #[serde(skip)]
     pub(super) rows_of: Option<String>,
@@ -66,7 +67,7 @@ impl Report {
     /// Somebody who is not to be an account.
     pub(super) fn skip(&mut self, because: &'static str) {
         self.skipped += 1;
-        *self.skipped_because.entry(because).or_default() += 1;
+        *self.skipped_because.entry(Cow::Borrowed(because)).or_default() += 1;
     }
 
     /// Somebody, or something, who can't be one.
@@ -101,16 +102,21 @@ impl Report {
 
     fn count(&mut self, candidate: &Candidate) {
         self.imported += 1;
-        if let Some(why) = candidate.off {
-            *self.disabled.entry(why).or_default() += 1;
+        if let Some(why) = &candidate.off {
+            *self.disabled.entry(why.clone()).or_default() += 1;
         }
-        match candidate.kind {
-            Some(kind) => *self.hashes.entry(kind).or_default() += 1,
+        match &candidate.kind {
+            Some(kind) => *self.hashes.entry(kind.clone()).or_default() += 1,
             None => self.without_password += 1,
         }
         for note in &candidate.notes {
             self.tell(candidate.line, note.clone());
         }
+    }
+
+    /// Puts what is told of lines into their order, for people to look them up.
+    pub fn put_in_order(&mut self) {
+        self.problems.sort_by_key(|problem| problem.line);
     }
 
     /// A line, or a row by its key, as it is called.

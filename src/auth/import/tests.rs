@@ -40,8 +40,9 @@ fn members(origin: Origin, file: &str) -> Vec<Candidate> {
 fn told(candidate: &Candidate) -> String {
     let member = &candidate.member;
     let groups: Vec<_> = member.groups.iter().map(Group::as_str).collect();
-    let full_name = member.full_name.as_deref().unwrap_or("-");
-    format!("{} | {full_name} | {} | {}", member.name, groups.join(", "), candidate.off.unwrap_or("-"))
+    let (full_name, off) =
+        (member.full_name.as_deref().unwrap_or("-"), candidate.off.as_deref().unwrap_or("-"));
+    format!("{} | {full_name} | {} | {off}", member.name, groups.join(", "))
 }
 
 #[track_caller]

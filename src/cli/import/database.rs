@@ -50,7 +50,7 @@ fn read_all(
     let mut live = runtime.block_on(found)?;
     let bar = streams.progress(live.count(), Unit::Rows);
     bar.set_message("reading");
-    let mut take = |report: &mut Report, member| desk.take(member, report);
+    let mut take = |_: &mut Report, member| desk.take(&member);
     let read = loop {
         match runtime.block_on(live.page()) {
             Ok(page) if page.is_empty() || !live.hand_out(&page, report, &mut take) => break Ok(()),
