@@ -7,11 +7,13 @@ mod app_password;
 mod audit;
 mod backup;
 mod check;
+mod compact;
 mod demo;
 mod doctor;
 mod explain;
 mod forum;
 mod import;
+mod in_place;
 mod invitation;
 mod live;
 mod mail;
@@ -66,6 +68,8 @@ enum Action {
     Backup(backup::Backup),
     /// Check the configuration and tell every problem at once
     Check(check::Check),
+    /// Write the store anew, so that it takes no more room than it needs; the gateway must not run
+    Compact(compact::Compact),
     /// Try it out: a sample forum and the gateway before it, on a store that is gone with it
     Demo {
         /// Where to listen; a loopback address
@@ -145,6 +149,7 @@ impl Cli {
             Action::Audit(audit) => audit.run(&config, streams),
             Action::Backup(backup) => backup.run(&config, streams),
             Action::Check(check) => check.run(&config, streams),
+            Action::Compact(compact) => compact.run(&config, streams),
             Action::Demo { .. } => Ok(()),
             Action::Doctor(doctor) => doctor.run(&config, streams),
             Action::Explain(explain) => explain.run(&config, streams),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::in_place::{beside, put_in_place};
 use super::reach::{explained, owned_by_us};
 use super::streams::Unit;
 use super::{Streams, Trouble};
@@ -121,21 +122,4 @@ fn locked(path: &Path) -> Result<Option<File>, Trouble> {
         Ok(()) => Ok(Some(file)),
         Err(_) => Err(explained(StoreError::InUse { path: path.to_owned() })),
     }
-}
-
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(what);
-    path.with_file_name(name)
-}
-
-fn put_in_place(made: &Path, path: &Path, aside: Option<&Path>) -> std::io::Result<()> {
-    match aside {
-        Some(aside) => fs::rename(path, aside)?,
-        None if path.exists() => fs::remove_dir(path)?,
-        None => {}
-    }
-    fs::rename(made, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

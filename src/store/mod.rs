@@ -18,7 +18,7 @@ mod contract;
 
 pub use self::drawer::{Drawer, Entry, Kept, Owner, RecordRevision};
 pub use self::memory::MemoryStore;
-pub use self::sled::{Contents, Rebuild, SledStore};
+pub use self::sled::{Compacted, Contents, Rebuild, SledStore};
 
 use std::future::Future;
 use std::ops::ControlFlow;

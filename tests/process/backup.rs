@@ -95,3 +95,33 @@ fn sto_07_a_store_that_can_not_be_opened_is_made_anew_from_a_backup() {
     site.run(&["restore", file.to_str().unwrap(), "--replace"]).assert_code(0);
     site.run(&["user", "show", "alice"]).assert_code(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sto_11_a_store_that_is_written_anew_signs_nobody_out() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = Site::before(forum.address(), "store.backups_kept = 0");
+    site.run(&["compact"]).assert_code(69).assert_says("there is no store");
+    let mut gateway = site.serve();
+    site.add_member("alice");
+    let (browser, _) = gateway.signed_in("alice", PASSWORD).await;
+    let session = browser.jar.find("passgate").unwrap().value.clone();
+    site.run(&["compact"]).assert_code(69).assert_says("stop it first");
+    assert_eq!(gateway.stop(), Some(0));
+
+    // As if it had been broken off before.
+    let half = site.data_dir().join("store.compacting");
+    fs::create_dir(&half).unwrap();
+    fs::write(half.join("db"), "half").unwrap();
+    site.run(&["compact"]).assert_code(0).assert_says("nobody was signed out").assert_says("remove it");
+    assert!(!half.exists());
+    let aside = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("store.");
+    let aside = fs::read_dir(site.data_dir()).unwrap().map(Result::unwrap).find(aside).unwrap();
+    assert!(aside.path().join("db").exists());
+    assert_eq!(mode(&site.data_dir().join("store")), 0o700);
+
+    let mut gateway = site.serve();
+    let mut browser = gateway.browser();
+    browser.jar.put("passgate", &session);
+    browser.get("/whoami.php").await.assert_says("<b id=\"member\">alice</b>");
+    assert_eq!(gateway.stop(), Some(0));
+}

@@ -38,11 +38,10 @@ fn members(origin: Origin, file: &str) -> Vec<Candidate> {
 
 /// One member in a line: name, full name, groups, why they are kept out.
 fn told(candidate: &Candidate) -> String {
-    let member = &candidate.member;
+    let Candidate { member, off, .. } = candidate;
     let groups: Vec<_> = member.groups.iter().map(Group::as_str).collect();
-    let (full_name, off) =
-        (member.full_name.as_deref().unwrap_or("-"), candidate.off.as_deref().unwrap_or("-"));
-    format!("{} | {full_name} | {} | {off}", member.name, groups.join(", "))
+    let full_name = member.full_name.as_deref().unwrap_or("-");
+    format!("{} | {full_name} | {} | {}", member.name, groups.join(", "), off.as_deref().unwrap_or("-"))
 }
 
 #[track_caller]

@@ -9,12 +9,14 @@
 //! | `writer` | the thread that writes, in groups |
 //! | `export` | a copy of it all, as lines |
 //! | `rebuild` | a store made of a copy |
+//! | `compact` | a store written anew |
 //!
 //! SECURITY: STO-01, STO-02. sled's `flush` on Linux survives the death of the process but not the loss of power, so the
 //! writer answers only after an `fdatasync` of its own. sled's background thread is off: nothing is written but by ours.
 //! Without it sled frees room only as pages are rewritten, which under a million sessions that came and went kept the log
 //! at about ten times what lives.
 
+mod compact;
 mod export;
 mod files;
 mod rebuild;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 
 use sled::IVec;
 
+pub use self::compact::Compacted;
 use self::export::SledExport;
 use self::files::{Folder, unreadable};
 pub use self::rebuild::{Contents, Rebuild};
@@ -87,6 +90,14 @@ impl SledStore {
         let sync = around(sync);
         let writer = Writer::start(Arc::clone(&table), sync)?;
         Ok(Self { writer, table, folder })
+    }
+
+    /// Ends the writing, and leaves the folder locked.
+    fn close(self) -> Folder {
+        let Self { writer, table, folder } = self;
+        drop(writer);
+        drop(table);
+        folder
     }
 
     /// The account to which an index entry points.

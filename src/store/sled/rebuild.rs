@@ -72,6 +72,20 @@ impl Rebuild {
         Ok(())
     }
 
+    /// Writes entries as they lie in another store, its lists' entries too.
+    pub(super) fn take_entries<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (&'e Vec<u8>, IVec)>,
+    ) -> Result<(), StoreError> {
+        for (key, record) in entries {
+            self.waiting.insert(key.clone(), Some(record));
+            if self.waiting.len() >= Self::GROUP {
+                self.write()?;
+            }
+        }
+        self.write()
+    }
+
     /// Makes the lists, and brings everything to the disk.
     ///
     /// # Errors
@@ -88,10 +102,15 @@ impl Rebuild {
             (Owner::Site, _) => Ok(()),
         })?;
         self.waiting.insert(Kind::Email.key(&[]), Some(IVec::default()));
+        self.seal()?;
+        Ok(Contents { accounts, passkeys, forum_passwords })
+    }
+
+    /// Brings everything to the disk.
+    pub(super) fn seal(&mut self) -> Result<(), StoreError> {
         self.write()?;
         self.barrier.pass(self.group).map_err(|error| StoreError::Failed(error.to_string()))?;
-        self.folder.secure().map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Contents { accounts, passkeys, forum_passwords })
+        self.folder.secure().map_err(|error| StoreError::Failed(error.to_string()))
     }
 
     fn list_user(&mut self, key: &[u8], record: &[u8]) -> Result<(), StoreError> {

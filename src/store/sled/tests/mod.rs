@@ -25,6 +25,7 @@ use crate::store::{Change, Verdict};
 mod contract {
     crate::store::contract::contract_of!(super::Temporary::new());
 }
+mod compact;
 mod copies;
 mod damage;
 mod formats;
