@@ -1,15 +1,17 @@
 //! The composition root: from a configuration to a running gateway. The only place that wires things together.
 
+mod forum;
 mod mail;
 mod reload;
 mod required;
 mod second_factors;
 mod tls;
 
+use self::forum::{AtForum, accounts_at};
 pub use self::reload::Reloader;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -22,14 +24,11 @@ use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
-use crate::bridge::options::ForumOptions;
-use crate::bridge::{ByName, ForumAccounts, Kind, Means, Minter, Vault, VaultError};
+use crate::bridge::VaultError;
 use crate::config::Config;
 use crate::domain::{Clock, User};
-use crate::proxy::options::UpstreamOptions;
 use crate::proxy::{
     ForumRules, Gateway, HeaderRules, Manners, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream,
-    UpstreamDial,
 };
 use crate::seal::KeyFileError;
 use crate::server::options::StoreOptions;
@@ -101,13 +100,6 @@ pub struct Services {
     forum: Arc<Mutex<Option<AtForum>>>,
 }
 
-#[derive(Clone)]
-struct AtForum {
-    forum: ForumOptions,
-    upstream: UpstreamOptions,
-    accounts: Arc<ForumAccounts>,
-}
-
 impl Services {
     /// Opens the store and reads the accounts and sessions. Takes as long as there are of them; blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
@@ -164,53 +156,6 @@ impl Services {
             pending,
             forum,
         })
-    }
-
-    /// The vault of the configuration's forum; none where no password is needed.
-    pub fn vault(store: &Arc<dyn Store>, config: &Config) -> Result<Option<Arc<Vault>>, VaultError> {
-        let Some(forum) = config.forum.as_ref().filter(|forum| forum.uses(Kind::Form)) else {
-            return Ok(None);
-        };
-        Vault::open(Arc::clone(store), &forum.vault_key, &forum.preset.name).map(Arc::new).map(Some)
-    }
-
-    /// Members' accounts at the forum, as long as they sign in at its form.
-    pub fn forum_accounts(&self) -> Option<Arc<ForumAccounts>> {
-        accounts_at(&self.forum)
-    }
-
-    fn at_forum(&self, config: &Config) -> Result<Option<Arc<ForumAccounts>>, StartError> {
-        let vault = Self::vault(&self.store, config)?;
-        let mut at_forum = self.forum.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(forum) = config.forum.as_ref().filter(|forum| forum.ways().any(Kind::keeps_session)) else {
-            *at_forum = None;
-            return Ok(None);
-        };
-        let upstream = &config.proxy.upstream;
-        if let Some(same) =
-            at_forum.as_ref().filter(|known| known.forum == *forum && known.upstream == *upstream)
-        {
-            return Ok(Some(Arc::clone(&same.accounts)));
-        }
-        let lost = vault.as_ref().map_or(Ok(0), |vault| vault.lost())?;
-        if lost > 0 {
-            tracing::warn!(target: "passgate::store", lost, key = %forum.vault_key.display(),
-                "passwords for the forum can't be opened with this key; their members are asked for them again");
-        }
-        let dial = Arc::new(UpstreamDial::new(upstream.clone()));
-        let session = forum.session.clone();
-        let means = vault.map(Means::Passwords).or_else(|| {
-            let minter = Minter::new(session?, forum.preset.cookies.session.clone());
-            Some(Means::Database(ByName::new(minter, Arc::clone(&self.store))))
-        });
-        let Some(means) = means else { return Ok(None) };
-        let accounts = Arc::new(ForumAccounts::new(forum, means, dial, Arc::clone(&self.clock)));
-        *at_forum = Some(AtForum {
-            forum: forum.clone(),
-            upstream: upstream.clone(),
-            accounts: Arc::clone(&accounts),
-        });
-        Ok(Some(accounts))
     }
 
     fn passkeys(&self, options: PasskeyOptions) -> Result<Arc<Passkeys>, StartError> {
@@ -277,11 +222,6 @@ impl Services {
         self.mail.set_courier(mail::courier(config)?);
         Ok((rules, upstream))
     }
-}
-
-fn accounts_at(forum: &Mutex<Option<AtForum>>) -> Option<Arc<ForumAccounts>> {
-    let at_forum = forum.lock().unwrap_or_else(PoisonError::into_inner);
-    at_forum.as_ref().map(|at_forum| Arc::clone(&at_forum.accounts))
 }
 
 /// Sockets that are bound already. Tests bind port 0 and put the port they got into the configuration.

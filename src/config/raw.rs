@@ -3,9 +3,11 @@
 //! Every section refuses keys it does not know. Where a list may also be one text, [`one_or_many`] says so.
 
 mod app_passwords;
+mod throttle;
 mod tls;
 
 pub(super) use self::app_passwords::AppPasswords;
+pub(super) use self::throttle::Throttle;
 pub(super) use self::tls::{Tls, TlsCertificate};
 
 use std::fmt;
@@ -359,32 +361,6 @@ impl Default for Session {
             shared: "15m".into(),
             max_per_member: 100,
             keep_forms: "8MiB".into(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Throttle {
-    pub(super) account: u64,
-    pub(super) wait: String,
-    pub(super) longest_wait: String,
-    pub(super) address: u64,
-    pub(super) prefix: u64,
-    pub(super) process: u64,
-    pub(super) window: String,
-}
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self {
-            account: 5,
-            wait: "1m".into(),
-            longest_wait: "1h".into(),
-            address: 30,
-            prefix: 120,
-            process: 20_000,
-            window: "15m".into(),
         }
     }
 }
