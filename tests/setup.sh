@@ -104,6 +104,9 @@ php_has() {
 
 apps() {
     have nginx || [ -x /usr/sbin/nginx ] || lack nginx "one of the proxies that ask passgate (Debian also starts it as a service)"
+    have lighttpd || [ -x /usr/sbin/lighttpd ] || lack lighttpd "one of the servers that have to understand alike what passgate forwards (Debian also starts it as a service)"
+    have haproxy || [ -x /usr/sbin/haproxy ] || lack haproxy "another one (Debian also starts it as a service)"
+    [ -n "$(compgen -G '/usr/lib/apache2/modules/libphp*.so')" ] || lack libapache2-mod-php "Apache with PHP, another one (Debian also starts it as a service)"
     have php || lack php-cli "runs DokuWiki, MediaWiki and WordPress"
     php_has mbstring php-mbstring "MediaWiki's letters"
     php_has intl php-intl "MediaWiki's languages"

@@ -1,5 +1,5 @@
-//! Programs that nobody here wrote: four web applications behind the gateway, three proxies that ask it, and
-//! two databases it reads members from.
+//! Programs that nobody here wrote: four web applications behind the gateway, three proxies that ask it, two databases it
+//! reads members from, and eight servers that have to understand alike what it forwards.
 //!
 //! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
 //! their own, and end with the test.
@@ -23,3 +23,4 @@ mod promises;
 mod site;
 mod spirit;
 mod transcript;
+mod understood;
