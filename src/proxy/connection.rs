@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
@@ -38,6 +38,7 @@ use tokio::net::TcpStream;
 
 use self::guard::Guard;
 use super::Secured;
+use super::flood::Flood;
 use super::trailers::{Carriage, Passage};
 use super::wire::Refusal;
 
@@ -46,6 +47,8 @@ pub struct Connection<S = Stream> {
     stream: S,
     /// What TLS has agreed on, where there is TLS.
     secured: Option<Arc<Secured>>,
+    /// Watches over frames, where they are those of HTTP/2.
+    flood: Option<Flood>,
     held: Vec<u8>,
     /// Locked only by the phases that ask for trailer fields: reading and writing have it to themselves.
     carriage: Mutex<Carriage>,
@@ -72,12 +75,7 @@ impl<S: fmt::Debug> fmt::Debug for Connection<S> {
 impl<S> Connection<S> {
     /// A connection on which nothing has been read or written.
     pub fn new(stream: S) -> Self {
-        Self { stream, secured: None, held: Vec::new(), carriage: Mutex::default(), guard: None }
-    }
-
-    /// The same, inside TLS.
-    pub fn secured(self, secured: Secured) -> Self {
-        Self { secured: Some(Arc::new(secured)), ..self }
+        Self { stream, secured: None, flood: None, held: Vec::new(), carriage: Mutex::default(), guard: None }
     }
 
     fn with(self, guard: Guard) -> Self {
@@ -100,6 +98,14 @@ impl<S> Connection<S> {
 }
 
 impl Connection {
+    /// A connection inside TLS.
+    pub fn secured(stream: Stream, secured: Secured) -> Self {
+        let is_2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
+        let carriage = if is_2 { Carriage::of_other_version() } else { Carriage::default() };
+        let flood = is_2.then(|| Flood::new(Instant::now()));
+        Self { secured: Some(Arc::new(secured)), flood, carriage: Mutex::new(carriage), ..Self::new(stream) }
+    }
+
     /// The same, of a client that has to behave.
     pub fn guarded(self, manners: &Arc<Manners>, client: IpAddr) -> Self {
         let guard = match self.stream.selected_alpn_proto() {
@@ -235,7 +241,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             Some(guard) => ready!(guard.poll_read(stream, cx, buf))?,
             None => ready!(Pin::new(stream).poll_read(cx, buf))?,
         }
-        self.carriage().arrived(&buf.filled()[known..]);
+        let new = &buf.filled()[known..];
+        if let Some(flood) = &mut self.flood {
+            let is_reached = flood.is_reached(new, Instant::now());
+            return Poll::Ready(if is_reached {
+                Err(io::ErrorKind::ConnectionAborted.into())
+            } else {
+                Ok(())
+            });
+        }
+        self.carriage().arrived(new);
         Poll::Ready(Ok(()))
     }
 }

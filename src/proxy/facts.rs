@@ -3,6 +3,7 @@
 use http::header::HOST;
 use pingora::http::RequestHeader;
 
+use super::http2;
 use crate::domain::{Host, RequestPath};
 use crate::web::Problem;
 
@@ -17,6 +18,9 @@ pub(super) struct Parsed<'r> {
 /// Reads host and target. Exactly one well-formed `Host` field (RFC 9112 §3.2); an absolute-form target must name the
 /// same host (SECURITY: H1-15). `raw` is the header as it came over the wire.
 pub(super) fn parse<'r>(request: &'r RequestHeader, raw: &[u8]) -> Result<Parsed<'r>, Problem> {
+    if http2::is_excessive(request) {
+        return Err(Problem::HeadTooLarge);
+    }
     if has_fragment(raw) {
         return Err(Problem::AmbiguousTarget);
     }

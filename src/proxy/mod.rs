@@ -16,9 +16,11 @@ mod context;
 mod dial;
 mod facts;
 mod failure;
+mod flood;
 mod forward_auth;
 mod forwarded;
 mod headers;
+mod http2;
 mod in_the_clear;
 mod kept;
 mod known;
@@ -64,6 +66,7 @@ use pingora::{Error, ErrorType};
 use self::context::{Outcome, RequestId, RequestIds};
 use self::facts::Parsed;
 use self::forwarded::Trust;
+use self::http2::Front;
 use self::known::Known;
 use self::leash::Leashed;
 use self::options::{PlainHttp, UpstreamOptions};
@@ -115,7 +118,10 @@ impl Gateway {
             max_retries: ATTEMPTS,
             ..ServerConf::default()
         };
-        Leashed::new(pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self))), Arc::clone(self))
+        let mut proxy = pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self)));
+        proxy.h2_options = Some(http2::options());
+        proxy.server_options = Some(http2::server_options());
+        Front::new(Leashed::new(proxy, Arc::clone(self)))
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -277,6 +283,14 @@ fn connection(session: &Session) -> Option<&Connection> {
     (**session.as_http1()?.stream()).as_any().downcast_ref()
 }
 
+/// What TLS has agreed on for a request's connection.
+fn security(session: &Session) -> Option<&Arc<Secured>> {
+    match session.as_http1() {
+        Some(_) => connection(session)?.security(),
+        None => session.req_header().extensions.get(),
+    }
+}
+
 fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
     request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes)
 }
@@ -302,6 +316,7 @@ impl ProxyHttp for Engine {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
+        http2::take_in(session.req_header_mut())?;
         let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
         let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -312,7 +327,7 @@ impl ProxyHttp for Engine {
             ctx.id = id;
         }
         ctx.audience = Audience::of(&request.headers, &request.method);
-        ctx.secured = connection(session).and_then(Connection::security).cloned();
+        ctx.secured = security(session).cloned();
         self.0.handle(session, ctx).await
     }
 
@@ -387,6 +402,7 @@ impl ProxyHttp for Engine {
         if let Some(replay) = &mut ctx.replay {
             *body = Some(if end_of_stream { replay.take_body() } else { Bytes::new() });
         }
+        http2::body_came(end_of_stream);
         bridge::read_form(ctx, body.as_ref(), end_of_stream);
         if let Some(session) = ctx.tunnel.as_ref().and_then(|tunnel| tunnel.session)
             && body.as_ref().is_some_and(|bytes| !bytes.is_empty())

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::http2;
 use crate::web::Problem;
 
 /// No form of ours is larger; what is, is refused unread.
@@ -42,7 +43,10 @@ async fn whole_body(session: &mut Session, most: usize) -> Result<Bytes, Problem
             Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                 return Err(Problem::PayloadTooLarge);
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                http2::body_came(false);
+                body.extend_from_slice(&chunk);
+            }
             Ok(None) => return Ok(body.freeze()),
             Err(_) => return Err(Problem::BadRequest),
         }

@@ -35,6 +35,8 @@ pub enum Problem {
     FormNotKept,
     /// The same, because it is too large.
     FormTooLarge,
+    /// The request has more fields than it may.
+    HeadTooLarge,
     /// Something else than a page was asked for without TLS, where there is TLS.
     InTheClear,
     /// A mistake of ours.
@@ -144,6 +146,9 @@ impl Problem {
             Self::ForeignTunnel => (S::FORBIDDEN, "foreign-origin", "That came from another site",
                 "A page of another site tried to open a connection here. Nothing was changed.",
                 "Please open it from this site’s own pages.", FrontPage),
+            Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head-too-large", "Your browser sent too much",
+                "It sent more along with this request than we take; too many cookies are the usual reason.",
+                "Delete this site’s cookies in your browser’s settings, then try again.", FrontPage),
             Self::InTheClear => (S::FORBIDDEN, "https-only", "Please use https",
                 "Here nothing is taken in the clear, where others could read along. Nothing was changed.",
                 "Open the front page: it leads to the same site over https.", FrontPage),

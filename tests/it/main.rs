@@ -8,6 +8,7 @@ mod documents;
 mod engine;
 mod faults;
 mod forward_auth;
+mod http2;
 mod identity;
 mod kept;
 mod passkeys;

@@ -109,6 +109,8 @@ enum Incoming {
     Followed(Follower),
     /// It has no trailer fields, or they have been taken.
     Passed,
+    /// Nothing on the connection is a message of HTTP/1.
+    Foreign,
 }
 
 /// A message whose trailer fields are wanted.
@@ -128,6 +130,11 @@ impl Carriage {
     /// What is kept of a message until its head is understood; those of which more comes at once have no trailers.
     const MOST_BEGUN: usize = 16 * 1024;
 
+    /// For a connection on which another version of HTTP is spoken.
+    pub(super) const fn of_other_version() -> Self {
+        Self { incoming: Incoming::Foreign, outgoing: None }
+    }
+
     /// From now on: passes on the trailers of the message being read, and adds some to the one written next.
     pub(super) fn carry(&mut self, taken: Option<Arc<Passage>>, given: Option<Arc<Passage>>) {
         self.outgoing = given.map(|from| Outgoing { message: Message::new(), from });
@@ -135,7 +142,7 @@ impl Carriage {
         let begun = match std::mem::take(&mut self.incoming) {
             Incoming::Ahead => Vec::new(),
             Incoming::Begun(begun) => begun,
-            Incoming::Followed(_) | Incoming::Passed => {
+            Incoming::Followed(_) | Incoming::Passed | Incoming::Foreign => {
                 self.incoming = Incoming::Passed;
                 return;
             }
@@ -147,7 +154,7 @@ impl Carriage {
     /// Notes what has been read.
     pub(super) fn arrived(&mut self, bytes: &[u8]) {
         let is_passed = match &mut self.incoming {
-            Incoming::Passed => return,
+            Incoming::Passed | Incoming::Foreign => return,
             Incoming::Ahead => {
                 self.incoming =
                     if may_be_chunked(bytes) { Incoming::Begun(bytes.to_vec()) } else { Incoming::Passed };

@@ -164,7 +164,7 @@ impl InForce {
         };
         let stream = start.into_stream(Arc::clone(&shown.config)).await?;
         let secured = Secured::new(server_name, Arc::clone(shown.certificate.names()));
-        Ok(Connection::new(Box::new(Encrypted::new(stream)) as pingora::protocols::Stream).secured(secured))
+        Ok(Connection::secured(Box::new(Encrypted::new(stream)), secured))
     }
 }
 
@@ -180,7 +180,7 @@ fn config(
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_protocol_versions(versions)?.with_no_client_auth();
     let mut config = builder.with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.max_early_data_size = 0;
     config.ticketer = Arc::clone(tickets);
     // Sessions are in the clients' tickets.

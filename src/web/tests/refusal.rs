@@ -3,12 +3,13 @@ use crate::domain::ReturnTo;
 use crate::policy::{Refusal, SignInReason};
 use crate::web::{Audience, Problem};
 
-const ALL: [Problem; 21] = [
+const ALL: [Problem; 22] = [
     Problem::AmbiguousTarget,
     Problem::BadRequest,
     Problem::Busy,
     Problem::CsrfFailed,
     Problem::Denied,
+    Problem::HeadTooLarge,
     Problem::InTheClear,
     Problem::Internal,
     Problem::MethodNotAllowed(None),

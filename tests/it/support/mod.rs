@@ -7,6 +7,7 @@ pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod ceremony;
 pub(crate) mod gateway;
+pub(crate) mod http2;
 pub(crate) mod passkey;
 pub(crate) mod raw;
 pub(crate) mod secure;

@@ -8,7 +8,9 @@ use passgate::app::Sockets;
 use passgate::config::Config;
 use tempfile::TempDir;
 
+use super::browser::Browser;
 use super::gateway::{Gateway, read};
+use super::http2::{Frames, Http2};
 use super::raw::RawClient;
 use super::tls::{Authority, Client, Holds};
 
@@ -95,6 +97,24 @@ impl Secure {
     /// What the handshake ends with.
     pub(crate) async fn connect(&self, name: &str) -> io::Result<RawClient> {
         self.client().connect(self.address, Some(name)).await.map(RawClient::over)
+    }
+
+    /// A connection of HTTP/2 for this name.
+    pub(crate) async fn http2(&self, name: &str) -> Http2 {
+        let client = self.authority.client().offering(&["h2"]);
+        Http2::over(client.connect(self.address, Some(name)).await.unwrap()).await
+    }
+
+    /// A connection on which the test makes frames itself.
+    pub(crate) async fn frames(&self) -> Frames {
+        let client = self.authority.client().offering(&["h2"]);
+        Frames::over(client.connect(self.address, Some("localhost")).await.unwrap())
+    }
+
+    /// A browser at the site's own address; it speaks HTTP/2.
+    pub(crate) fn browser(&self) -> Browser {
+        let base = format!("https://localhost:{}", self.address.port());
+        Browser::secure(self.address, &base, self.authority.client().offering(&["h2", "http/1.1"]))
     }
 
     /// A `GET` of `target` at this host, with its port.

@@ -1,4 +1,5 @@
-//! A browser without a window: cookies, redirects and forms as people's browsers do them, over plain HTTP/1.1.
+//! A browser without a window: cookies, redirects and forms as people's browsers do them, over plain HTTP/1.1, or over TLS and
+//! then HTTP/2 where the other side speaks it.
 //!
 //! It connects to one address and calls it by the base URL it is given, so any host name works. With an `https` base
 //! URL it behaves as behind a proxy that ends TLS: still plain HTTP on the wire, but secure for cookies and `Origin`.
@@ -25,7 +26,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 use url::Url;
 
+use super::http2::Http2;
 use super::soon;
+use super::tls::Client;
 use request::Asked;
 
 /// Redirects that are followed before the browser gives up.
@@ -37,7 +40,9 @@ pub(crate) struct Browser {
     base: Url,
     /// The cookies, to look at or to change.
     pub(crate) jar: Jar,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Open>,
+    /// How it shakes hands; none in the clear.
+    tls: Option<Client>,
     /// Where it is, if that matters: one of the many addresses of this machine.
     pub(crate) place: Option<Ipv4Addr>,
 }
@@ -46,7 +51,12 @@ impl Browser {
     /// A new browser. `base` is scheme, host and port as the person would type them.
     pub(crate) fn new(address: SocketAddr, base: &str) -> Self {
         let base = Url::parse(base).expect("the base is a URL");
-        Self { address, jar: Jar::new(&base), base, connection: None, place: None }
+        Self { address, jar: Jar::new(&base), base, connection: None, tls: None, place: None }
+    }
+
+    /// A new browser that speaks TLS.
+    pub(crate) fn secure(address: SocketAddr, base: &str, tls: Client) -> Self {
+        Self { tls: Some(tls), ..Self::new(address, base) }
     }
 
     /// A new browser that calls the address by its number.
@@ -177,20 +187,39 @@ impl Browser {
         }
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, hyper::Error> {
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Broken> {
         let mut connection = self.connection().await?;
-        let answer: Response<Incoming> = soon("an answer", connection.send_request(request)).await?;
-        let (parts, body) = answer.into_parts();
-        let body = soon("the end of a body", body.collect()).await?.to_bytes();
+        let answer = match &mut connection {
+            Open::Http1(connection) => {
+                let answer: Response<Incoming> = soon("an answer", connection.send_request(request)).await?;
+                let (parts, body) = answer.into_parts();
+                let body = soon("the end of a body", body.collect()).await?.to_bytes();
+                Response::from_parts(parts, body)
+            }
+            Open::Http2(connection) => {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await.expect("it is there").to_bytes();
+                connection.exchange(Request::from_parts(parts, body)).await?
+            }
+        };
         self.connection = Some(connection);
-        Ok(Response::from_parts(parts, body))
+        Ok(answer)
     }
 
-    async fn connection(&mut self) -> Result<SendRequest<Full<Bytes>>, hyper::Error> {
+    async fn connection(&mut self) -> Result<Open, Broken> {
         if let Some(mut kept) = self.connection.take()
-            && soon("a kept connection", kept.ready()).await.is_ok()
+            && kept.is_usable().await
         {
             return Ok(kept);
+        }
+        if let Some(tls) = &self.tls {
+            let stream = tls.connect(self.address, self.base.host_str()).await?;
+            if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                return Ok(Open::Http2(Http2::over(stream).await));
+            }
+            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            return Ok(Open::Http1(sender));
         }
         let socket = TcpSocket::new_v4().expect("a socket");
         if let Some(place) = self.place {
@@ -200,9 +229,27 @@ impl Browser {
             soon("a connection", socket.connect(self.address)).await.expect("somebody listens there");
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(sender)
+        Ok(Open::Http1(sender))
     }
 }
+
+/// An open connection.
+enum Open {
+    Http1(SendRequest<Full<Bytes>>),
+    Http2(Http2),
+}
+
+impl Open {
+    /// Whether another request may be made.
+    async fn is_usable(&mut self) -> bool {
+        match self {
+            Self::Http1(kept) => soon("a kept connection", kept.ready()).await.is_ok(),
+            Self::Http2(kept) => kept.is_usable().await,
+        }
+    }
+}
+
+type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 fn unpacked(headers: &HeaderMap, body: Bytes) -> Bytes {
     if headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding != "gzip") || body.is_empty() {
