@@ -325,6 +325,7 @@ impl Running {
             gateway: Arc::clone(&self.gateway),
             admission: Admission::new(&limits),
             manners: Manners::new(limits, Arc::clone(&metrics)),
+            proxy_protocol: config.server.proxy_protocol,
         });
         let tls = self.tls.clone().map(Door::Tls);
         let plain = sockets.public.into_iter().map(|listener| (listener, Door::Open));

@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 53] = [
+const HOMES: [(&str, &[&str]); 54] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -78,6 +78,7 @@ const HOMES: [(&str, &[&str]); 53] = [
     ("mysql_async", &["database/mysql.rs"]),
     ("nix", &["server/hardening.rs"]),
     ("pingora", &["proxy/", "server/"]),
+    ("ppp", &["server/proxy_protocol.rs"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("qrcode", &["web/second_factor/qr.rs"]),
     ("rpassword", &["cli/"]),

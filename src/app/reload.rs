@@ -54,6 +54,7 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
         ("server.admin_listen", now.server.admin_listen != then.server.admin_listen),
         ("server.data_dir", now.server.data_dir != then.server.data_dir),
         ("server.threads", now.server.threads != then.server.threads),
+        ("server.proxy_protocol", now.server.proxy_protocol != then.server.proxy_protocol),
         ("server.user", now.server.user != then.server.user),
         ("server.watch", now.server.watch != then.server.watch),
         ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),

@@ -55,6 +55,7 @@ pub(super) struct Server {
     pub(super) data_dir: String,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) proxy_protocol: bool,
     pub(super) admin_listen: String,
     pub(super) prefix: String,
     #[serde(deserialize_with = "one_or_many")]
@@ -74,6 +75,7 @@ impl Default for Server {
             aliases: Vec::new(),
             data_dir: "data".into(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             admin_listen: "127.0.0.1:9090".into(),
             prefix: "/.passgate".into(),
             methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].map(Into::into).into(),

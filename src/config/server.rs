@@ -12,7 +12,7 @@ use super::public::Public;
 use super::raw;
 use super::reader::{Reader, quoted};
 use crate::domain::RequestPath;
-use crate::server::options::{ServerOptions, Watch};
+use crate::server::options::{ProxyProtocol, ServerOptions, Watch};
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -46,6 +46,7 @@ pub(super) fn read(
         data_dir: data_dir?,
         threads: threads?,
         drain_timeout: drain_timeout?,
+        proxy_protocol: if raw.proxy_protocol { ProxyProtocol::Expected } else { ProxyProtocol::Off },
         user: Some(raw.user.clone()).filter(|user| !user.is_empty()),
         watch: if raw.watch { Watch::On } else { Watch::Off },
     })

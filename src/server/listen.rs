@@ -1,6 +1,8 @@
 //! The listening sockets and the accept loop. The loop is ours, so that a port of 0 can be asked back, and each stream
 //! can be limited before the engine sees it.
 
+use std::fmt::Display;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -14,9 +16,10 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::Tls;
 use super::admission::{Admission, Admitted};
+use super::options::ProxyProtocol;
 use super::seldom::Seldom;
+use super::{Tls, proxy_protocol};
 use crate::proxy::{Connection, Gateway, Manners};
 
 /// A port that could not be listened on.
@@ -123,12 +126,22 @@ pub struct Entrance {
     pub admission: Arc<Admission>,
     /// How they have to behave.
     pub manners: Arc<Manners>,
+    /// Whether our own proxies say first whose a connection is.
+    pub proxy_protocol: ProxyProtocol,
 }
 
 impl Entrance {
     /// Our own proxies bring many clients each.
     fn admit(&self, peer: SocketAddr) -> Admitted {
         self.admission.admit((!self.gateway.trusts(peer.ip())).then(|| peer.ip()))
+    }
+
+    /// Whose connection it is.
+    async fn client(&self, stream: &mut TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
+        if self.proxy_protocol == ProxyProtocol::Off || !self.gateway.trusts(peer.ip()) {
+            return Ok(peer);
+        }
+        Ok(proxy_protocol::client(stream).await?.unwrap_or(peer))
     }
 }
 
@@ -149,7 +162,7 @@ pub async fn accept<A>(
             () = stopping.begins() => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((mut stream, peer)) => {
                 let admitted = entrance.admit(peer);
                 if matches!(admitted, Admitted::Dropped) {
                     continue;
@@ -165,8 +178,12 @@ pub async fn accept<A>(
                         }
                         return;
                     }
+                    let peer = match entrance.client(&mut stream, peer).await {
+                        Ok(client) => client,
+                        Err(error) => return tell(&failures, peer, &error),
+                    };
                     let Some(connection) = door.pass(stream, peer, &open.0, &failures).await else { return };
-                    let connection = guarded(connection);
+                    let connection = connection.guarded(&entrance.manners, peer.ip());
                     let mut next = Some(Box::new(connection) as pingora::protocols::Stream);
                     while let Some(stream) = next {
                         next = app.process_new(stream, &open.0.signal).await;
@@ -200,13 +217,14 @@ impl Door {
             passed = tls.accept(stream) => passed,
             () = stopping.begins() => return None,
         };
-        // SECURITY: TLS-06. Strangers can make these by the thousand.
-        let tell = |error| {
-            if let Some(left_out) = failures.turn(Instant::now()) {
-                tracing::info!(target: "passgate::server", client = %peer.ip(), %error, left_out, "no TLS connection");
-            }
-        };
-        passed.map_err(tell).ok()
+        passed.map_err(|error| tell(failures, peer, &error)).ok()
+    }
+}
+
+/// SECURITY: TLS-06. Strangers can make these by the thousand.
+fn tell(failures: &Seldom, peer: SocketAddr, error: &dyn Display) {
+    if let Some(left_out) = failures.turn(Instant::now()) {
+        tracing::info!(target: "passgate::server", client = %peer.ip(), %error, left_out, "a connection did not come about");
     }
 }
 

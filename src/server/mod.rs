@@ -12,6 +12,7 @@ mod log_writer;
 pub mod manager;
 pub mod options;
 mod process;
+mod proxy_protocol;
 mod seldom;
 mod telemetry;
 mod tls;

@@ -23,10 +23,21 @@ pub struct ServerOptions {
     pub threads: usize,
     /// How long requests in flight may take to end after a signal to stop.
     pub drain_timeout: Duration,
+    /// Whether our own proxies begin connections with the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
     /// As whom it goes on once its ports are bound; none for whoever started it.
     pub user: Option<String>,
     /// Whether a changed configuration is put into force by itself.
     pub watch: Watch,
+}
+
+/// Whether connections of our own proxies begin with a PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do, and those that don't are closed.
+    Expected,
+    /// They begin with the client's bytes.
+    Off,
 }
 
 /// Whether a file is looked at for changes.

@@ -13,6 +13,7 @@ mod identity;
 mod kept;
 mod passkeys;
 mod paths;
+mod proxy_protocol;
 mod required;
 mod sample;
 mod second_factor;
