@@ -81,6 +81,28 @@ fn every_row_on_passkeys_names_tests_that_exist_or_says_why_there_is_none() {
 }
 
 #[test]
+fn every_row_on_security_names_tests_that_exist_or_says_why_there_is_none() {
+    let text = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let tests = all_tests();
+    let rows =
+        rows(&text).into_iter().filter(|[id, ..]| id.starts_with(|first: char| first.is_ascii_digit()));
+    let mut count = 0;
+    for [id, _, proof] in rows {
+        count += 1;
+        if proof.starts_with("– ") {
+            continue;
+        }
+        let named: Vec<_> = proof.split('`').skip(1).step_by(2).collect();
+        for part in &named {
+            let is_part = |name: &&String| format!("_{name}_").contains(&format!("_{part}_"));
+            assert!(tests.iter().any(|name| is_part(&name)), "{id}: no test has `{part}` in its name");
+        }
+        assert!(!named.is_empty(), "{id} has neither a test nor a reason: {proof}");
+    }
+    assert!(count >= 60, "{count} rows");
+}
+
+#[test]
 fn tests_are_found_in_rust_and_in_scripts() {
     let rust = "#[test]\nfn one() {}\nfn no_test() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}";
     assert_eq!(tests_in_rust(rust), ["one", "two"]);
