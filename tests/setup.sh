@@ -2,12 +2,13 @@
 # Installs what a make target needs, and nothing that is there already: on a second run it only looks.
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
-#   tests/setup.sh apps      django-spirit, DokuWiki, MediaWiki, WordPress, nginx, Caddy, Traefik, MariaDB, PostgreSQL and a mail
-#                            server: the real programs the tests run against
+#   tests/setup.sh apps      django-spirit, DokuWiki, MediaWiki, WordPress, nginx, Caddy, Traefik, lighttpd, HAProxy, Apache, three
+#                            servers in Python, MariaDB, PostgreSQL and a mail server: the real programs the tests run against
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk and nginx
 #   tests/setup.sh lint      rustfmt, clippy and cargo-deny
+#   tests/setup.sh soak      a C++ compiler for libFuzzer
 #
 # System packages come from apt; everything else goes below target/ and tests/browser/node_modules.
 set -euo pipefail
@@ -155,6 +156,11 @@ bench() {
     install_missing
 }
 
+soak() {
+    have c++ || lack g++ "compiles libFuzzer"
+    install_missing
+}
+
 lint() {
     rust
     if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
@@ -168,10 +174,10 @@ lint() {
     fi
 }
 
-[ $# -gt 0 ] || stop "say for what: build, apps, browser, bench, lint"
+[ $# -gt 0 ] || stop "say for what: build, apps, browser, bench, lint, soak"
 for part in "$@"; do
     case $part in
-    build | apps | browser | bench | lint) "$part" ;;
-    *) stop "$part is unknown; there are build, apps, browser, bench, lint" ;;
+    build | apps | browser | bench | lint | soak) "$part" ;;
+    *) stop "$part is unknown; there are build, apps, browser, bench, lint, soak" ;;
     esac
 done
