@@ -40,12 +40,13 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     let file =
         config.file.as_ref().map_or_else(|| "none; defaults".to_owned(), |file| file.display().to_string());
     let listen: Vec<_> = config.server.listen.iter().map(ToString::to_string).collect();
+    let listen = if listen.is_empty() { "nowhere in the clear".to_owned() } else { listen.join(", ") };
     let admin =
         config.server.admin_listen.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
     let lines = [
         ("file", file),
         ("site", format!("{} at {}", config.pages.site_name, config.server.public_url)),
-        ("listens on", listen.join(", ")),
+        ("listens on", listen),
         ("over TLS", certificates::listeners(config)),
         ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
         ("forum", forum(config)),

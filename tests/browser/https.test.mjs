@@ -1,5 +1,5 @@
 // The way it is in earnest: a name, https with a certificate the browser trusts by an authority of its own, and passgate
-// behind whatever ends TLS. A browser with a home folder of its own knows the authority (NSS).
+// behind whatever ends TLS, or speaking TLS and HTTP/2 by itself. A browser with a home folder of its own knows the authority (NSS).
 
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -9,10 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { signOut, startBrowser, visit } from "./demo.mjs";
-import { listening, run, startGateway } from "./gateway.mjs";
+import { freePort, listening, run, startGateway } from "./gateway.mjs";
 import { LOGIN, addPasskey, armed, button, signInByPassword, visitWith } from "./member.mjs";
 
-let home, front, port, gateway, browser;
+let home, front, port, gateway, direct, browser;
 
 /** An authority, a certificate of its for both names, and a browser's home folder that trusts it. */
 async function certificates(folder) {
@@ -48,6 +48,10 @@ before(async () => {
   port = await listening(front);
   const more = '[access]\ndefault = "guest"';
   gateway = await startGateway({ publicUrl: () => `https://forum.test:${port}`, more });
+  const own = await freePort();
+  const certificate = `[[tls.certificate]]\nchain = "${join(home, "leaf.pem")}"\nkey = "${join(home, "leaf.key")}"`;
+  const tls = `[tls]\nlisten = "127.0.0.1:${own}"\n${certificate}\n${more}`;
+  direct = await startGateway({ publicUrl: () => `https://forum.test:${own}`, more: tls });
   const flags = ["--host-resolver-rules=MAP forum.test 127.0.0.1, MAP elsewhere.test 127.0.0.1"];
   browser = await startBrowser({ flags, env: { ...process.env, HOME: home } });
 });
@@ -55,15 +59,17 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await gateway?.stop();
+  await direct?.stop();
   front?.close();
   if (home) rmSync(home, { recursive: true, force: true });
 });
 
-test("over https at a name: add a passkey and sign in with it, and the cookie is this host's and Secure", async () => {
+/** A member signs in with the password, adds a passkey, and signs in with that; resolves with the protocol that was spoken. */
+async function comeWithAPasskey(gateway) {
   const { context, page, troubles, present } = await visitWith(browser, gateway);
   const member = await gateway.addMember();
   await signInByPassword(page, member);
-  assert.ok(page.url().startsWith(`https://forum.test:${port}/`));
+  assert.ok(page.url().startsWith(`${gateway.url}/`));
   await addPasskey(page, "Over https");
   await present(false);
   await signOut(page);
@@ -78,7 +84,17 @@ test("over https at a name: add a passkey and sign in with it, and the cookie is
   assert.deepEqual([session.secure, session.httpOnly, session.path, session.domain], [true, true, "/", "forum.test"]);
   assert.ok(cookies.every((cookie) => cookie.secure && cookie.name.startsWith("__Host-")), cookies.map(({ name }) => name).join());
   assert.deepEqual(troubles, []);
+  const protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
   await context.close();
+  return protocol;
+}
+
+test("over https at a name: add a passkey and sign in with it, and the cookie is this host's and Secure", async () => {
+  assert.equal(await comeWithAPasskey(gateway), "http/1.1");
+});
+
+test("the same where passgate speaks TLS itself, and then it is over HTTP/2", async () => {
+  assert.equal(await comeWithAPasskey(direct), "h2");
 });
 
 test("R20, BP-87, BP-89: another site's frame shows no page of ours, and the application's page in it can't ask", async () => {
