@@ -6,6 +6,7 @@
 use super::events::{Seen, What};
 use super::links::forgotten;
 use super::passwords::{About, Busy, WeakPassword};
+use super::second_factors::mailed;
 use super::throttle::Reserved;
 use super::{Accounts, LiveSession};
 use crate::domain::{Secret, User, UserId, UserState};
@@ -77,7 +78,7 @@ impl Accounts {
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(id);
-        let mut batch = vec![revision, event];
+        let mut batch = vec![revision, mailed::no_longer_barred(id), event];
         batch.extend(forgotten(id));
         let ended = match others {
             OtherSessions::End => self.sessions.end_access(id, Some(session.id()), batch).await,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::events::{Happened, Seen, What};
 use super::passwords::{About, Busy, WeakPassword};
-use super::second_factors::FactorsMet;
+use super::second_factors::{FactorsMet, mailed};
 use super::{Accounts, LiveSession, SessionToken, SetupToken, recovery};
 use crate::domain::{
     Clock, LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
@@ -87,8 +87,9 @@ impl Accounts {
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(user.profile.id);
-        let batch = vec![revision, recovery::forgotten(user.profile.id), event];
-        match self.sessions.end_access(user.profile.id, None, batch).await {
+        let id = user.profile.id;
+        let batch = vec![revision, recovery::forgotten(id), mailed::no_longer_barred(id), event];
+        match self.sessions.end_access(id, None, batch).await {
             Ok(_) => Ok(SetupOutcome::Done(kind)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),
             Err(error) => Err(error),

@@ -14,6 +14,7 @@ use super::events::{Seen, What};
 use super::links::SetupOutcome;
 use super::mail::Mailbox;
 use super::passwords::{About, Busy};
+use super::second_factors::mailed;
 use super::{Accounts, MailedPurpose};
 use crate::domain::{Clock, Secret, Timestamp, Token, TokenHash, User, UserId, UserState};
 use crate::store::{Batch, Change, Owner, Store, StoreError, Verdict};
@@ -125,6 +126,7 @@ impl Accounts {
                 Verdict::Keep
             }),
         ));
+        batch.push(mailed::barred(token.user));
         batch.push(self.happened(What::PasswordSet).seen(seen).kept(token.user));
         batch.extend(with);
         match self.sessions.end_access(token.user, None, batch).await {

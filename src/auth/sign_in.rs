@@ -178,9 +178,10 @@ impl SignIn {
         let trust = attempt.trust.filter(|_| attempt.way == Way::Password);
         let met = match self.second_factors.asked_of(user, trust)? {
             Asked::Nothing(met) => met,
-            Asked::Code(user) => {
+            Asked::Code(user, code_way) => {
                 let (persistence, way) = (attempt.persistence, attempt.way);
-                let right = PasswordRight { user: user.profile.id, stored, upgraded, persistence, way };
+                let right =
+                    PasswordRight { user: user.profile.id, stored, upgraded, persistence, way, code_way };
                 return Ok(Some(SignInOutcome::SecondFactorAwaited(right)));
             }
         };

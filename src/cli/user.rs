@@ -9,6 +9,7 @@ use super::table::{minute, moment, table};
 use super::{Streams, Trouble, passkey, password};
 use crate::auth::Accounts;
 use crate::auth::passkeys::PasskeyOptions;
+use crate::auth::second_factors::Kind;
 use crate::config::Config;
 use crate::domain::UserState;
 use crate::server::control::{
@@ -299,11 +300,17 @@ fn throttled(throttle: &ThrottleView) -> String {
 }
 
 fn second_factor(view: Option<&SecondFactorView>) -> String {
-    let Some(SecondFactorView { since, recovery_codes, trusted_devices }) = view else {
+    let Some(SecondFactorView { kind, since, recovery_codes, trusted_devices }) = view else {
         return or_none("");
     };
     let since = moment(Some(since));
-    format!("app, since {since}; recovery codes left: {recovery_codes}; trusted browsers: {trusted_devices}")
+    let kind = match kind {
+        Kind::App => "app",
+        Kind::Mail => "codes by mail",
+    };
+    format!(
+        "{kind}, since {since}; recovery codes left: {recovery_codes}; trusted browsers: {trusted_devices}"
+    )
 }
 
 fn email(member: &MemberView) -> String {

@@ -283,6 +283,7 @@ impl Default for Password {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SecondFactor {
     pub(super) enabled: bool,
+    pub(super) mail: bool,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) required_groups: Vec<String>,
     pub(super) trust_devices: String,
@@ -291,7 +292,8 @@ pub(super) struct SecondFactor {
 
 impl Default for SecondFactor {
     fn default() -> Self {
-        Self { enabled: true, required_groups: Vec::new(), trust_devices: "30d".into(), key: String::new() }
+        let trust_devices = "30d".into();
+        Self { enabled: true, mail: false, required_groups: Vec::new(), trust_devices, key: String::new() }
     }
 }
 

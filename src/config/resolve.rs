@@ -61,7 +61,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let passkeys = site.and_then(|site| passkeys_of(reader, raw, site, passwords));
-    let second_factor = second_factor::read(reader, &raw.second_factor, passwords, server.as_ref());
+    let second_factor = second_factor::read(reader, raw, passwords, server.as_ref());
     let (public, mut passkeys, second_factor, policy) = (public?, passkeys?, second_factor?, policy?);
     let ((password, hashing, hashing_workers), bridged, tls) = (password?, bridged?, tls?);
     let limits::SessionLimits { lifetimes, max_per_member, keep_forms } = ways.session?;

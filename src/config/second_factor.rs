@@ -19,10 +19,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Where nobody signs in with a password there is nothing to ask after it.
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    raw: &raw::SecondFactor,
+    raw: &raw::Raw,
     passwords: Passwords,
     server: Option<&ServerOptions>,
 ) -> Option<SecondFactorOptions> {
+    let (raw, mail) = (&raw.second_factor, &raw.mail);
     let data_dir = server.map(|server| server.data_dir.as_path());
     let groups: Option<Vec<_>> = raw.required_groups.iter().map(|text| group(reader, GROUPS, text)).collect();
     let trust = match raw.trust_devices.as_str() {
@@ -38,8 +39,14 @@ pub(super) fn read(
         let help = "leave the list empty, or let members have what it asks for";
         reader.note(GROUPS, found, "second factors that members can set up", help);
     }
+    if raw.mail && mail.host.is_empty() {
+        let help = "name one in [mail], or leave codes to apps";
+        reader.note("second_factor.mail", "codes by mail without a mail server", "a mail server", help);
+    }
+    let available = |is_on| if is_on { Availability::On } else { Availability::Off };
     Some(SecondFactorOptions {
-        availability: if is_on { Availability::On } else { Availability::Off },
+        availability: available(is_on),
+        mail: available(is_on && raw.mail),
         required_for: SecondFactorFor::groups(groups?),
         trust: trust?,
         key_file: key_file?,

@@ -51,6 +51,10 @@ pub enum Proof {
     Password,
     /// With a password and the code of a second factor.
     PasswordAndCode,
+    /// With a password and a code that was mailed: as strong as the mailbox, so it is less to those who ask for a second factor.
+    PasswordAndMailedCode,
+    /// As [`Proof::TrustedDevice`], where it was a mailed code after which the member trusted it.
+    TrustedByMail,
     /// With a password in a browser that the member trusts not to be somebody else's. Enough to sign in, not to confirm: step-up
     /// asks however fresh the session is.
     TrustedDevice,
@@ -60,8 +64,10 @@ impl Proof {
     /// When it was given, for a session made at `created`; none if there was none.
     pub fn at(self, created: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Passkey | Self::Password | Self::PasswordAndCode => Some(created),
-            Self::Link | Self::LinkAndCode | Self::TrustedDevice => None,
+            Self::Passkey | Self::Password | Self::PasswordAndCode | Self::PasswordAndMailedCode => {
+                Some(created)
+            }
+            Self::Link | Self::LinkAndCode | Self::TrustedByMail | Self::TrustedDevice => None,
         }
     }
 }
@@ -72,9 +78,13 @@ impl Proof {
 pub enum Beside {
     /// The code of a second factor.
     Code,
+    /// A code that was mailed.
+    MailedCode,
     /// Nothing: there was no second factor, or none is asked for here.
     #[default]
     Nothing,
+    /// That the member trusts the browser, since they showed a mailed code there.
+    TrustedByMail,
     /// That the member trusts the browser.
     TrustedDevice,
 }
@@ -130,7 +140,9 @@ impl Session {
             (None, true, Beside::Code) => Proof::LinkAndCode,
             (None, true, _) => Proof::Link,
             (None, false, Beside::Code) => Proof::PasswordAndCode,
+            (None, false, Beside::MailedCode) => Proof::PasswordAndMailedCode,
             (None, false, Beside::Nothing) => Proof::Password,
+            (None, false, Beside::TrustedByMail) => Proof::TrustedByMail,
             (None, false, Beside::TrustedDevice) => Proof::TrustedDevice,
         }
     }

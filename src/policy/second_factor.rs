@@ -1,7 +1,7 @@
 //! Whose sessions a second factor must have proven: those of members of some groups, where a password alone opened them.
 //!
 //! SECURITY: as with passkeys that are required, until then nothing that tells who is there reaches the application. A passkey
-//! counts as both factors; a link counts as none.
+//! counts as both factors; a link counts as none, and a code that was mailed is not enough.
 
 use super::Presence;
 use crate::domain::{Group, Profile, Proof};
@@ -29,7 +29,9 @@ impl SecondFactorFor {
     /// Because of which group this session reaches nothing before a second factor proves it; none if it may go on.
     pub fn demand(&self, member: &Presence<'_>) -> Option<&Group> {
         match member.proof {
-            Proof::Link | Proof::Password => self.demand_of(member.profile),
+            Proof::Link | Proof::Password | Proof::PasswordAndMailedCode | Proof::TrustedByMail => {
+                self.demand_of(member.profile)
+            }
             Proof::LinkAndCode | Proof::Passkey | Proof::PasswordAndCode | Proof::TrustedDevice => None,
         }
     }

@@ -93,12 +93,16 @@ pub(super) enum Event {
     RecoveryCodeUsed(usize),
     /// A member's password was right, and a second factor has to come before they are in.
     SecondFactorAwaited,
+    /// The code that comes after it was handed to the mails.
+    CodeMailed,
     /// The code after it was not right.
     SecondFactorRefused,
     /// A member took their second factor away.
     SecondFactorRemoved,
     /// A member set a second factor up.
     SecondFactorSetUp,
+    /// A member has codes mailed from now on.
+    SecondFactorSetUpByMail,
     /// A password was set through a mailed link.
     PasswordReset,
     /// Somebody asked for a mail with a link to a new password.
@@ -180,7 +184,8 @@ impl Event {
             Self::SecondFactorAwaited => "second-factor-awaited",
             Self::SecondFactorRefused => "second-factor-refused",
             Self::SecondFactorRemoved => "second-factor-removed",
-            Self::SecondFactorSetUp => "second-factor-set-up",
+            Self::CodeMailed => "code-mailed",
+            Self::SecondFactorSetUp | Self::SecondFactorSetUpByMail => "second-factor-set-up",
             Self::PasswordReset => "password-reset",
             Self::ResetAskedFor => "reset-asked-for",
             Self::SetUp(_) => "set-up",
@@ -233,6 +238,7 @@ impl Event {
     const fn second_factor(self) -> Option<&'static str> {
         match self {
             Self::SignedInWith(factor) => Some(factor),
+            Self::SecondFactorSetUpByMail => Some("mailed-code"),
             _ => None,
         }
     }

@@ -14,9 +14,10 @@ use crate::auth::mail::{Enclosed, Happened, Letter, Notice, Words, Written};
 use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
     ("mail-address.txt", include_str!("../../assets/templates/mail-address.txt")),
+    ("mail-code.txt", include_str!("../../assets/templates/mail-code.txt")),
     ("mail-approved.txt", include_str!("../../assets/templates/mail-approved.txt")),
     ("mail-join.txt", include_str!("../../assets/templates/mail-join.txt")),
     ("mail-refused.txt", include_str!("../../assets/templates/mail-refused.txt")),
@@ -49,6 +50,7 @@ struct Part {
 #[derive(Clone, Copy, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
+    Code,
     Link,
     Words,
 }
@@ -78,6 +80,13 @@ struct ApprovedMail<'a> {
     link: &'a str,
     /// Whether the link lets in who has nothing to sign in with yet.
     is_first: bool,
+}
+
+/// What `mail-code.txt` is told.
+#[derive(Serialize)]
+struct CodeMail<'a> {
+    name: &'a str,
+    code: &'a str,
 }
 
 /// What `mail-join.txt` is told.
@@ -122,6 +131,9 @@ impl Words for Letters {
                 self.compose("mail-address.txt", &AddressMail { name, link })
             }
             (Letter::Address, _) => self.compose("mail-address.txt", &AddressMail { name, link: "" }),
+            (Letter::Code, Enclosed::Code(code)) => {
+                self.compose("mail-code.txt", &CodeMail { name, code: code.expose() })
+            }
             (Letter::Approved, Enclosed::Link(link)) => {
                 self.compose("mail-approved.txt", &ApprovedMail { name, link, is_first: true })
             }
@@ -139,7 +151,7 @@ impl Words for Letters {
                     links.iter().map(|link| (link.name.as_str(), link.url.as_str())).collect();
                 self.reset(&accounts)
             }
-            (Letter::Approved | Letter::Join | Letter::Reset, _) => {
+            (Letter::Approved | Letter::Code | Letter::Join | Letter::Reset, _) => {
                 return Err("the mail has lost what it is about".to_owned());
             }
         };
@@ -217,6 +229,8 @@ impl Letters {
             let written = self.compose("mail-address.txt", &AddressMail { name, link });
             tried("mail-address.txt", written)?;
         }
+        let written = self.compose("mail-code.txt", &CodeMail { name, code: "1234 5678" });
+        tried("mail-code.txt", written)?;
         for is_first in [false, true] {
             let written = self.compose("mail-approved.txt", &ApprovedMail { name, link, is_first });
             tried("mail-approved.txt", written)?;
@@ -233,7 +247,11 @@ impl Letters {
         let (subject, body) = words.split_once('\n').unwrap_or((&words, ""));
         let subject = one_line(subject);
         let parts: Vec<_> = body.split("\n\n").map(one_line).filter(|text| !text.is_empty()).collect();
-        let is = |text: &str| if is_link(text) { Kind::Link } else { Kind::Words };
+        let is = |text: &str| match text {
+            text if is_link(text) => Kind::Link,
+            text if is_code(text) => Kind::Code,
+            _ => Kind::Words,
+        };
         let parts: Vec<_> = parts.into_iter().map(|text| Part { is: is(&text), text }).collect();
         let text = parts.iter().map(|part| filled(&part.text)).collect::<Vec<_>>().join("\n\n") + "\n";
         let html = self.environment.get_template("mail.html")?;
@@ -245,6 +263,11 @@ impl Letters {
 /// Whether a paragraph is an address and nothing else.
 fn is_link(text: &str) -> bool {
     (text.starts_with("https://") || text.starts_with("http://")) && !text.contains(' ')
+}
+
+/// Whether a paragraph is digits and nothing else.
+fn is_code(text: &str) -> bool {
+    text.chars().all(|sign| sign.is_ascii_digit() || sign == ' ')
 }
 
 fn one_line(text: &str) -> String {
@@ -284,6 +307,8 @@ mod tests {
             (Happened::PasskeyRemoved, "a passkey was removed"),
             (Happened::PasswordChanged, "a new password was set for your account. The"),
             (Happened::PasswordReset, "with a link that was sent to this address"),
+            (Happened::TwoStepOff, "two-step sign-in was turned off"),
+            (Happened::TwoStepOn, "two-step sign-in was turned on"),
         ] {
             let browser = if what == Happened::AccountDisabled { "" } else { "Firefox on Windows" };
             let client = Some([192, 0, 2, 7].into());

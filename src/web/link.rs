@@ -15,9 +15,10 @@ use super::pages::Page;
 use super::request::{Form, in_query, user_agent};
 use super::response::Reply;
 use super::throttled::seconds;
+use super::wording::masked;
 use super::{Problem, Visit, Web};
 use crate::auth::events::What;
-use crate::auth::second_factors::Shown;
+use crate::auth::second_factors::{CodeWay, Shown};
 use crate::auth::throttle::{Marks, Way};
 use crate::auth::{Answered, CodeAttempt, LinkFactors, SetupToken};
 use crate::domain::{LinkKind, Persistence, Profile, Secret, User};
@@ -33,13 +34,23 @@ pub(super) struct LinkPage {
     asks_code: bool,
     /// Whether one was given that is not right.
     is_refused: bool,
+    /// Where codes are mailed to, in part; empty where an app shows them.
+    mailed_to: String,
+    /// Whether one was mailed just now.
+    is_sent: bool,
+    /// Whether mailed codes show nothing now, so that a recovery code has to do.
+    only_recovery: bool,
 }
 
 /// Whether the code of a second factor is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Code {
     Asked,
+    /// It is, and was mailed.
+    Mailed,
     NotAsked,
+    /// One was given that is not right.
+    Refused,
 }
 
 impl Page for LinkPage {
@@ -51,20 +62,25 @@ impl Page for LinkPage {
             Self { adds_passkey: true, ..Self::default() },
             Self { asks_code: true, ..Self::default() },
             Self { asks_code: true, is_refused: true, ..Self::default() },
+            Self { asks_code: true, only_recovery: true, ..Self::default() },
+            Self { asks_code: true, mailed_to: "a…@f….example".to_owned(), ..Self::default() },
+            Self {
+                is_sent: true, mailed_to: "a…@f….example".to_owned(), asks_code: true, ..Self::default()
+            },
         ]
     }
 }
 
 impl Web {
-    pub(super) fn link_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+    pub(super) async fn link_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         match self.open_link(&in_query(request, "token"), visit)? {
             Some((token, user, kind)) if kind.signs_in() => {
                 let marks = self.marks(request.headers());
                 let attempt = code_attempt(Secret::new(String::new()), request.headers(), &marks, visit);
-                let factors = self.parts.sign_in.beside_link(user.clone(), &attempt);
+                let factors = self.parts.sign_in.beside_link(user.clone(), &attempt).await;
                 let factors = factors.map_err(|error| self.store_failed(&error, visit))?;
                 let code = if matches!(factors, LinkFactors::Met(..)) { Code::NotAsked } else { Code::Asked };
-                self.show_link(StatusCode::OK, &token, &user, kind, code, visit)
+                self.show_link(&token, &user, kind, code, visit)
             }
             _ => self.link_expired(visit),
         }
@@ -75,9 +91,15 @@ impl Web {
         let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
+        if form.is_ticked("another")
+            && let Some(CodeWay::Mail(to)) = self.way_of_code(&user, visit)?
+        {
+            let sent = self.mail_code(user.profile.id, &to, visit).await?;
+            return self.show_link(&token, &user, kind, if sent { Code::Mailed } else { Code::Asked }, visit);
+        }
         let marks = self.marks(request.headers());
         let attempt = code_attempt(form.secret("code"), request.headers(), &marks, visit);
-        let factors = self.parts.sign_in.beside_link(user.clone(), &attempt);
+        let factors = self.parts.sign_in.beside_link(user.clone(), &attempt).await;
         let (met, shown) = match factors.map_err(|error| self.store_failed(&error, visit))? {
             LinkFactors::Met(met, shown) => (met, shown),
             LinkFactors::Asked(answered) => {
@@ -85,14 +107,7 @@ impl Web {
                     self.note(What::WrongCode, user.profile.id, request.headers(), visit);
                     audit::record(Event::SecondFactorRefused, Some(user.profile.id), visit);
                 }
-                return self.show_link(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    &token,
-                    &user,
-                    kind,
-                    Code::Asked,
-                    visit,
-                );
+                return self.show_link(&token, &user, kind, Code::Refused, visit);
             }
             LinkFactors::Throttled(throttled) => {
                 let event = Event::Throttled(Way::SecondFactor, throttled.level);
@@ -122,21 +137,34 @@ impl Web {
 
     fn show_link(
         &self,
-        status: StatusCode,
         token: &SetupToken,
         user: &User,
         kind: LinkKind,
         code: Code,
         visit: &Visit<'_>,
     ) -> Reply {
+        let way = self.way_of_code(user, visit)?.filter(|_| code != Code::NotAsked);
+        let only_recovery = matches!(way, Some(CodeWay::NotByMail(_)));
+        let mailed_to = match way {
+            Some(CodeWay::Mail(to)) => masked(&to),
+            _ => String::new(),
+        };
+        let status = if code == Code::Refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let page = LinkPage {
             token: token.to_text().to_string(),
             username: user.profile.name.to_string(),
             adds_passkey: self.adds_passkey(kind, &user.profile),
-            asks_code: code == Code::Asked,
-            is_refused: status != StatusCode::OK,
+            asks_code: code != Code::NotAsked,
+            is_refused: code == Code::Refused,
+            mailed_to,
+            is_sent: code == Code::Mailed,
+            only_recovery,
         };
         Ok(self.page(status, &page, visit))
+    }
+
+    fn way_of_code(&self, user: &User, visit: &Visit<'_>) -> Result<Option<CodeWay>, Problem> {
+        self.parts.second_factors.code_way(user).map_err(|error| self.store_failed(&error, visit))
     }
 
     /// Whether a passkey can be added in a session that such a link opens.

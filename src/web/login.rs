@@ -241,7 +241,7 @@ impl Web {
             }
             SignInOutcome::SecondFactorAwaited(right) => {
                 let wishes = Wishes::posted(&form);
-                Ok(self.ask_for_code(right, typed.password, &return_to, wishes, headers, visit))
+                self.ask_for_code(right, typed.password, &return_to, wishes, headers, visit).await
             }
             SignInOutcome::SignedIn(token, profile, beside) => {
                 let arrival = Arrival {
@@ -254,8 +254,10 @@ impl Web {
                     at_forum,
                     wishes: Wishes::posted(&form),
                     event: match beside {
-                        Beside::TrustedDevice => Event::SignedInWith("trusted-device"),
-                        Beside::Code | Beside::Nothing => Event::SignedIn,
+                        Beside::TrustedByMail | Beside::TrustedDevice => {
+                            Event::SignedInWith("trusted-device")
+                        }
+                        Beside::Code | Beside::MailedCode | Beside::Nothing => Event::SignedIn,
                     },
                 };
                 Ok(self.arrive(arrival, headers, visit).await)

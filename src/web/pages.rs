@@ -33,7 +33,7 @@ use super::passkeys::{
 };
 use super::password::PasswordPage;
 use super::refusal::ProblemPage;
-use super::second_factor::{CodePage, RecoveryCodesPage, TwoStepOffPage, TwoStepPage};
+use super::second_factor::{CodePage, RecoveryCodesPage, TwoStepMailPage, TwoStepOffPage, TwoStepPage};
 use super::setup::{LinkExpiredPage, SetupPage};
 use super::{Visit, Web};
 
@@ -84,6 +84,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),
     ("two-step-codes.html", include_str!("../../assets/templates/two-step-codes.html")),
+    ("two-step-mail.html", include_str!("../../assets/templates/two-step-mail.html")),
     ("two-step-off.html", include_str!("../../assets/templates/two-step-off.html")),
     ("two-step.html", include_str!("../../assets/templates/two-step.html")),
     ("welcome.html", include_str!("../../assets/templates/welcome.html")),
@@ -208,6 +209,7 @@ impl Pages {
         self.try_page::<RemovePasskeyPage>()?;
         self.try_page::<RenamePasskeyPage>()?;
         self.try_page::<SetupPage>()?;
+        self.try_page::<TwoStepMailPage>()?;
         self.try_page::<TwoStepOffPage>()?;
         self.try_page::<TwoStepPage>()?;
         self.try_page::<WelcomePage>()?;

@@ -77,9 +77,9 @@ pub(super) struct Shown {
 }
 
 impl Web {
-    pub(super) fn setup_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
+    pub(super) async fn setup_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         if self.passwords_are_off() {
-            return self.link_page(request, visit);
+            return self.link_page(request, visit).await;
         }
         let token = in_query(request, "token");
         if let Some(mailed) = MailedToken::parse(&token) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::auth::throttle::Wait;
-use crate::domain::Timestamp;
+use crate::domain::{MailAddress, Timestamp};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -44,6 +44,16 @@ pub(super) fn date(moment: Timestamp) -> String {
         part(0..4),
         part(11..16)
     )
+}
+
+/// "a…@f….example": enough to tell a mailbox of one's own, too little to write to it.
+pub(super) fn masked(address: &MailAddress) -> String {
+    let (local, host) = address.as_str().rsplit_once('@').unwrap_or_default();
+    let first = |text: &str| text.chars().take(1).collect::<String>();
+    match host.rsplit_once('.') {
+        Some((name, top)) => format!("{}…@{}….{top}", first(local), first(name)),
+        None => format!("{}…@{}…", first(local), first(host)),
+    }
 }
 
 /// "30 days".

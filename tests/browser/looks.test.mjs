@@ -26,7 +26,7 @@ before(async () => {
   const generated = `[forum]\npreset = "generic-form"\npasswords = "generated"\n[forum.override]\n${CHANGE}`;
   generating = await startGateway({ upstream: forum.url, more: generated });
   post = await startPost();
-  mailing = await startGateway({ more: post.settings });
+  mailing = await startGateway({ more: `[second_factor]\nmail = true\n${post.settings}` });
   open = await startGateway({ more: `[registration]\nmode = "open"\napproval = true\n${post.settings}` });
   browser = await startBrowser();
   alice = await gateway.addMember("members");
@@ -293,6 +293,61 @@ const JOINING = {
   },
 };
 
+/** For a new member with a confirmed address who has codes mailed, one page after the other. */
+const MAILED_CODES = {
+  "account-before-mailed-codes": async (page, member) => {
+    await signInByPassword(page, member);
+    await page.goto(`${ACCOUNT}/email`);
+    await page.getByLabel("Your address").fill(member.email);
+    await button(page, "Send me a link").click();
+    await page.goto(linkIn(await post.mail(member.email)));
+    await button(page, "Yes, that is mine").click();
+    await page.getByRole("link", { name: "No app? Have codes mailed" }).waitFor();
+  },
+  "two-step-mail": async (page) => page.getByRole("link", { name: "No app? Have codes mailed" }).click(),
+  "two-step-mail-codes": async (page, member) => {
+    await button(page, "Turn on").click();
+    await page.getByText("Your recovery codes").waitFor();
+    await mailLooksWell(await page.context().newPage(), "mail-two-step-on", await post.mail(member.email));
+  },
+  "account-with-mailed-codes": async (page) => page.goto(ACCOUNT),
+  "mailed-code": async (page, { name, password }) => {
+    await page.context().clearCookies();
+    await page.goto("/index.php");
+    await signIn(page, name, password);
+    await button(page, "Send another code").waitFor();
+  },
+  "mailed-code-wrong": async (page, member) => {
+    await mailLooksWell(await page.context().newPage(), "mail-code", await post.mail(member.email));
+    await page.getByRole("textbox", { name: "Code" }).fill("0000 0000");
+    await button(page, "Sign in").click();
+    await page.getByRole("alert").waitFor();
+  },
+  "mailed-code-again": async (page) => {
+    await button(page, "Send another code").click();
+    await page.getByRole("status").waitFor();
+  },
+  "mailed-code-after-reset": async (page, member) => {
+    const mail = await post.mail(member.email);
+    await page.getByRole("textbox", { name: "Code" }).fill(mail.text.match(/^\d{4} \d{4}/m)[0]);
+    await button(page, "Sign in").click();
+    await page.context().clearCookies();
+    await page.goto("/.passgate/forgot");
+    await page.getByLabel("Name or e-mail").fill(member.name);
+    await button(page, "Send me a link").click();
+    await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+    let reset = await post.mail(member.email);
+    while (!/^http\S+/m.test(reset.text)) reset = await post.mail(member.email);
+    await page.goto(linkIn(reset));
+    await page.getByLabel("New password").fill("tin whistle over marmalade");
+    await button(page, "Save password").click();
+    await page.goto("/index.php");
+    await signIn(page, member.name, "tin whistle over marmalade");
+    await page.getByText("would show nothing more").waitFor();
+  },
+  "link-with-mailed-code": async (page, member) => page.goto(await mailing.link(member)),
+};
+
 /** On a site that requires a passkey, for a member who has none yet, one page after the other. */
 const REQUIRED = {
   "passkey-add-required": async (page, { name, password }) => {
@@ -470,6 +525,17 @@ test("an e-mail address, and the mail to it", async () => {
   const member = { ...(await mailing.addMember("members")), email: "member@forum.example" };
   for (const [name, open] of Object.entries(EMAIL)) {
     await open(page, member);
+    await looksWell(page, name);
+  }
+  assert.deepEqual(troubles, []);
+  await context.close();
+});
+
+test("codes by mail", async () => {
+  const { context, page, troubles } = await visit(browser, mailing);
+  const member = { ...(await mailing.addMember("members")), email: "coded@forum.example" };
+  for (const [name, step] of Object.entries(MAILED_CODES)) {
+    await step(page, member);
     await looksWell(page, name);
   }
   assert.deepEqual(troubles, []);

@@ -46,6 +46,17 @@ impl MailQueue {
         self.store.apply(vec![want, mail, event]).await.map(|()| true)
     }
 
+    /// Hands in a code for this member, who is signing in. Whether that was done: it is not if they have had enough of them.
+    pub async fn send_code(&self, user: UserId, to: &MailAddress) -> Result<bool, StoreError> {
+        let mailbox = self.store.kept::<Mailbox>(Owner::Member(user), recovery::KEY)?;
+        if !mailbox.unwrap_or_default().takes(&Letter::Code, self.clock.now()) {
+            return Ok(false);
+        }
+        let mail = self.hand_in(user, Some(to.as_str()), Letter::Code);
+        let is_handed_in = mail.is_some();
+        self.apply(mail).await.map(|()| is_handed_in)
+    }
+
     fn resets(&self, typed: &str) -> Result<Batch, StoreError> {
         let named = match UserName::parse(typed) {
             Ok(name) => self.store.user_by_name(name.key())?,

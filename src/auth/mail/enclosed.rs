@@ -2,14 +2,17 @@
 
 use super::mailbox::Waiting;
 use super::{Letter, MailQueue};
+use crate::auth::second_factors::mailed;
 use crate::auth::{addresses, links};
-use crate::domain::{LinkKind, User, UserName, UserState};
+use crate::domain::{LinkKind, Secret, User, UserName, UserState};
 use crate::store::StoreError;
 
 /// What is in a mail beside what it tells.
 pub enum Enclosed {
     /// The names of the accounts that have the address already, and where one signs in.
     Accounts(Vec<String>, String),
+    /// A code.
+    Code(Secret<String>),
     /// That another account has the address which a member wants.
     AddressTaken,
     /// One link.
@@ -41,7 +44,11 @@ impl MailQueue {
         Ok(match (&mail.letter, member) {
             (Letter::Address, Some(member)) => self.confirming(mail, member, own_pages).await?,
             (Letter::Approved, Some(member)) => self.arriving(member, own_pages).await?,
-            (Letter::Address | Letter::Approved, None) => None,
+            (Letter::Code, Some(member)) => {
+                let (store, clock) = (self.store.as_ref(), self.clock.as_ref());
+                mailed::make(store, clock, member, &mail.to).await?.map(Enclosed::Code)
+            }
+            (Letter::Address | Letter::Approved | Letter::Code, None) => None,
             (Letter::Join, _) => Some(self.way_in(&mail.to, own_pages).await?),
             (Letter::Notice(_) | Letter::Refused(_), _) => Some(Enclosed::Nothing),
             (Letter::Reset, _) => {

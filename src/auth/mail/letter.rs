@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::mailbox::Mailbox;
+use crate::auth::second_factors::SecondFactors;
 use crate::auth::{addresses, recovery};
 
 /// What a mail is about, as it waits.
@@ -18,6 +20,8 @@ pub enum Letter {
     Address,
     /// An operator says that the account, which waited for that, may be used.
     Approved,
+    /// The member is signing in, and needs a code.
+    Code,
     /// Somebody wants to join with this address.
     Join,
     /// Something happened to the account.
@@ -62,11 +66,15 @@ pub enum Happened {
     PasswordChanged,
     /// The same, with a link that was mailed.
     PasswordReset,
+    /// Two-step sign-in was turned off …
+    TwoStepOff,
+    /// … or on.
+    TwoStepOn,
 }
 
 impl Happened {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::AccountDisabled,
         Self::AddressChanged,
         Self::AppPasswordMade,
@@ -76,6 +84,8 @@ impl Happened {
         Self::PasskeyRemoved,
         Self::PasswordChanged,
         Self::PasswordReset,
+        Self::TwoStepOff,
+        Self::TwoStepOn,
     ];
 
     /// The word for log and templates.
@@ -90,6 +100,8 @@ impl Happened {
             Self::PasskeyRemoved => "passkey-removed",
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
+            Self::TwoStepOff => "two-step-off",
+            Self::TwoStepOn => "two-step-on",
         }
     }
 }
@@ -100,9 +112,18 @@ impl Letter {
         match self {
             Self::Address => addresses::LIFETIME,
             Self::Approved | Self::Notice(_) | Self::Refused(_) => Duration::from_secs(2 * 24 * 3_600),
+            Self::Code => SecondFactors::MAILED_LIFETIME,
             Self::Join => Duration::from_secs(3_600),
             // Nobody sits there for longer. The link itself is made when the mail goes, and works for as long after that.
             Self::Reset => recovery::LIFETIME,
+        }
+    }
+
+    /// So many of its kind are taken within an hour. Codes are asked for with the password alone, and by whoever signs in.
+    pub(super) const fn most_within_an_hour(&self) -> usize {
+        match self {
+            Self::Code => 10,
+            _ => Mailbox::MOST_OF_A_KIND,
         }
     }
 
@@ -110,7 +131,7 @@ impl Letter {
     pub(super) const fn is_awaited(&self) -> bool {
         match self {
             Self::Approved | Self::Notice(_) | Self::Refused(_) => false,
-            Self::Address | Self::Join | Self::Reset => true,
+            Self::Address | Self::Code | Self::Join | Self::Reset => true,
         }
     }
 
@@ -119,6 +140,7 @@ impl Letter {
         match self {
             Self::Address => "address",
             Self::Approved => "approved",
+            Self::Code => "code",
             Self::Join => "join",
             Self::Refused(_) => "refused",
             Self::Notice(notice) => notice.what.as_str(),

@@ -25,6 +25,19 @@ pub(crate) struct Mailbox {
     /// The address that the member wants to have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change: Option<AddressChange>,
+    /// The code that was mailed last, if it can still be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::auth) code: Option<OpenCode>,
+}
+
+/// A mailed code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenCode {
+    pub(in crate::auth) hash: TokenHash,
+    pub(in crate::auth) expires: Timestamp,
+    /// How many may still be tried in its place.
+    pub(in crate::auth) tries: u8,
 }
 
 /// An address that waits for its member to confirm that it is theirs.
@@ -109,7 +122,7 @@ impl Mailbox {
     pub(super) fn takes(&mut self, letter: &Letter, now: Timestamp) -> bool {
         self.forget_taken(now);
         let kind = letter.kind();
-        self.taken.iter().filter(|taken| taken.kind == kind).count() < Self::MOST_OF_A_KIND
+        self.taken.iter().filter(|taken| taken.kind == kind).count() < letter.most_within_an_hour()
     }
 
     /// Takes a mail in, if there is room for it.
@@ -139,10 +152,11 @@ impl Mailbox {
         self.link = Some(OpenLink { hash, expires });
     }
 
-    /// Closes the link, and forgets the address that the member wanted: their credentials are others by now.
+    /// Closes the link, and forgets the code and the address that the member wanted: their credentials are others by now.
     pub(in crate::auth) fn close(&mut self) {
         self.link = None;
         self.change = None;
+        self.code = None;
     }
 
     /// Notes which address the member wants to have, in place of the one before.
@@ -165,7 +179,9 @@ impl Mailbox {
         self.forget_taken(now);
         self.link.take_if(|link| link.expires <= now);
         self.change.take_if(|change| change.until <= now);
-        self.waiting.is_empty() && self.taken.is_empty() && self.link.is_none() && self.change.is_none()
+        self.code.take_if(|code| code.expires <= now);
+        let opens_nothing = self.link.is_none() && self.change.is_none() && self.code.is_none();
+        self.waiting.is_empty() && self.taken.is_empty() && opens_nothing
     }
 
     /// What seems to come from the future goes, too: a clock that was set back by a year would silence us for one.

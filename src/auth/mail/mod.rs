@@ -32,7 +32,7 @@ mod tests;
 pub use delivery::{Carrier, Courier, Words};
 pub use enclosed::{Enclosed, ResetLink};
 pub use letter::{Happened, Letter, Notice};
-pub(super) use mailbox::{AddressChange, Mailbox};
+pub(super) use mailbox::{AddressChange, Mailbox, OpenCode};
 pub use queue::MailQueue;
 pub use smtp::{Fault, Smtp, Undelivered};
 

@@ -9,7 +9,7 @@ use crate::domain::{Clock, Timestamp, TokenHash};
 /// So many are remembered; then the oldest goes.
 const CAPACITY: usize = 10_000;
 
-/// One thing for each browser or session.
+/// One thing for each browser or session, with the moment until which it is remembered.
 pub(super) struct Brief<V> {
     entries: Mutex<HashMap<TokenHash, (Timestamp, Arc<V>)>>,
     lifetime: Duration,
@@ -23,25 +23,30 @@ impl<V> Brief<V> {
 
     /// Remembers this in place of what was there.
     pub(super) fn put(&self, whose: TokenHash, value: V) -> Arc<V> {
+        self.put_for(whose, value, self.lifetime)
+    }
+
+    /// The same, for another time than usual.
+    pub(super) fn put_for(&self, whose: TokenHash, value: V, lifetime: Duration) -> Arc<V> {
         let (now, value) = (self.clock.now(), Arc::new(value));
         let mut entries = self.lock();
         if entries.len() >= CAPACITY && !entries.contains_key(&whose) {
-            entries.retain(|_, (since, _)| now.since(*since) < self.lifetime);
+            entries.retain(|_, (until, _)| now < *until);
             if entries.len() >= CAPACITY
-                && let Some(oldest) = entries.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key)
+                && let Some(oldest) = entries.iter().min_by_key(|(_, (until, _))| *until).map(|(key, _)| *key)
             {
                 entries.remove(&oldest);
             }
         }
-        entries.insert(whose, (now, Arc::clone(&value)));
+        entries.insert(whose, (now.after(lifetime), Arc::clone(&value)));
         value
     }
 
     pub(super) fn find(&self, whose: TokenHash) -> Option<Arc<V>> {
         let now = self.clock.now();
         let entries = self.lock();
-        let (since, value) = entries.get(&whose)?;
-        (now.since(*since) < self.lifetime).then(|| Arc::clone(value))
+        let (until, value) = entries.get(&whose)?;
+        (now < *until).then(|| Arc::clone(value))
     }
 
     /// Forgets it, if it is still the same.
@@ -55,7 +60,7 @@ impl<V> Brief<V> {
     /// Forgets what is too old.
     pub(super) fn sweep(&self) {
         let now = self.clock.now();
-        self.lock().retain(|_, (since, _)| now.since(*since) < self.lifetime);
+        self.lock().retain(|_, (until, _)| now < *until);
     }
 
     /// Nothing in here can panic half-way.

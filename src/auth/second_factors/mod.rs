@@ -4,12 +4,15 @@
 //! module alone makes one: at once where the member has no second factor, for a code that is right, or in a browser that they
 //! trust. A passkey needs none: its user is verified. A trusted device is good for signing in, never for confirming.
 //!
+//! Where the operator allows it, codes are mailed to members who have no app: see [`mailed`] for what they are worth.
+//!
 //! A code is six digits, so each one is tried with a [`Reserved`](super::throttle::Reserved) for the account. A right password
 //! takes back no wrong code.
 //!
 //! The key of the codes is sealed (see [`crate::seal`]) and comes out to check a code, and for nothing else.
 
 mod brief;
+pub(super) mod mailed;
 mod met;
 mod options;
 mod record;
@@ -22,6 +25,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use self::mailed::{CodeWay, MailedSetUp, NotByMail};
 pub use self::met::FactorsMet;
 pub use self::options::{Availability, SecondFactorOptions};
 pub use self::recovery::RecoveryCodes;
@@ -41,6 +45,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use self::brief::Brief;
+use self::mailed::MailedCode;
 use self::record::Enrolled;
 use self::recovery::TypedRecovery;
 use self::totp::{TotpCode, TotpKey};
@@ -56,12 +61,24 @@ pub struct Standing {
     pub since: Timestamp,
     /// How many recovery codes are left.
     pub recovery_codes: usize,
+    /// What makes the other codes.
+    pub kind: Kind,
+}
+
+/// Where codes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An app makes them.
+    App,
+    /// They are mailed.
+    Mail,
 }
 
 /// What is asked of a member whose password, or link, was right.
 pub(super) enum Asked {
-    /// A code.
-    Code(Box<User>),
+    /// A code, which the member gets in this way.
+    Code(Box<User>, CodeWay),
     /// Nothing more.
     Nothing(FactorsMet),
 }
@@ -71,6 +88,8 @@ pub(super) enum Asked {
 pub enum Shown {
     /// One of an app.
     Code,
+    /// One that was mailed.
+    Mailed,
     /// A recovery code; so many are left.
     Recovery(usize),
 }
@@ -155,18 +174,22 @@ impl SecondFactors {
         self.are_on() && self.options.load().required_for.demand(&session.presence(&profile)).is_some()
     }
 
-    /// What a member has, whether or not it is asked for; none if they have none.
+    /// What a member has; none if they have none, or codes by mail where none are mailed.
     pub fn of(&self, user: UserId) -> Result<Option<Standing>, StoreError> {
         let enrolled = self.enrolled(user)?;
-        Ok(enrolled
-            .map(|Enrolled { since, recovery, .. }| Standing { since, recovery_codes: recovery.len() }))
+        Ok(enrolled.map(|Enrolled { since, recovery, mailed, .. }| Standing {
+            since,
+            recovery_codes: recovery.len(),
+            kind: if mailed.is_some() { Kind::Mail } else { Kind::App },
+        }))
     }
 
-    /// All members who have one.
+    /// All members who have one that an app makes the codes of.
     pub fn members(&self) -> Result<HashSet<UserId>, StoreError> {
         let mut members = HashSet::new();
-        self.store.each_kept(|owner, _, _: Enrolled| {
-            if let Owner::Member(user) = owner {
+        // Mailed codes are not what a site means that asks for a second factor.
+        self.store.each_kept(|owner, _, enrolled: Enrolled| {
+            if let (Owner::Member(user), None) = (owner, enrolled.mailed) {
                 members.insert(user);
             }
             ControlFlow::Continue(())
@@ -179,8 +202,15 @@ impl SecondFactors {
     pub fn may_be_changed_by(&self, session: &LiveSession) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let is_fresh = session.proved_at().is_some_and(|at| at <= now && now.since(at) <= Self::FRESH);
-        let is_whole = matches!(session.proof(), Proof::Passkey | Proof::PasswordAndCode);
-        Ok(is_fresh && (is_whole || self.enrolled(session.user())?.is_none()))
+        if !is_fresh {
+            return Ok(false);
+        }
+        let enrolled = self.enrolled(session.user())?;
+        Ok(match session.proof() {
+            Proof::Passkey | Proof::PasswordAndCode => true,
+            Proof::PasswordAndMailedCode => enrolled.is_none_or(|enrolled| enrolled.mailed.is_some()),
+            _ => enrolled.is_none(),
+        })
     }
 
     /// Forgets those that waited too long. To be called about once a minute.
@@ -195,19 +225,24 @@ impl SecondFactors {
             return Ok(Asked::Nothing(FactorsMet::new(user, Beside::Nothing, Vec::new())));
         }
         let id = user.profile.id;
-        let Some(enrolled) = self.enrolled(id)? else {
+        let Some(enrolled) = self.stored(id)? else {
             let guard = vec![record::still_none(id)];
             return Ok(Asked::Nothing(FactorsMet::new(user, Beside::Nothing, guard)));
         };
+        let Some(way) = self.code_way(&user)? else {
+            let guard = vec![record::still_there(id, &enrolled.id)];
+            return Ok(Asked::Nothing(FactorsMet::new(user, Beside::Nothing, guard)));
+        };
+        let trusted = if enrolled.mailed.is_some() { Beside::TrustedByMail } else { Beside::TrustedDevice };
         Ok(match self.trusted_by(trust, &user, &enrolled)? {
-            Some(guard) => Asked::Nothing(FactorsMet::new(user, Beside::TrustedDevice, guard)),
-            None => Asked::Code(Box::new(user)),
+            Some(guard) => Asked::Nothing(FactorsMet::new(user, trusted, guard)),
+            None => Asked::Code(Box::new(user), way),
         })
     }
 
     /// Judges what was typed for a code. The try is counted already, says the caller's
     /// [`Reserved`](super::throttle::Reserved).
-    pub(super) fn judge(
+    pub(super) async fn judge(
         &self,
         _reserved: &super::throttle::Reserved,
         user: User,
@@ -218,6 +253,9 @@ impl SecondFactors {
         let is_filling = |sign: &char| sign.is_whitespace() || *sign == '-';
         let text: Secret<String> =
             Secret::new(typed.expose().chars().filter(|sign| !is_filling(sign)).collect());
+        if let Some(code) = MailedCode::read(text.expose()) {
+            return self.judge_mailed(user, &enrolled, &code).await;
+        }
         let (guard, shown) = if let Some(code) = TotpCode::read(text.expose()) {
             let Some(key) = self.opened(&enrolled, id) else { return Ok(None) };
             let step = key.step_of(code, self.clock.now()).filter(|step| enrolled.takes(*step));
@@ -236,7 +274,12 @@ impl SecondFactors {
         Ok(Some((FactorsMet::new(user, Beside::Code, vec![guard]), shown)))
     }
 
+    /// What a member has that counts here.
     fn enrolled(&self, user: UserId) -> Result<Option<Enrolled>, StoreError> {
+        Ok(self.stored(user)?.filter(|enrolled| enrolled.mailed.is_none() || self.are_mailed()))
+    }
+
+    fn stored(&self, user: UserId) -> Result<Option<Enrolled>, StoreError> {
         self.store.kept(record::owner(user), record::key())
     }
 

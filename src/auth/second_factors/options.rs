@@ -10,6 +10,8 @@ use crate::policy::SecondFactorFor;
 pub struct SecondFactorOptions {
     /// Whether there are any.
     pub availability: Availability,
+    /// Whether codes are mailed to members who have no app.
+    pub mail: Availability,
     /// Of whom one is asked who has none.
     pub required_for: SecondFactorFor,
     /// For how long a device may be trusted; none if it may not.

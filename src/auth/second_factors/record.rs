@@ -21,13 +21,25 @@ const KEY: &[u8] = b"";
 pub(super) struct Enrolled {
     /// What trusted devices are bound to.
     pub(super) id: String,
-    /// The key of the codes, sealed.
+    /// The key of the codes, sealed; empty where they are mailed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     sealed: String,
+    /// Codes are mailed, and no app makes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mailed: Option<Mailed>,
     pub(super) since: Timestamp,
     /// The latest step of which a code was taken. Neither it nor an older one is taken again (RFC 6238 §5.2).
     last_step: u64,
     /// The hashes of the recovery codes that are left.
     pub(super) recovery: Vec<String>,
+}
+
+/// What is kept of a member whose codes are mailed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mailed {
+    /// The password was set with a link that was mailed: a code from the same mailbox would show nothing more.
+    pub(super) is_barred: bool,
 }
 
 impl Kept for Enrolled {
@@ -48,10 +60,23 @@ impl Enrolled {
         Some(Self {
             id: URL_SAFE_NO_PAD.encode(random::<16>()),
             sealed: URL_SAFE_NO_PAD.encode(sealed),
+            mailed: None,
             since: now,
             last_step: step,
             recovery: codes.hashes(user),
         })
+    }
+
+    /// A new one, whose codes are mailed.
+    pub(super) fn by_mail(user: UserId, codes: &RecoveryCodes, now: Timestamp) -> Self {
+        Self {
+            id: URL_SAFE_NO_PAD.encode(random::<16>()),
+            sealed: String::new(),
+            mailed: Some(Mailed::default()),
+            since: now,
+            last_step: 0,
+            recovery: codes.hashes(user),
+        }
     }
 
     /// The key of the codes; none if nothing here opens it.
@@ -100,15 +125,30 @@ pub(super) fn take_step(user: UserId, id: &str, step: u64) -> Change {
     })
 }
 
-/// Takes a recovery code; fails so if it was taken already.
+/// Fails so unless the member still has this one, and its mailed codes count.
+pub(super) fn still_mailed(user: UserId, id: &str) -> Change {
+    same(user, id, |record| match record.mailed {
+        Some(Mailed { is_barred: false }) => Verdict::Keep,
+        _ => Verdict::Abandon,
+    })
+}
+
+/// Says whether mailed codes count, if the member's codes are mailed.
+pub(super) fn bar(user: UserId, is_barred: bool) -> Change {
+    revise(user, move |record| {
+        if let Some(mailed) = record.as_mut().and_then(|record| record.mailed.as_mut()) {
+            mailed.is_barred = is_barred;
+        }
+        Verdict::Keep
+    })
+}
+
+/// Takes a recovery code; fails so if it was taken already. Whoever has one has shown more than the mailbox.
 pub(super) fn take_recovery(user: UserId, id: &str, hash: String) -> Change {
-    same(
-        user,
-        id,
-        move |record| {
-            if spend(&mut record.recovery, &hash) { Verdict::Keep } else { Verdict::Abandon }
-        },
-    )
+    same(user, id, move |record| {
+        record.mailed = record.mailed.map(|_| Mailed::default());
+        if spend(&mut record.recovery, &hash) { Verdict::Keep } else { Verdict::Abandon }
+    })
 }
 
 /// Puts other recovery codes in the place of those that are left.
@@ -119,10 +159,10 @@ pub(super) fn renew_recovery(user: UserId, id: &str, hashes: Vec<String>) -> Cha
     })
 }
 
-/// Puts the first one there; fails so if there is one.
+/// Puts the first one there; fails so if there is one. An app takes the place of mailed codes.
 pub(super) fn enrol(user: UserId, new: Enrolled) -> Change {
     revise(user, |record| {
-        if record.is_some() {
+        if record.as_ref().is_some_and(|record| record.mailed.is_none() || new.mailed.is_some()) {
             return Verdict::Abandon;
         }
         *record = Some(new);

@@ -58,7 +58,7 @@ impl SecondFactors {
         user_agent: &str,
     ) -> Result<SetUp, SecondFactorError> {
         let id = session.user();
-        if self.enrolled(id)?.is_some() {
+        if self.enrolled(id)?.is_some_and(|enrolled| enrolled.mailed.is_none()) {
             return Ok(SetUp::AlreadyThere);
         }
         if !self.may_be_changed_by(session)? {
@@ -109,7 +109,7 @@ impl SecondFactors {
 
     /// Takes a member's second factor away, and with it what trusts their devices. Whether there was one.
     pub async fn remove(&self, user: UserId) -> Result<bool, StoreError> {
-        let was_there = self.enrolled(user)?.is_some();
+        let was_there = self.stored(user)?.is_some();
         let owner = record::owner(user);
         let mut changes = vec![
             Change::drop_kept::<Enrolled>(owner, record::key().to_vec()),

@@ -24,6 +24,7 @@ const BROWSER: TokenHash = TokenHash([7; 32]);
 pub(crate) fn options() -> SecondFactorOptions {
     SecondFactorOptions {
         availability: Availability::On,
+        mail: Availability::Off,
         required_for: SecondFactorFor::default(),
         trust: Some(Duration::from_secs(30 * 86_400)),
         key_file: std::path::PathBuf::new(),
@@ -235,12 +236,13 @@ async fn two_judged_alike_are_not_both_written_down() {
     let (app, codes, _) = site.enrol().await;
     for code in [site.next_code(&app), codes[0].clone()] {
         let user = site.store.user(site.alice).unwrap().unwrap();
-        let judge = || {
+        let judge = async || {
             let reserved = crate::auth::throttle::reserved();
-            let judged = site.second_factors.judge(reserved, user.clone(), &Secret::new(code.clone()));
-            judged.unwrap().unwrap().0
+            let code = Secret::new(code.clone());
+            let judged = site.second_factors.judge(reserved, user.clone(), &code);
+            judged.await.unwrap().unwrap().0
         };
-        let (one, other) = (judge(), judge());
+        let (one, other) = (judge().await, judge().await);
         let open = async |met| site.sessions.start(met, Persistence::Browser, "", vec![]).await;
         assert!(open(one).await.is_ok());
         assert_eq!(open(other).await.err(), Some(StoreError::Abandoned), "{code}");

@@ -1,9 +1,10 @@
 //! Between the password and the code: what is known of a browser in which a password was right. No session yet.
 //!
-//! SECURITY: it is in memory alone, for five minutes at most, and belongs to one browser, by the token of its cookie. The password
+//! SECURITY: it is in memory alone, for five minutes at most, ten where the code is mailed, and belongs to one browser, by the token of its cookie. The password
 //! is with it only where the forum is to be signed in to with it afterwards.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::SecondFactors;
 use crate::auth::throttle::Way;
@@ -19,11 +20,14 @@ pub(in crate::auth) struct Waiting {
     pub(in crate::auth) persistence: Persistence,
     pub(in crate::auth) way: Way,
     pub(in crate::auth) password: Option<Secret<String>>,
+    /// For how long.
+    pub(in crate::auth) lifetime: Duration,
 }
 
 impl SecondFactors {
     pub(in crate::auth) fn wait(&self, browser: TokenHash, waiting: Waiting) {
-        self.waiting.put(browser, waiting);
+        let lifetime = waiting.lifetime;
+        self.waiting.put_for(browser, waiting, lifetime);
     }
 
     pub(in crate::auth) fn waiting(&self, browser: TokenHash) -> Option<Arc<Waiting>> {

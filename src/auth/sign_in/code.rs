@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{SignIn, SignInOutcome};
-use crate::auth::second_factors::{Asked, FactorsMet, Shown, Waiting};
+use crate::auth::second_factors::{Asked, CodeWay, FactorsMet, SecondFactors, Shown, Waiting};
 use crate::auth::throttle::{Marks, Reserved, Throttled, Try, Way, Who};
 use crate::auth::{LiveSession, SessionToken};
 use crate::domain::{Persistence, Profile, Secret, TokenHash, User, UserId, UserState};
@@ -22,12 +22,18 @@ pub struct PasswordRight {
     pub(super) upgraded: Option<String>,
     pub(super) persistence: Persistence,
     pub(super) way: Way,
+    pub(super) code_way: CodeWay,
 }
 
 impl PasswordRight {
     /// Whose it is.
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// How its member gets the code.
+    pub fn code_way(&self) -> &CodeWay {
+        &self.code_way
     }
 }
 
@@ -105,8 +111,13 @@ impl SignIn {
     /// Has the browser of this token wait for the code. `password` is what was typed, where the forum is to be signed in to with
     /// it; it is forgotten with the waiting.
     pub fn await_code(&self, browser: TokenHash, right: PasswordRight, password: Option<Secret<String>>) {
-        let PasswordRight { user, stored, upgraded, persistence, way } = right;
-        self.second_factors.wait(browser, Waiting { user, stored, upgraded, persistence, way, password });
+        let PasswordRight { user, stored, upgraded, persistence, way, code_way } = right;
+        let lifetime = match code_way {
+            CodeWay::Mail(_) => SecondFactors::MAILED_LIFETIME,
+            CodeWay::App | CodeWay::NotByMail(_) => SecondFactors::WAITING,
+        };
+        let waiting = Waiting { user, stored, upgraded, persistence, way, password, lifetime };
+        self.second_factors.wait(browser, waiting);
     }
 
     /// Whose code the browser of this token is waited for to send, and for what; none if none is.
@@ -125,7 +136,7 @@ impl SignIn {
         let Some(waiting) = self.second_factors.waiting(browser) else { return Ok(CodeOutcome::Over) };
         let Some(user) = self.still(&waiting)? else { return Ok(CodeOutcome::Over) };
         let id = user.profile.id;
-        let (met, shown, reserved) = match self.judge(user, &attempt)? {
+        let (met, shown, reserved) = match self.judge(user, &attempt).await? {
             Ok(right) => right,
             Err(NotTaken::Throttled(throttled)) => return Ok(CodeOutcome::Throttled(throttled, id)),
             Err(NotTaken::Wrong) => return Ok(CodeOutcome::Refused(id)),
@@ -145,15 +156,19 @@ impl SignIn {
     }
 
     /// What is asked of this member beside their link, given what was typed for a code; nothing if it is empty.
-    pub fn beside_link(&self, user: User, attempt: &CodeAttempt<'_>) -> Result<LinkFactors, StoreError> {
+    pub async fn beside_link(
+        &self,
+        user: User,
+        attempt: &CodeAttempt<'_>,
+    ) -> Result<LinkFactors, StoreError> {
         let user = match self.second_factors.asked_of(user, None)? {
             Asked::Nothing(met) => return Ok(LinkFactors::Met(met, None)),
-            Asked::Code(user) => *user,
+            Asked::Code(user, _) => *user,
         };
         if attempt.code.expose().is_empty() {
             return Ok(LinkFactors::Asked(Answered::NotYet));
         }
-        Ok(match self.judge(user, attempt)? {
+        Ok(match self.judge(user, attempt).await? {
             Ok((met, shown, reserved)) => {
                 reserved.undone();
                 LinkFactors::Met(met, Some(shown))
@@ -163,7 +178,7 @@ impl SignIn {
         })
     }
 
-    fn judge(
+    async fn judge(
         &self,
         user: User,
         attempt: &CodeAttempt<'_>,
@@ -175,7 +190,7 @@ impl SignIn {
             Ok(reserved) => reserved,
             Err(throttled) => return Ok(Err(NotTaken::Throttled(throttled))),
         };
-        let judged = self.second_factors.judge(&reserved, user, &attempt.code)?;
+        let judged = self.second_factors.judge(&reserved, user, &attempt.code).await?;
         Ok(judged.map(|(met, shown)| (met, shown, reserved)).ok_or(NotTaken::Wrong))
     }
 

@@ -5,12 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use super::protocol::{Failure, Reply};
 use crate::auth::events::What;
+use crate::auth::second_factors::Kind;
 use crate::domain::UserId;
 use crate::store::StoreError;
 
 /// A second factor.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondFactorView {
+    /// Where its codes come from.
+    #[serde(default = "app")]
+    pub kind: Kind,
     /// When it was set up.
     pub since: String,
     /// How many recovery codes are left.
@@ -19,10 +23,15 @@ pub struct SecondFactorView {
     pub trusted_devices: usize,
 }
 
+const fn app() -> Kind {
+    Kind::App
+}
+
 impl Control {
     pub(super) fn second_factor_of(&self, user: UserId) -> Result<Option<SecondFactorView>, StoreError> {
         let Some(standing) = self.second_factors.of(user)? else { return Ok(None) };
         Ok(Some(SecondFactorView {
+            kind: standing.kind,
             since: standing.since.to_string(),
             recovery_codes: standing.recovery_codes,
             trusted_devices: self.second_factors.trusted(user)?.len(),

@@ -10,6 +10,7 @@ use crate::auth::AddressStanding;
 use crate::auth::app_passwords::AppPasswordLine;
 use crate::auth::events::{Happened, What};
 use crate::auth::passkeys::provider;
+use crate::auth::second_factors::Kind;
 use crate::domain::{Backup, Group, Passkey, Persistence, Proof, Session, User};
 use crate::store::{Drawer, Owner};
 
@@ -28,6 +29,8 @@ pub(super) struct Everything {
     forum_connected: Option<bool>,
     app_passwords: Vec<OwnAppPassword>,
     second_factors: usize,
+    /// Where the codes of the second factor come from.
+    second_factor_by: Option<Kind>,
     trusted_devices: usize,
 }
 
@@ -123,6 +126,7 @@ impl Web {
                 .map(own_app_password)
                 .collect(),
             second_factors: count(Drawer::SecondFactor)?,
+            second_factor_by: self.parts.second_factors.of(id).map_err(failed)?.map(|standing| standing.kind),
             trusted_devices: count(Drawer::TrustedDevice)?,
             account: account(user, address),
         })
@@ -188,7 +192,8 @@ fn own_session(session: &Session, passkeys: &[Passkey], member: &Member<'_>) -> 
             Proof::Passkey => "passkey",
             Proof::Password => "password",
             Proof::PasswordAndCode => "password and code",
-            Proof::TrustedDevice => "password, in a trusted browser",
+            Proof::PasswordAndMailedCode => "password and a mailed code",
+            Proof::TrustedByMail | Proof::TrustedDevice => "password, in a trusted browser",
         },
         passkey: passkey.map(|passkey| passkey.name.as_str().to_owned()),
         kept: match session.persistence {

@@ -14,13 +14,13 @@ use super::super::pages::Page;
 use super::super::request::{Form, Provenance, in_query, sign_in_proof, user_agent};
 use super::super::response::Reply;
 use super::super::throttled::with_retry_after;
-use super::super::wording::{days, wait_in_words};
+use super::super::wording::{days, masked, wait_in_words};
 use super::super::{Problem, Visit, Web};
 use crate::auth::events::What;
-use crate::auth::second_factors::Shown;
+use crate::auth::second_factors::{CodeWay, NotByMail, Shown};
 use crate::auth::throttle::{Throttled, Way};
-use crate::auth::{CodeAttempt, CodeOutcome, PasswordRight, SignedInByCode};
-use crate::domain::{Persistence, ReturnTo, Secret, User};
+use crate::auth::{BrowserToken, CodeAttempt, CodeOutcome, PasswordRight, SignedInByCode};
+use crate::domain::{MailAddress, Persistence, ReturnTo, Secret, User, UserId};
 use crate::policy::SignInReason;
 
 /// What the page shows.
@@ -34,6 +34,12 @@ pub(in crate::web) struct CodePage {
     again: bool,
     /// Whether a recovery code is asked for.
     recovery: bool,
+    /// Where the code was mailed to, in part; empty where an app shows it.
+    mailed_to: String,
+    /// Why no mailed code counts, so that a recovery code has to do.
+    not_by_mail: Option<NotMailed>,
+    /// Whether another code was mailed just now.
+    is_sent_again: bool,
     /// For how long this browser may be trusted; empty where that is not offered.
     trust: String,
     /// The names of what was wished with the password.
@@ -56,10 +62,20 @@ impl From<bool> for Trust {
     }
 }
 
+/// Why no mailed code counts.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum NotMailed {
+    PasswordIsFromThere,
+    Unconfirmed,
+}
+
 /// Why the form is shown once more.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Trouble {
+    /// Enough codes were mailed within the hour.
+    Enough,
     Refused,
     Throttled,
 }
@@ -69,6 +85,7 @@ impl Page for CodePage {
 
     fn samples() -> Vec<Self> {
         let trouble = |trouble| Self { trouble: Some(trouble), ..Self::default() };
+        let mailed = || Self { mailed_to: "a…@f….example".to_owned(), ..Self::default() };
         vec![
             Self { trust: "30 days".to_owned(), wishes: vec!["then_add"], ..Self::default() },
             Self { recovery: true, ..Self::default() },
@@ -76,6 +93,12 @@ impl Page for CodePage {
             Self { again: true, ..Self::default() },
             trouble(Trouble::Refused),
             trouble(Trouble::Throttled),
+            Self { is_sent_again: true, ..mailed() },
+            Self { trouble: Some(Trouble::Enough), ..mailed() },
+            Self { trouble: Some(Trouble::Refused), ..mailed() },
+            Self { recovery: true, ..mailed() },
+            Self { recovery: true, not_by_mail: Some(NotMailed::PasswordIsFromThere), ..Self::default() },
+            Self { recovery: true, not_by_mail: Some(NotMailed::Unconfirmed), ..Self::default() },
             Self { wait: "5 minutes".to_owned(), ..trouble(Trouble::Throttled) },
         ]
     }
@@ -84,7 +107,7 @@ impl Page for CodePage {
 impl Web {
     /// Has the browser wait for the code. The password is kept for those five minutes only where the forum is to be signed in to
     /// with it afterwards.
-    pub(in crate::web) fn ask_for_code(
+    pub(in crate::web) async fn ask_for_code(
         &self,
         right: PasswordRight,
         password: Secret<String>,
@@ -92,17 +115,57 @@ impl Web {
         wishes: Wishes,
         headers: &HeaderMap,
         visit: &Visit<'_>,
-    ) -> Response<Bytes> {
+    ) -> Reply {
         let Some(browser) = self.browser(headers) else {
-            return self.to_login(return_to, SignInReason::NoSession);
+            return Ok(self.to_login(return_to, SignInReason::NoSession));
         };
         audit::record(Event::SecondFactorAwaited, Some(right.user()), visit);
+        if let CodeWay::Mail(to) = right.code_way() {
+            self.mail_code(right.user(), to, visit).await?;
+        }
         let password = self.would_try_at_forum(right.user()).then_some(password);
         self.parts.sign_in.await_code(browser.hash(), right, password);
         let target: String = form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).collect();
         let wishes: String = wishes.names().map(|name| format!("&{name}=1")).collect();
         let address = format!("{}?return_to={target}{wishes}", self.ours("/login/code"));
-        self.outbound.redirect(StatusCode::SEE_OTHER, &address)
+        Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &address))
+    }
+
+    /// Mails a code to this member. Whether that was done: it is not if they have had enough of them within the hour.
+    pub(in crate::web) async fn mail_code(
+        &self,
+        user: UserId,
+        to: &MailAddress,
+        visit: &Visit<'_>,
+    ) -> Result<bool, Problem> {
+        let Some(mail) = &self.parts.mail else { return Ok(false) };
+        let sent = mail.send_code(user, to).await.map_err(|error| self.store_failed(&error, visit))?;
+        if sent {
+            audit::record(Event::CodeMailed, Some(user), visit);
+        }
+        Ok(sent)
+    }
+
+    /// Mails another code to the member whose sign-in waits in this browser.
+    async fn mail_again(
+        &self,
+        browser: &BrowserToken,
+        page: CodePage,
+        return_to: &ReturnTo,
+        headers: &HeaderMap,
+        visit: &Visit<'_>,
+    ) -> Reply {
+        let failed = |error| self.store_failed(&error, visit);
+        let awaited = self.parts.sign_in.awaited_in(browser.hash()).map_err(failed)?;
+        let Some((user, ..)) = awaited else { return Ok(self.start_again(return_to)) };
+        let page = match self.parts.second_factors.code_way(&user).map_err(failed)? {
+            Some(CodeWay::Mail(to)) if self.mail_code(user.profile.id, &to, visit).await? => {
+                CodePage { is_sent_again: true, ..page }
+            }
+            Some(CodeWay::Mail(_)) => CodePage { trouble: Some(Trouble::Enough), ..page },
+            _ => page,
+        };
+        self.show_code(page, return_to, headers, visit)
     }
 
     pub(super) fn code_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
@@ -138,6 +201,9 @@ impl Web {
             wishes: wishes.names().collect(),
             ..CodePage::default()
         };
+        if form.is_ticked("another") {
+            return self.mail_again(&browser, page, &return_to, headers, visit).await;
+        }
         let outcome = self.parts.sign_in.by_code(browser.hash(), attempt).await;
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
             CodeOutcome::Over => Ok(self.start_again(&return_to)),
@@ -170,6 +236,7 @@ impl Web {
         let SignedInByCode { token, profile, shown, persistence, way, password } = signed_in;
         let event = match shown {
             Shown::Code => Event::SignedInWith("code"),
+            Shown::Mailed => Event::SignedInWith("mailed-code"),
             Shown::Recovery(left) => {
                 self.note(What::RecoveryCodeUsed, profile.id, headers, visit);
                 audit::record(Event::RecoveryCodeUsed(left), Some(profile.id), visit);
@@ -227,6 +294,15 @@ impl Web {
         let Some((user, way, persistence)) = awaited else {
             return Ok(self.start_again(return_to));
         };
+        let way_of_code = self.parts.second_factors.code_way(&user);
+        let (mailed_to, not_by_mail) = match way_of_code.map_err(|error| self.store_failed(&error, visit))? {
+            Some(CodeWay::Mail(to)) => (masked(&to), None),
+            Some(CodeWay::NotByMail(NotByMail::PasswordIsFromThere)) => {
+                (String::new(), Some(NotMailed::PasswordIsFromThere))
+            }
+            Some(CodeWay::NotByMail(NotByMail::Unconfirmed)) => (String::new(), Some(NotMailed::Unconfirmed)),
+            Some(CodeWay::App) | None => (String::new(), None),
+        };
         let is_offered = way == Way::Password && may_be_trusted(persistence);
         let trust = self.parts.second_factors.trust().filter(|_| is_offered);
         let page = CodePage {
@@ -235,13 +311,16 @@ impl Web {
             return_to_in_query: form_urlencoded::byte_serialize(return_to.as_str().as_bytes()).collect(),
             username: user.profile.name.to_string(),
             again: way == Way::Confirm,
+            recovery: page.recovery || not_by_mail.is_some(),
+            mailed_to,
+            not_by_mail,
             trust: trust.map(days).unwrap_or_default(),
             ..page
         };
         let status = match page.trouble {
             None => StatusCode::OK,
             Some(Trouble::Refused) => StatusCode::UNPROCESSABLE_ENTITY,
-            Some(Trouble::Throttled) => StatusCode::TOO_MANY_REQUESTS,
+            Some(Trouble::Enough | Trouble::Throttled) => StatusCode::TOO_MANY_REQUESTS,
         };
         Ok(self.page(status, &page, visit))
     }

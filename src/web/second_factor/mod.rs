@@ -6,6 +6,7 @@
 mod code;
 mod codes;
 mod list;
+mod mail;
 mod off;
 mod qr;
 mod set_up;
@@ -14,6 +15,7 @@ mod trust;
 pub(super) use code::CodePage;
 pub(super) use codes::RecoveryCodesPage;
 pub(super) use list::TwoStep;
+pub(super) use mail::TwoStepMailPage;
 pub(super) use off::TwoStepOffPage;
 pub(super) use set_up::TwoStepPage;
 
@@ -22,7 +24,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::response::Reply;
 use super::{Member, Problem, Visit, Web};
-use crate::auth::second_factors::SecondFactorError;
+use crate::auth::second_factors::{Kind, SecondFactorError};
 use crate::domain::ReturnTo;
 use crate::policy::SignInReason;
 
@@ -32,6 +34,7 @@ pub(super) enum Route {
     Code,
     Codes,
     EndTrust,
+    Mail,
     Off,
     SetUp,
 }
@@ -43,6 +46,7 @@ impl Route {
             "/account/two-step" => Self::SetUp,
             "/account/two-step/codes" => Self::Codes,
             "/account/two-step/end-trust" => Self::EndTrust,
+            "/account/two-step/mail" => Self::Mail,
             "/account/two-step/off" => Self::Off,
             "/login/code" => Self::Code,
             _ => return None,
@@ -52,7 +56,7 @@ impl Route {
     /// The methods it answers, for `Allow`.
     pub(super) const fn allow(self) -> &'static str {
         match self {
-            Self::Code | Self::Codes | Self::Off | Self::SetUp => "GET, HEAD, POST",
+            Self::Code | Self::Codes | Self::Mail | Self::Off | Self::SetUp => "GET, HEAD, POST",
             Self::EndTrust => "POST",
         }
     }
@@ -72,11 +76,13 @@ impl Web {
         match (request.method(), route) {
             (&Method::GET | &Method::HEAD, Route::Code) => self.code_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Codes) => self.codes_page(visit),
+            (&Method::GET | &Method::HEAD, Route::Mail) => self.two_step_mail_page(visit),
             (&Method::GET | &Method::HEAD, Route::Off) => self.two_step_off_page(visit),
             (&Method::GET | &Method::HEAD, Route::SetUp) => self.two_step_page(request, visit),
             (&Method::POST, Route::Code) => self.enter_code(request, visit).await,
             (&Method::POST, Route::Codes) => self.make_codes(request, visit).await,
             (&Method::POST, Route::EndTrust) => self.end_trust(request, visit).await,
+            (&Method::POST, Route::Mail) => self.turn_mailed_codes_on(request, visit).await,
             (&Method::POST, Route::Off) => self.turn_two_step_off(request, visit).await,
             (&Method::POST, Route::SetUp) => self.set_two_step_up(request, visit).await,
             _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),
@@ -95,7 +101,9 @@ impl Web {
         if !self.parts.second_factors.are_awaited(member.session) {
             return Ok(Some(self.outbound.redirect(StatusCode::SEE_OTHER, return_to.as_str())));
         }
-        if self.parts.second_factors.of(user).map_err(failed)?.is_some() {
+        // Mailed codes are not what is asked for, so who has those is led on to an app.
+        let standing = self.parts.second_factors.of(user).map_err(failed)?;
+        if standing.is_some_and(|standing| standing.kind == Kind::App) {
             return Ok(None);
         }
         if let Some(passkeys) = self.parts.passkeys.as_deref()

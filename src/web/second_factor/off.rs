@@ -10,6 +10,7 @@ use super::super::pages::Page;
 use super::super::response::Reply;
 use super::super::{Visit, Web};
 use crate::auth::events::What;
+use crate::auth::mail::Happened;
 
 /// The page that asks whether to.
 #[derive(Default, Serialize)]
@@ -51,6 +52,7 @@ impl Web {
         if removed.map_err(|error| self.store_failed(&error, visit))? {
             self.note(What::SecondFactorRemoved, user, request.headers(), visit);
             audit::record(Event::SecondFactorRemoved, Some(user), visit);
+            self.notify(Happened::TwoStepOff, user, request.headers(), visit).await;
         }
         let mut response = self.back_to_account("two-step-off");
         response.headers_mut().append(SET_COOKIE, self.parts.cookies.clear_trusted());

@@ -16,7 +16,8 @@ use super::super::{Member, Visit, Web};
 use super::qr::Qr;
 use super::second_factor_failed;
 use crate::auth::events::What;
-use crate::auth::second_factors::SetUp;
+use crate::auth::mail::Happened;
+use crate::auth::second_factors::{Kind, SetUp};
 use crate::domain::ReturnTo;
 use crate::policy::SignInReason;
 
@@ -85,6 +86,7 @@ impl Web {
             SetUp::Done(token, codes) => {
                 self.note(What::SecondFactorSetUp, member.session.user(), request.headers(), visit);
                 audit::record(Event::SecondFactorSetUp, Some(member.session.user()), visit);
+                self.notify(Happened::TwoStepOn, member.session.user(), request.headers(), visit).await;
                 let mut response = self.show_codes(&codes, &return_to, &member, visit);
                 if let Some(token) = token {
                     let persistence = member.session.persistence();
@@ -109,7 +111,8 @@ impl Web {
         }
         let second_factors = &self.parts.second_factors;
         let standing = second_factors.of(member.session.user());
-        if standing.map_err(|error| self.store_failed(&error, visit))?.is_some() {
+        let standing = standing.map_err(|error| self.store_failed(&error, visit))?;
+        if standing.is_some_and(|standing| standing.kind == Kind::App) {
             return Ok(self.back_to_account("two-step-there"));
         }
         let profile = member.session.profile();

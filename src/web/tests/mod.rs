@@ -13,6 +13,7 @@ mod kept;
 mod leaving;
 mod login;
 mod logout;
+mod mailed_code;
 mod mailing;
 mod pages;
 mod passkeys;
