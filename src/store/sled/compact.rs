@@ -48,12 +48,13 @@ impl SledStore {
         let store = Self::open(path, cache_bytes)?;
         // The number of groups is not copied.
         let total = store.table.read(|db| Ok((db.len() as u64).saturating_sub(1)))?;
-        let mut fresh = Fresh { store: Rebuild::begin(into, cache_bytes)?, waiting: Vec::new(), bytes: 0 };
+        let mut fresh = Rebuild::begin(into, cache_bytes)?;
         let written = digest(&store.table, &mut |page| {
             step(total, page.len() as u64);
-            fresh.take(page)
+            fresh.take_entries(page)
         })?;
-        fresh.finish()?;
+        fresh.seal()?;
+        drop(fresh);
         let found = digest(&Self::open(into, cache_bytes)?.table, &mut |_| Ok(()))?;
         if found != written {
             return Err(unreadable(into, "what was written is not what is there"));
@@ -65,47 +66,6 @@ impl SledStore {
 
 /// Some entries: key and record.
 type Page = Vec<(Vec<u8>, IVec)>;
-
-/// The store that is being written.
-struct Fresh {
-    store: Rebuild,
-    waiting: Page,
-    bytes: usize,
-}
-
-impl Fresh {
-    /// So much is written at a time: some dozens of sled's segments.
-    const BYTES: usize = 16 << 20;
-    /// A page that was filled in the order of its keys has at least as many entries.
-    const IN_A_PAGE: usize = 8;
-
-    fn take(&mut self, page: Page) -> Result<(), StoreError> {
-        self.bytes += page.iter().map(|(key, record)| key.len() + record.len()).sum::<usize>();
-        self.waiting.extend(page);
-        if self.bytes < Self::BYTES { Ok(()) } else { self.write() }
-    }
-
-    /// In three rounds, so that garbage lies with garbage, and its room is used again. sled writes a page anew each time it
-    /// splits: so the keys come first, alone. Then the records, which sled keeps as pieces of their pages. Each page has as
-    /// many of them then as sled bears, and one more has it written as a whole.
-    fn write(&mut self) -> Result<(), StoreError> {
-        self.bytes = 0;
-        let entries = std::mem::take(&mut self.waiting);
-        let keys = entries.iter().map(|(key, _)| (key, IVec::default()));
-        let records = || {
-            let entries = entries.iter().filter(|(_, record)| !record.is_empty());
-            entries.map(|(key, record)| (key, record.clone()))
-        };
-        self.store.take_entries(keys)?;
-        self.store.take_entries(records())?;
-        self.store.take_entries(records().step_by(Self::IN_A_PAGE))
-    }
-
-    fn finish(mut self) -> Result<(), StoreError> {
-        self.write()?;
-        self.store.seal()
-    }
-}
 
 /// Reads all but the number of groups, which is each store's own, in the order of the keys; the digest of it all.
 fn digest(

@@ -73,16 +73,8 @@ impl Rebuild {
     }
 
     /// Writes entries as they lie in another store, its lists' entries too.
-    pub(super) fn take_entries<'e>(
-        &mut self,
-        entries: impl Iterator<Item = (&'e Vec<u8>, IVec)>,
-    ) -> Result<(), StoreError> {
-        for (key, record) in entries {
-            self.waiting.insert(key.clone(), Some(record));
-            if self.waiting.len() >= Self::GROUP {
-                self.write()?;
-            }
-        }
+    pub(super) fn take_entries(&mut self, entries: Vec<(Vec<u8>, IVec)>) -> Result<(), StoreError> {
+        self.waiting.extend(entries.into_iter().map(|(key, record)| (key, Some(record))));
         self.write()
     }
 
