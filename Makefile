@@ -23,8 +23,9 @@ bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; tim
 	@tests/setup.sh build bench
 	@python3 benches/run.py
 
-soak: ## a thousand kills and two hundred cuts of the power under load, an hour or so, and a minute of fuzzing for each target; PASSGATE_CUT_FS=xfs for another file system
+soak: ## a thousand kills and two hundred cuts of the power under load, a thousand damaged stores, an hour or so, and a minute of fuzzing for each target; PASSGATE_CUT_FS=xfs for another file system
 	@tests/setup.sh build soak
 	@fuzz/run.sh 60
 	@PASSGATE_KILL_ROUNDS=$${PASSGATE_KILL_ROUNDS:-1000} PASSGATE_CUT_ROUNDS=$${PASSGATE_CUT_ROUNDS:-200} \
 		cargo test --locked --test kill --test process -- --nocapture --test-threads=1 sto_01 sto_02
+	@PASSGATE_DAMAGE_FACTOR=$${PASSGATE_DAMAGE_FACTOR:-12} cargo test --locked --lib -- --nocapture sto_07_damage

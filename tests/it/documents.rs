@@ -103,6 +103,22 @@ fn every_row_on_security_names_tests_that_exist_or_says_why_there_is_none() {
 }
 
 #[test]
+fn every_test_that_the_document_on_the_store_names_exists() {
+    let text = fs::read_to_string(root().join("docs/store.md")).unwrap();
+    let promised = text.split("\n## ").find(|part| part.starts_with("What is promised")).unwrap();
+    let (mut rows, tests) = (rows(promised), all_tests());
+    rows.retain(|[event, ..]| *event != "What happens");
+    for [event, _, proof] in &rows {
+        let mut named = proof.split('`').skip(1).step_by(2).peekable();
+        assert!(named.peek().is_some(), "{event} has no test");
+        for name in named {
+            assert!(tests.contains(name), "{event}: there is no test `{name}`");
+        }
+    }
+    assert!(rows.len() >= 9, "{} rows", rows.len());
+}
+
+#[test]
 fn tests_are_found_in_rust_and_in_scripts() {
     let rust = "#[test]\nfn one() {}\nfn no_test() {}\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}";
     assert_eq!(tests_in_rust(rust), ["one", "two"]);

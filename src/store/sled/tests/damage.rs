@@ -1,4 +1,6 @@
 //! Damaged files: what is read is what was written, or an error, never something else (STO-07).
+//!
+//! `PASSGATE_DAMAGE_FACTOR` multiplies the number of places that are damaged.
 
 use super::*;
 
@@ -35,16 +37,19 @@ fn check(path: &Path) {
     }
 }
 
-/// Damages one place of a file at a time, with `files` as they were otherwise.
+/// Damages one place of a file at a time, with `files` as they were otherwise; how many there were.
 fn damage(
     files: &BTreeMap<PathBuf, Vec<u8>>,
     base: &Path,
     harm: impl Fn(&mut Vec<u8>, usize),
     places: usize,
-) {
+) -> usize {
+    let factor = env::var("PASSGATE_DAMAGE_FACTOR").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let mut count = 0;
     for (name, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
         let used = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        let places = places.min(used);
+        let places = (places * factor).min(used);
+        count += places;
         for place in 0..places {
             let copy = tempfile::tempdir().unwrap();
             let beside = |name: &Path| copy.path().join(name.strip_prefix(base).unwrap());
@@ -58,6 +63,7 @@ fn damage(
             check(&copy.path().join("store"));
         }
     }
+    count
 }
 
 fn flip(bytes: &mut [u8], at: usize) {
@@ -77,13 +83,15 @@ fn zero(bytes: &mut [u8], at: usize) {
 fn sto_07_damage_is_an_error_never_another_account_and_never_a_missing_one() {
     let original = filled();
     // As the writer leaves it, and with the map of the log that the next opening adds.
+    let mut variants = 0;
     for _ in 0..2 {
         let files = contents(original.path());
-        damage(&files, original.path(), |bytes, at| flip(bytes, at), 12);
-        damage(&files, original.path(), cut, 6);
-        damage(&files, original.path(), |bytes, at| zero(bytes, at), 6);
+        variants += damage(&files, original.path(), |bytes, at| flip(bytes, at), 12);
+        variants += damage(&files, original.path(), cut, 6);
+        variants += damage(&files, original.path(), |bytes, at| zero(bytes, at), 6);
         drop(SledStore::open(&original.path().join("store"), CACHE).unwrap());
     }
+    println!("{variants} damaged stores");
 }
 
 #[test]
