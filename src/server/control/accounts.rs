@@ -3,7 +3,7 @@
 use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, UserView};
 use super::throttle::ThrottleView;
 use super::{Control, all_users, read_name};
-use crate::auth::mail::{Happened, Letter, Notice};
+use crate::auth::mail::Happened;
 use crate::auth::{About, Accounts, Busy, NewUser, WeakPassword};
 use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
 
@@ -54,9 +54,7 @@ impl Control {
 
     pub(super) async fn disable(&self, name: &str) -> Result<Reply, Failure> {
         let user = self.named(name)?;
-        let what = Happened::AccountDisabled;
-        let letter = Letter::Notice(Notice { what, browser: String::new(), client: None });
-        let notice = self.mail.hand_in(user.profile.id, user.profile.email.as_deref(), letter);
+        let notice = self.notice(Happened::AccountDisabled, &user.profile);
         let notice = notice.filter(|_| user.state == UserState::Active);
         self.accounts.disable_with(user.profile.id, notice.into_iter().collect()).await?;
         Ok(Reply::Done(format!("{} can no longer sign in; all their sessions have ended", user.profile.name)))

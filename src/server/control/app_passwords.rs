@@ -6,7 +6,7 @@ use super::Control;
 use super::protocol::{Failure, Reply};
 use crate::auth::app_passwords::AppPasswordLine;
 use crate::auth::events::What;
-use crate::auth::mail::{Happened, Letter, Notice};
+use crate::auth::mail::Happened;
 use crate::domain::Profile;
 use crate::store::StoreError;
 
@@ -126,10 +126,8 @@ impl Control {
 
     async fn remove_one(&self, profile: &Profile, one: &AppPasswordLine) -> Result<bool, StoreError> {
         let event = self.accounts.happened(What::AppPasswordRemoved).about(&one.name);
-        let what = Happened::AppPasswordRemoved;
-        let letter = Letter::Notice(Notice { what, browser: String::new(), client: None });
         let mut with = vec![event.kept(profile.id)];
-        with.extend(self.mail.hand_in(profile.id, profile.email.as_deref(), letter));
+        with.extend(self.notice(Happened::AppPasswordRemoved, profile));
         self.accounts.remove_app_password(profile.id, &one.id, with).await
     }
 }

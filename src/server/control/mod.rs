@@ -39,13 +39,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::auth::import::Admission;
-use crate::auth::mail::MailQueue;
+use crate::auth::mail::{Happened, Letter, MailQueue, Notice};
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
 use crate::auth::{Accounts, Sessions};
 use crate::bridge::Vault;
-use crate::domain::{Clock, User, UserName};
-use crate::store::{Store, StoreError};
+use crate::domain::{Clock, Profile, User, UserName};
+use crate::store::{Change, Store, StoreError};
 use crate::web::PasskeyCounts;
 
 /// Reads the configuration again. Gives what changed, or what was wrong, in lines to show.
@@ -114,6 +114,12 @@ impl Control {
             Command::Reload => (self.reload)().await.map(Reply::Reloaded).map_err(Failure::Configuration),
         };
         result.unwrap_or_else(Reply::Failed)
+    }
+
+    /// The mail that tells this member of something an operator did. None where no mail is sent, or they have no address.
+    fn notice(&self, what: Happened, member: &Profile) -> Option<Change> {
+        let letter = Letter::Notice(Notice { what, browser: String::new(), client: None });
+        self.mail.hand_in(member.id, member.email.as_deref(), letter)
     }
 
     fn named(&self, name: &str) -> Result<User, Failure> {

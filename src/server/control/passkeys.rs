@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use super::protocol::{Failure, Reply};
 use super::sessions::ended_sessions;
+use crate::auth::events::What;
+use crate::auth::mail::Happened;
 use crate::auth::passkeys::provider;
 use crate::domain::{Backup, Passkey, Profile};
 use crate::store::StoreError;
@@ -115,7 +117,10 @@ impl Control {
                 profile.name
             )));
         };
-        let ended = self.sessions.end_opened_with(profile.id, &passkey.id, Vec::new()).await?;
+        let event = self.accounts.happened(What::PasskeyRemoved).about(passkey.name.as_str());
+        let mut with = vec![event.kept(profile.id)];
+        with.extend(self.notice(Happened::PasskeyRemoved, &profile));
+        let ended = self.sessions.end_opened_with(profile.id, &passkey.id, with).await?;
         let (passkey, ended) = (passkey.name.as_str(), ended_sessions(ended));
         Ok(Reply::Done(format!("the passkey {passkey:?} of {} is removed; {ended}", profile.name)))
     }

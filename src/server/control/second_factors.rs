@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Control;
 use super::protocol::{Failure, Reply};
 use crate::auth::events::What;
+use crate::auth::mail::Happened;
 use crate::auth::second_factors::Kind;
 use crate::domain::UserId;
 use crate::store::StoreError;
@@ -43,6 +44,7 @@ impl Control {
         let was_there = self.second_factors.remove(user.profile.id).await?;
         if was_there {
             self.accounts.note(user.profile.id, self.accounts.happened(What::SecondFactorRemoved));
+            self.mail.apply(self.notice(Happened::TwoStepOff, &user.profile)).await?;
         }
         let name = user.profile.name;
         Ok(Reply::Done(if was_there {

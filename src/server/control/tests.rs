@@ -1,5 +1,7 @@
 //! Each command over a store in memory, and the socket with its permissions.
 
+mod told;
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 

@@ -2,12 +2,18 @@ use serde_json::json;
 
 use super::passkeys::{device, everyone};
 use super::*;
+use crate::auth::SelfDelete;
 use crate::domain::UserState;
 
 const LEAVE: &str = "/.passgate/account/leave";
 const LOGIN: &str = "/.passgate/login";
 
 impl Site {
+    fn deleting(self, self_delete: SelfDelete) -> Self {
+        let web = Web::new(WebParts { self_delete, ..self.web.parts }).unwrap();
+        Self { web, ..self }
+    }
+
     fn state(&self) -> Option<UserState> {
         self.store.user_by_name("alice").unwrap().map(|user| user.state)
     }
@@ -110,4 +116,35 @@ async fn bp_63_leaving_takes_a_fresh_sign_in_and_our_own_form() {
     assert!(answer.location().ends_with("leave%3Ffor%3Dgood&again=1"), "{}", answer.location());
     assert_eq!(browser.get(LEAVE).await.status(), StatusCode::SEE_OTHER);
     assert_eq!(site.state(), Some(UserState::Active));
+}
+
+#[tokio::test]
+async fn sib_15_where_members_delete_their_accounts_the_page_says_so_and_it_is_gone_at_once() {
+    let site = Site::with_alice().await.deleting(SelfDelete::Now);
+    let mut browser = site.signed_in("alice").await;
+    let token = browser.session().unwrap().clone();
+    assert!(browser.get("/.passgate/account/data").await.text().contains("Delete my account"));
+    let page = browser.get("/.passgate/account/leave?for=good").await;
+    assert!(page.text().contains("What stays:") && !page.text().contains("told to delete it"));
+    assert!(site.state().is_some(), "nothing happens by a look");
+    let answer = browser.leave(&[("for", "good")]).await;
+    assert_eq!(answer.location(), "/.passgate/login?notice=deleted");
+    assert_eq!((site.state(), site.live(&token), browser.session()), (None, false, None));
+    assert_eq!(browser.get(answer.location()).await.status(), StatusCode::OK);
+    let again = browser.sign_in("alice", PASSWORD).await;
+    assert!(again.text().contains("is not right"), "as for any name that nobody has");
+}
+
+#[tokio::test]
+async fn sib_15_where_members_do_not_delete_their_accounts_nothing_offers_it_and_nothing_does_it() {
+    let site = Site::with_alice().await.deleting(SelfDelete::Off);
+    let mut browser = site.signed_in("alice").await;
+    let page = browser.get("/.passgate/account/data").await;
+    assert!(page.text().contains("Switch my account off") && !page.text().contains("Delete my account"));
+    let good = "/.passgate/account/leave?for=good";
+    assert_eq!(browser.get(good).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(browser.leave(&[("for", "good")]).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(site.state(), Some(UserState::Active));
+    browser.leave(&[]).await;
+    assert_eq!(site.state(), Some(UserState::Deactivated), "they still switch it off");
 }

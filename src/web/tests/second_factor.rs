@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::audit::Log;
+use super::mailing::Mailing;
 use super::*;
 use crate::auth::second_factors::App;
 
@@ -341,4 +342,21 @@ async fn a_stranger_another_site_and_a_wrong_method_get_nowhere() {
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(answer.header("allow"), "GET, HEAD, POST");
     }
+}
+
+#[tokio::test]
+async fn sib_08_a_member_is_told_by_mail_when_two_step_sign_in_is_turned_on_and_off() {
+    let mailing = Mailing::new();
+    mailing.site.add("alice").await;
+    let mut browser = mailing.site.signed_in("alice").await;
+    mailing.mails().await;
+    browser.turn_two_step_on().await;
+    let on = mailing.mails().await;
+    assert!(on.len() == 1 && on[0].1.ends_with("was turned on"), "{on:?}");
+    let page = browser.get("/.passgate/account/two-step/off").await;
+    let csrf = page.field("csrf");
+    browser.post("/.passgate/account/two-step/off", &[("csrf", &csrf)]).await;
+    let off = mailing.mails().await;
+    assert!(off.len() == 1 && off[0].1.ends_with("was turned off"), "{off:?}");
+    assert!(off[0].2.contains("with Firefox on Linux"), "{off:?}");
 }
