@@ -48,6 +48,9 @@ pub struct Problem {
     pub row: Option<String>,
     /// What, in words.
     pub reason: String,
+    /// The line, or the key of the row.
+    #[serde(skip)]
+    at: u64,
 }
 
 impl fmt::Display for Problem {
@@ -114,9 +117,9 @@ impl Report {
         }
     }
 
-    /// Puts what is told of lines into their order, for people to look them up.
+    /// Puts what is told of lines or rows into their order, for people to look them up.
     pub fn put_in_order(&mut self) {
-        self.problems.sort_by_key(|problem| problem.line);
+        self.problems.sort_by_key(|problem| problem.at);
     }
 
     /// A line, or a row by its key, as it is called.
@@ -132,7 +135,8 @@ impl Report {
         if self.problems.len() < Self::MOST_PROBLEMS {
             let row = self.rows_of.is_some() && line != 0;
             let row = row.then(|| self.place(line));
-            self.problems.push(Problem { line: if row.is_some() { 0 } else { line }, row, reason });
+            let shown = if row.is_some() { 0 } else { line };
+            self.problems.push(Problem { line: shown, row, reason, at: line });
         } else {
             self.problems_omitted += 1;
         }
