@@ -46,6 +46,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import re
 import secrets
 import shutil
@@ -447,8 +448,8 @@ def refusals(upstream):
             pass
     took, kinds = {}, ["unknown", *REFUSED, *THROTTLED]
     for number in range(SAMPLES):
-        # Each round begins with another kind.
-        for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+        # In no order: what came just before leaves its traces in caches.
+        for kind in random.sample(kinds, len(kinds)):
             name = f"{kind}-{number % THROTTLED_NAMES if kind in THROTTLED else number}"
             took_ms, shown = page.refused(name, held.get(name) if name in held else next(places))
             took.setdefault(kind, []).append(took_ms)
