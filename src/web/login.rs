@@ -11,15 +11,16 @@ use super::arriving::{Arrival, Wishes};
 use super::audit::{self, Event};
 use super::first_sign_in::Typed;
 use super::pages::Page;
-use super::request::{Form, Provenance, in_query, sign_in_proof};
+use super::request::{Form, in_query};
 use super::response::Reply;
 use super::stay::Stay;
 use super::throttled::with_retry_after;
+use super::tied::Tie;
 use super::wording::wait_in_words;
 use super::{Problem, Visit, Web};
 use crate::auth::events::What;
 use crate::auth::throttle::{Throttled, Way};
-use crate::auth::{Accounts, BrowserToken, Presented, RefusedBecause, SignInOutcome};
+use crate::auth::{Accounts, Presented, RefusedBecause, SignInOutcome};
 use crate::bridge::Unclaimed;
 use crate::domain::{Beside, Persistence, ReturnTo, UserId};
 use crate::policy::SignInReason;
@@ -219,11 +220,8 @@ impl Web {
         let headers = request.headers();
         let return_to = ReturnTo::parse(form.text("return_to"), &self.parts.prefix);
         let page = LoginPage::posted(&form, &return_to, visit);
-        if !self.browser(headers).is_some_and(|browser| form.proves(&sign_in_proof(&browser))) {
-            return match form.provenance() {
-                Provenance::Ours => Ok(self.show_again(Trouble::NoCookie, page, headers, visit)),
-                Provenance::Unsaid => Err(Problem::CsrfFailed),
-            };
+        if self.tie(&form, headers)? == Tie::Lost {
+            return Ok(self.show_again(Trouble::NoCookie, page, headers, visit));
         }
         let password = form.secret("password");
         if password.expose().chars().count() > Accounts::MAX_PASSWORD_CHARS {
@@ -364,10 +362,6 @@ impl Web {
         headers: &HeaderMap,
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
-        let known = self.browser(headers);
-        let is_new = known.is_none();
-        let browser = known.unwrap_or_else(BrowserToken::generate);
-        page.csrf = sign_in_proof(&browser).to_text();
         page.passkeys = self.can_use_passkeys(&page, visit);
         page.passkeys_only = self.passwords_are_off();
         page.recovery = self.recovery_address(&page.return_to);
@@ -375,11 +369,8 @@ impl Web {
         page.takes_newcomers = !page.again && self.takes_newcomers();
         page.offers_adding =
             page.again && visit.member.is_some_and(|member| self.offers_adding_after(member.session));
-        let mut response = self.page(status, &page, visit);
+        let mut response = self.tied(status, |csrf| LoginPage { csrf, ..page }, headers, visit);
         let fields = response.headers_mut();
-        if is_new {
-            fields.append(SET_COOKIE, self.parts.cookies.set_browser(&browser));
-        }
         if self.is_stale(headers, visit) {
             fields.append(SET_COOKIE, self.parts.cookies.clear_session());
         }
@@ -387,10 +378,6 @@ impl Web {
             fields.insert(RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER));
         }
         response
-    }
-
-    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserToken> {
-        self.parts.cookies.browser(Self::cookie_fields(headers)).token()
     }
 
     /// Everyone who signs in is shown the same; who they say they are plays no part (SECURITY: D3, BP-50, BP-51). A member

@@ -19,6 +19,11 @@ pub(super) enum Tie {
 }
 
 impl Web {
+    /// What the browser is known by, if it is.
+    pub(super) fn browser(&self, headers: &HeaderMap) -> Option<BrowserToken> {
+        self.parts.cookies.browser(Self::cookie_fields(headers)).token()
+    }
+
     /// A page whose form is tied to this browser: it gets the anti-forgery value. The browser gets a cookie if it has none.
     pub(super) fn tied<P: Page>(
         &self,
