@@ -22,6 +22,53 @@ for (const box of document.querySelectorAll(".reveal")) {
   box.classList.add("ready");
 }
 
+// How good a new password is, while it is typed: the gateway says what it would say of the form.
+for (const box of document.querySelectorAll(".strength")) {
+  const { password, username, csrf, token } = box.closest("form").elements;
+  const words = box.querySelector("[role=status]");
+  let [timer, turn, quietUntil, shown] = [0, 0, 0, ""];
+
+  function show(verdict = "") {
+    if (verdict === shown) return;
+    const template = box.querySelector(`template[data-verdict="${verdict}"]`);
+    shown = verdict;
+    if (template) box.dataset.level = template.dataset.level;
+    else delete box.dataset.level;
+    words.replaceChildren(...(template ? [template.content.cloneNode(true)] : []));
+  }
+
+  async function ask() {
+    const asked = turn;
+    const fields = { password: password.value, username: username?.value, [box.dataset.token]: token?.value };
+    const headers = { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrf?.value ?? "" };
+    const options = { method: "POST", headers, body: JSON.stringify(fields), redirect: "error" };
+    const answer = await fetch(box.dataset.api, options).catch(() => undefined);
+    const said = await answer?.json().catch(() => undefined);
+    // What was typed meanwhile has a turn of its own.
+    if (asked !== turn) return;
+    const pause = Number(answer?.headers.get("Retry-After")) * 1_000;
+    if (answer?.status === 429) quietUntil = Date.now() + pause;
+    if (answer?.status === 503) timer = setTimeout(ask, pause);
+    show(answer?.ok ? said?.verdict : "");
+  }
+
+  function judge() {
+    const { length } = [...password.value];
+    if (length > 0 && length < password.minLength) show("too-short");
+    else if (length > 0 && Date.now() >= quietUntil) ask();
+    else show();
+  }
+
+  for (const input of [password, username]) {
+    input?.addEventListener("input", () => {
+      turn += 1;
+      clearTimeout(timer);
+      timer = setTimeout(judge, 500);
+    });
+  }
+  box.hidden = false;
+}
+
 // Moments in the reader's own time zone and manner.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const moment = new Date(time.dateTime);

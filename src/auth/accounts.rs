@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::advising::Asked;
 use super::identifier::{Identified, identify};
 use super::passwords::{Busy, PasswordPolicy, Passwords};
 use super::{Sessions, recovery};
@@ -29,6 +30,7 @@ pub struct Accounts {
     pub(super) passwords: Arc<Passwords>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) policy: PasswordPolicy,
+    pub(super) asked: Asked,
 }
 
 impl Accounts {
@@ -45,7 +47,7 @@ impl Accounts {
         clock: Arc<dyn Clock>,
         policy: PasswordPolicy,
     ) -> Self {
-        Self { store, sessions, passwords, clock, policy }
+        Self { store, sessions, passwords, clock, policy, asked: Asked::default() }
     }
 
     /// Adds an account, with a password's PHC string from [`Accounts::hash`], with the text of a

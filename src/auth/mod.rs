@@ -6,6 +6,7 @@
 
 mod accounts;
 mod addresses;
+mod advising;
 pub mod app_passwords;
 mod browser_name;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub mod throttle;
 pub use accounts::{Accounts, NewUser};
 pub use addresses::{AddressOutcome, AddressStanding, AddressToken};
 pub use browser_name::browser_name;
+pub use advising::{Advice, Asker};
 pub use changing::{OtherSessions, PasswordChange};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};

@@ -149,7 +149,11 @@ impl Web {
         }
     }
 
-    fn open_mailed(&self, token: &MailedToken, visit: &Visit<'_>) -> Result<Option<Shown>, Problem> {
+    pub(super) fn open_mailed(
+        &self,
+        token: &MailedToken,
+        visit: &Visit<'_>,
+    ) -> Result<Option<Shown>, Problem> {
         if self.passwords_are_off() {
             return Ok(None);
         }

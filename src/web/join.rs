@@ -72,10 +72,10 @@ impl Page for JoinPage {
 }
 
 /// A good invitation.
-struct Open {
-    token: InvitationToken,
-    invitation: Invitation,
-    reserved: Reserved,
+pub(super) struct Open {
+    pub(super) token: InvitationToken,
+    pub(super) invitation: Invitation,
+    pub(super) reserved: Reserved,
 }
 
 impl Web {
@@ -145,7 +145,8 @@ impl Web {
         Ok(self.outbound.redirect(StatusCode::SEE_OTHER, &self.ours(&next)))
     }
 
-    fn invitation(&self, token: &str, visit: &Visit<'_>) -> Result<Option<Open>, Problem> {
+    /// What this token opens. The try is counted, and for the caller to take back.
+    pub(super) fn invitation(&self, token: &str, visit: &Visit<'_>) -> Result<Option<Open>, Problem> {
         let mode = self.parts.joining.mode;
         if mode == JoinMode::Closed {
             return Err(Problem::NotFound);

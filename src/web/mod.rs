@@ -180,6 +180,7 @@ enum Route<'r> {
 }
 
 impl<'r> Route<'r> {
+    PasswordStrength,
     /// THE list of routes; `rest` is what follows the prefix.
     fn of(rest: &'r str) -> Option<Self> {
         Some(match rest {
@@ -209,6 +210,7 @@ impl<'r> Route<'r> {
             "/logout" => Self::Logout,
             "/setup" => Self::Setup,
             _ => match rest.strip_prefix("/assets/") {
+            "/api/password-strength" => Self::PasswordStrength,
                 Some(name) => Self::Asset(name),
                 None => {
                     let app_passwords = app_passwords::Route::of(rest).map(Self::AppPasswords);
@@ -235,7 +237,8 @@ impl<'r> Route<'r> {
             | Self::EndSession
             | Self::ForumDisconnect
             | Self::KeptDiscard
-            | Self::KeptSend => "POST",
+            | Self::KeptSend
+            | Self::PasswordStrength => "POST",
             Self::AccountEmail
             | Self::AccountEmailConfirm
             | Self::AccountLeave
@@ -335,6 +338,7 @@ impl Web {
         }
     }
 
+            (&Method::POST, Route::PasswordStrength) => self.judge_password(request, visit).await,
     /// Sends a visitor from another name of the site to this address of it. The answer is not kept, so that a mistake in
     /// the configuration is not either.
     pub fn moved(&self, location: &str) -> Response<Bytes> {

@@ -80,6 +80,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("passkey-rename.html", include_str!("../../assets/templates/passkey-rename.html")),
     ("passkey-trouble.html", include_str!("../../assets/templates/passkey-trouble.html")),
     ("password.html", include_str!("../../assets/templates/password.html")),
+    ("password-strength.html", include_str!("../../assets/templates/password-strength.html")),
     ("password-trouble.html", include_str!("../../assets/templates/password-trouble.html")),
     ("problem.html", include_str!("../../assets/templates/problem.html")),
     ("setup.html", include_str!("../../assets/templates/setup.html")),

@@ -1,6 +1,6 @@
 //! Reading what a form or an address brings: limits, origin, anti-forgery.
 //!
-//! SECURITY: WEB-01, WEB-02, THR-11. A form is read only by [`Form::read`], JSON only by [`proven_json`], which refuse what
+//! SECURITY: WEB-01, WEB-02, THR-11. A form is read only by [`Form::read`], JSON only by [`proven_json`] and [`small_json`], which refuse what
 //! is too large, of another format or from another site, before anything is done with it.
 
 use std::borrow::Cow;
@@ -103,19 +103,38 @@ pub(super) fn proven_json<T: DeserializeOwned>(
     origins: &[String],
     expected: &TokenHash,
 ) -> Result<T, Problem> {
+    let body = json_of(request, origins, MAX_JSON_BYTES)?;
+    if !proves(request.headers(), expected) {
+        return Err(Problem::CsrfFailed);
+    }
+    serde_json::from_slice(body).map_err(|_| Problem::BadRequest)
+}
+
+/// Reads a little JSON that did not come from another site. Whether it came from our own page is for the caller to see: it
+/// [`proves`] that, or it holds the token of a link, which no cookie speaks for.
+pub(super) fn small_json<T: DeserializeOwned>(
+    request: &Request<Bytes>,
+    origins: &[String],
+) -> Result<T, Problem> {
+    let body = json_of(request, origins, MAX_BODY_BYTES)?;
+    serde_json::from_slice(body).map_err(|_| Problem::BadRequest)
+}
+
+/// Whether the anti-forgery value is in the field in which scripts send it.
+pub(super) fn proves(headers: &HeaderMap, expected: &TokenHash) -> bool {
+    let proof = only(headers, CSRF_HEADER).flatten().and_then(|value| std::str::from_utf8(value).ok());
+    proof.is_some_and(|proof| expected.matches_text(proof))
+}
+
+/// The body of JSON that is not too large and not from another site.
+fn json_of<'r>(request: &'r Request<Bytes>, origins: &[String], most: usize) -> Result<&'r [u8], Problem> {
     if !is_of(request.headers(), "application/json") {
         return Err(Problem::UnsupportedMediaType);
     }
-    if request.body().len() > MAX_JSON_BYTES {
+    if request.body().len() > most {
         return Err(Problem::PayloadTooLarge);
     }
-    let is_ours = provenance(request.headers(), origins).is_some();
-    let proof =
-        only(request.headers(), CSRF_HEADER).flatten().and_then(|value| std::str::from_utf8(value).ok());
-    if !is_ours || !proof.is_some_and(|proof| expected.matches_text(proof)) {
-        return Err(Problem::CsrfFailed);
-    }
-    serde_json::from_slice(request.body()).map_err(|_| Problem::BadRequest)
+    provenance(request.headers(), origins).map(|_| request.body().as_ref()).ok_or(Problem::CsrfFailed)
 }
 
 /// The first value of a name in the query; empty if it is missing.

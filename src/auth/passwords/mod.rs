@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::decoys::Decoys;
 use self::hasher::Hasher;
@@ -108,6 +108,8 @@ pub struct Passwords {
     wait: Duration,
     hashes: Arc<AtomicU64>,
     decoys: Arc<Decoys>,
+    /// The one turn of those who are told how good a password is before they send it.
+    advising: Arc<Semaphore>,
 }
 
 impl Passwords {
@@ -137,7 +139,7 @@ impl Passwords {
             // Ends when the queue is gone.
             drop(thread::spawn(move || work(&jobs, hasher)));
         }
-        Self { queue, wait, hashes, decoys }
+        Self { queue, wait, hashes, decoys, advising: Arc::new(Semaphore::new(1)) }
     }
 
     /// Hashes a new password to a PHC string.
@@ -165,6 +167,22 @@ impl Passwords {
         about: About,
     ) -> Result<Result<Strength, WeakPassword>, Busy> {
         self.run(move |_| judge::judge(password.expose(), &about)).await
+    }
+
+    /// [`Self::judge`] for those who have not sent it yet: one at a time, and nobody waits for their turn (SECURITY: THR-09). Whoever
+    /// hangs up gives it back when the thread is done.
+    pub async fn advise(
+        &self,
+        password: Secret<String>,
+        about: About,
+    ) -> Result<Result<Strength, WeakPassword>, Busy> {
+        let turn = Arc::clone(&self.advising).try_acquire_owned().map_err(|_| Busy)?;
+        let advise = move |_: &mut Hasher| {
+            let judged = judge::judge(password.expose(), &about);
+            drop(turn);
+            judged
+        };
+        self.run(advise).await
     }
 
     /// Compares with what is stored: a PHC string, or the text of a [`StoredPassword`]. With none, with an empty one or

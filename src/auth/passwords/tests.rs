@@ -284,6 +284,22 @@ fn all_done(passwords: &Passwords) {
 }
 
 #[test]
+fn thr_09_how_good_a_password_is_is_told_to_one_at_a_time_and_hanging_up_frees_no_turn_early() {
+    let (passwords, go) = occupied(Duration::from_secs(3_600));
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let mut first = Box::pin(passwords.advise(secret("wren magnet orchard ladle"), About::default()));
+    assert!(poll(first.as_mut()).is_pending());
+    let advise = || runtime.block_on(passwords.advise(secret("sunshine"), About::default()));
+    assert_eq!(advise(), Err(Busy));
+    drop(first);
+    assert_eq!(advise(), Err(Busy), "a thread has it to do, whether or not anybody listens");
+    drop(go);
+    all_done(&passwords);
+    assert_eq!(advise(), Ok(Err(WeakPassword::Common)));
+}
+
+#[test]
 fn thr_10_a_caller_that_leaves_the_queue_costs_nothing() {
     let (passwords, go) = occupied(Duration::from_secs(3_600));
     let runtime = runtime();

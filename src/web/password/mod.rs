@@ -1,6 +1,7 @@
-//! Passwords that members choose: changing one, and the words for one that will not do.
+//! Passwords that members choose: changing one, and the words for one that will not do, at the end and while it is typed.
 
 mod change;
+mod strength;
 mod trouble;
 
 pub(super) use change::PasswordPage;

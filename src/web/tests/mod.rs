@@ -18,6 +18,7 @@ mod mailing;
 mod pages;
 mod passkeys;
 mod password;
+mod password_strength;
 mod refusal;
 mod second_factor;
 mod security;

@@ -31,18 +31,28 @@ impl About {
     /// What is known of this member of the site of this name.
     pub fn of(member: &Profile, site_name: &str) -> Self {
         let Profile { name, full_name, email, .. } = member;
-        Self::new(name, full_name.as_deref(), email.as_deref(), Some(site_name))
+        Self::new(Some(name), full_name.as_deref(), email.as_deref(), Some(site_name))
+    }
+
+    /// What is known of somebody who chooses a name at the site of this name.
+    pub fn of_newcomer(name: Option<&UserName>, email: Option<&str>, site_name: &str) -> Self {
+        Self::new(name, None, email, Some(site_name))
     }
 
     /// What is known of whoever has these names, wherever that is.
     pub fn from_names(name: &UserName, full_name: Option<&str>, email: Option<&str>) -> Self {
-        Self::new(name, full_name, email, None)
+        Self::new(Some(name), full_name, email, None)
     }
 
-    fn new(name: &UserName, full_name: Option<&str>, email: Option<&str>, site: Option<&str>) -> Self {
+    fn new(
+        name: Option<&UserName>,
+        full_name: Option<&str>,
+        email: Option<&str>,
+        site: Option<&str>,
+    ) -> Self {
         let (local, host) = email.and_then(|email| email.split_once('@')).unzip();
         let texts = [
-            (Known::UserName, Some(name.as_str())),
+            (Known::UserName, name.map(UserName::as_str)),
             (Known::FullName, full_name),
             (Known::Email, local),
             (Known::Email, host),
