@@ -21,11 +21,13 @@ of them. What counts is CPU time from /proc over requests answered, and its rati
                        the medians stands the chance that a try of this kind takes longer than one for an unknown name:
                        0.5 where time tells nothing. Names that have to wait after too many tries are compared with each other:
                        members' with nobody's
+    asking             nor this: how long the answer takes for who asks for a link to a new password, and for who asks for one to a new
+                       account, when there is such a member and when there is none; in the same way
 
     make bench                    nine rounds of three seconds each
     QUICK=1 make bench            three rounds of one second, for a glance
     SUBJECTS=direct,nginx ...     only these
-    SAMPLES=500 ...               so many refused sign-ins of each kind (default 200, or 40 with QUICK=1)
+    SAMPLES=500 ...               so many refused sign-ins, and askings, of each kind (default 200, or 40 with QUICK=1)
     LOG=file|pipe|null ...        where passgate's log goes: a file on the disk (default), a reader behind a pipe, /dev/null
     PASSGATE=path/to/passgate ... another binary than the release build
     PASSGATE_LOG__LEVEL=warn ...  without a line in the log for each request, as nginx here has none either
@@ -52,9 +54,11 @@ import secrets
 import shutil
 import signal
 import socket
+import socketserver
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -69,7 +73,8 @@ QUICK = os.environ.get("QUICK") == "1"
 ROUNDS, SECONDS = (3, 1) if QUICK else (9, 3)
 LOG = os.environ.get("LOG", "file")
 SUBJECTS = [
-    "direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet", "pingora", "passkeys", "refusals"
+    "direct", "nginx", "nginx-log", "passgate-guest", "passgate-member", "passgate-quiet", "pingora", "passkeys", "refusals",
+    "asking",
 ]
 MEMBERS = 40
 SAMPLES = int(os.environ.get("SAMPLES", 40 if QUICK else 200))
@@ -403,11 +408,11 @@ def report_passkeys(measured):
         )
 
 
-class SignInPage:
-    """The sign-in page, open in one browser."""
+class FormPage:
+    """A page with one form, open in one browser."""
 
-    def __init__(self, port):
-        self.connection, self.path = http.client.HTTPConnection("localhost", port), "/.passgate/login"
+    def __init__(self, port, path):
+        self.connection, self.path = http.client.HTTPConnection("localhost", port), path
         self.connection.request("GET", self.path)
         page = self.connection.getresponse()
         self.form = HiddenFields()
@@ -418,30 +423,36 @@ class SignInPage:
             "Content-Type": "application/x-www-form-urlencoded",
         }
 
-    def refused(self, name, place):
-        """Milliseconds that a wrong password of this name takes, tried from the network of this number; and the page."""
-        fields = {**self.form.fields, "username": name, "password": secrets.token_hex(8)}
+    def send(self, place, **fields):
+        """Milliseconds that the answer takes to what is typed, sent from the network of this number; and the page."""
         headers = {**self.headers, "X-Forwarded-For": f"10.{place // 256 % 256}.{place % 256}.1"}
-        body = urllib.parse.urlencode(fields)
+        body = urllib.parse.urlencode({**self.form.fields, **fields})
         begun = time.perf_counter()
         self.connection.request("POST", self.path, body, headers)
         page = self.connection.getresponse().read().decode()
         return (time.perf_counter() - begun) * 1000, page
 
+    def refused(self, name, place):
+        """The same for a wrong password of this name."""
+        return self.send(place, username=name, password=secrets.token_hex(8))
+
+
+# So that the test is the proxy that says where requests come from, and no throttle has a say.
+BELIEVED, PATIENT = 'trusted_proxies = ["127.0.0.1"]', '[throttle]\nwait = "1h"\naddress = 10000\nprefix = 15000\n'
+COLUMNS = "user_id,user_type,group_id,username,user_password,user_email"
+
 
 def refusals(upstream):
     """Milliseconds of each refused sign-in, by kind."""
     names = [f"{kind}-{number}" for number in range(SAMPLES) for kind in REFUSED]
-    rows = ["user_id,user_type,group_id,username,user_password,user_email"]
+    rows = [COLUMNS]
     for number, name in enumerate([*names, *(f"{THROTTLED[0]}-{number}" for number in range(THROTTLED_NAMES))], 2):
         stored, state = REFUSED.get(name.rpartition("-")[0], (ARGON2ID, 0))
         rows.append(f'{number},{state},2,{name},"{stored}",')
-    believed = 'trusted_proxies = ["127.0.0.1"]'
-    throttle = '[throttle]\nwait = "1h"\naddress = 10000\nprefix = 15000\n'
     _, port = start_passgate(
-        "passgate-refusals", passgate_binary(), upstream, members=(), server=believed, imported=rows, rest=throttle
+        "passgate-refusals", passgate_binary(), upstream, members=(), server=BELIEVED, imported=rows, rest=PATIENT
     )
-    page, places = SignInPage(port), itertools.count()
+    page, places = FormPage(port, "/.passgate/login"), itertools.count()
     held = {f"{kind}-{number}": next(places) for number in range(THROTTLED_NAMES) for kind in THROTTLED}
     for name, place in held.items():
         while "is not right" in page.refused(name, place)[1]:
@@ -457,6 +468,49 @@ def refusals(upstream):
     return took
 
 
+def start_sink():
+    """A mail server that takes every mail and keeps none; its port."""
+    class Mail(socketserver.StreamRequestHandler):
+        def handle(self):
+            in_text = False
+            self.wfile.write(b"220 sink\r\n")
+            for line in self.rfile:
+                if in_text and line != b".\r\n":
+                    continue
+                in_text = line[:4].upper() == b"DATA" and not in_text
+                self.wfile.write(b"354 go on\r\n" if in_text else b"250 sink\r\n")
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+# What the two forms are for: the field that is typed into, and what the answer says.
+ASKING = {"forgot": ("username", "a mail with a link is on its way"), "join": ("email", "A mail is on its way")}
+
+
+def asking(upstream):
+    """Milliseconds of each answer to somebody who asks for a mailed link, by what for and whether there is such a member."""
+    rows = [COLUMNS, *(f'{number + 2},0,2,known-{number},"{ARGON2ID}",known-{number}@bench.example' for number in range(SAMPLES))]
+    mail = f'[mail]\nhost = "127.0.0.1"\nport = {start_sink()}\ntls = "none"\nfrom = "bench@bench.example"\n'
+    joining = f'[registration]\nmode = "open"\nper_hour = {4 * SAMPLES}\n'
+    _, port = start_passgate(
+        "passgate-asking", passgate_binary(), upstream, members=(), server=BELIEVED, imported=rows,
+        rest=PATIENT + mail + joining,
+    )
+    pages, places = {what: FormPage(port, f"/.passgate/{what}") for what in ASKING}, itertools.count()
+    took, kinds = {}, [f"{what}-{who}" for what in ASKING for who in ("unknown", "known")]
+    for number in range(SAMPLES):
+        for kind in random.sample(kinds, len(kinds)):
+            what, who = kind.split("-")
+            field, said = ASKING[what]
+            took_ms, shown = pages[what].send(next(places), **{field: f"{who}-{number}@bench.example"})
+            took.setdefault(kind, []).append(took_ms)
+            assert said in shown, f"{kind}: {shown[:500]}"
+    return {kind: took[kind] for kind in kinds}
+
+
 def longer(these, those):
     """The chance that one of these is longer than one of those (the AUC of Mann and Whitney's test)."""
     those = sorted(those)
@@ -464,11 +518,20 @@ def longer(these, those):
     return below / 2 / len(these) / len(those)
 
 
-def report_refusals(took):
-    print(f"\nrefused sign-ins, {SAMPLES} of each kind{'median ms':>19}{'p95 ms':>10}{'gap ms':>10}{'longer':>10}")
-    for kind, all_ms in took.items():
+def beside(kind):
+    """The kind of nobody's name with which this one is compared."""
+    if kind in THROTTLED:
         # A name that has to wait is told so without any work, whether or not there is such a member.
-        unknown = took[THROTTLED[1] if kind in THROTTLED else "unknown"]
+        return THROTTLED[1]
+    what = kind.partition("-")[0]
+    return f"{what}-unknown" if what in ASKING else "unknown"
+
+
+def report_times(title, took):
+    title = f"{title}, {SAMPLES} of each kind"
+    print(f"\n{title:<40}{'median ms':>18}{'p95 ms':>10}{'gap ms':>10}{'longer':>10}")
+    for kind, all_ms in took.items():
+        unknown = took[beside(kind)]
         median, p95 = statistics.median(all_ms), sorted(all_ms)[len(all_ms) * 95 // 100]
         gap, chance = median - statistics.median(unknown), longer(all_ms, unknown)
         print(f"{kind:<40}{median:>18.2f}{p95:>10.2f}{gap:>10.2f}{chance:>10.3f}")
@@ -509,7 +572,7 @@ def compare(measured, base):
                 entry[f"to_{base.name}"] = entry["cpu_us"] / beside["cpu_us"]
 
 
-def report(measured, members, refused):
+def report(measured, members, refused, asked):
     compare(measured, "nginx")
     compare(measured, "pingora")
     if measured:
@@ -529,7 +592,9 @@ def report(measured, members, refused):
     if members:
         report_passkeys(members)
     if refused:
-        report_refusals(refused)
+        report_times("refused sign-ins", refused)
+    if asked:
+        report_times("who asks for a mailed link", asked)
     passgate = next((subject.program for subject in measured if subject.name.startswith("passgate")), None)
     if passgate:
         print(f"\n{passgate.log.stem}: first answer after {passgate.ready_ms:.0f} ms, {passgate.idle_mib:.1f} MiB then")
@@ -544,6 +609,7 @@ def report(measured, members, refused):
         "subjects": {subject.name: subject.rounds for subject in measured},
         "passkeys": members,
         "refusals_ms": refused,
+        "asking_ms": asked,
     }
     (FOLDER / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print("\nevery round: target/bench/result.json")
@@ -565,7 +631,8 @@ def main():
                 subject.measure()
                 trim_logs()
         members = passkeys(upstream_port) if "passkeys" in wanted else None
-        report(measured, members, refusals(upstream_port) if "refusals" in wanted else None)
+        refused = refusals(upstream_port) if "refusals" in wanted else None
+        report(measured, members, refused, asking(upstream_port) if "asking" in wanted else None)
     finally:
         Program.stop_all()
 

@@ -105,8 +105,6 @@ pub(super) enum Event {
     SecondFactorSetUpByMail,
     /// A password was set through a mailed link.
     PasswordReset,
-    /// Somebody asked for a mail with a link to a new password.
-    ResetAskedFor,
     /// A password was set through a one-time link.
     SetUp(LinkKind),
     /// A member signed in.
@@ -187,7 +185,6 @@ impl Event {
             Self::CodeMailed => "code-mailed",
             Self::SecondFactorSetUp | Self::SecondFactorSetUpByMail => "second-factor-set-up",
             Self::PasswordReset => "password-reset",
-            Self::ResetAskedFor => "reset-asked-for",
             Self::SetUp(_) => "set-up",
             Self::SignedIn | Self::SignedInWith(_) | Self::SignedInByLink(_) | Self::SignedInByPasskey => {
                 "signed-in"

@@ -16,7 +16,7 @@ use super::response::Reply;
 use super::setup::Shown;
 use super::tied::Tie;
 use super::{Problem, Visit, Web};
-use crate::auth::mail::Happened;
+use crate::auth::mail::{AskedReset, Happened};
 use crate::auth::throttle::{Way, Who};
 use crate::auth::{MailedToken, SetupOutcome};
 use crate::domain::{LinkKind, ReturnTo};
@@ -86,9 +86,10 @@ impl Web {
         }
         // Each counts, whatever comes of it: it is dropped here.
         drop(self.reserve(Way::Reset, Who::Unknown, visit)?);
-        let typed = form.text("username");
-        audit::record(Event::ResetAskedFor, self.account_of(typed), visit);
-        mail.ask_reset(typed).await.map_err(|error| self.store_failed(&error, visit))?;
+        let (typed, request_id) = (form.secret("username"), visit.request_id.to_owned());
+        if !mail.ask_reset(AskedReset { typed, request_id, client: visit.client }) {
+            return Err(Problem::Busy);
+        }
         let page = ForgotPage { sent: true, ..ForgotPage::default() };
         Ok(self.show_forgot(StatusCode::OK, page, &return_to, headers, visit))
     }

@@ -1,27 +1,73 @@
 //! What is done when somebody says that they have forgotten their password, and when a member names an address that they want.
 //!
-//! SECURITY: AUTH-14. All that depends on whether there is an account happens behind the answer: here one write is made in any
-//! case, with something in it or not, and the rest is the queue's.
+//! SECURITY: AUTH-14. Whoever has forgotten a password leaves what they typed and gets their answer; whether it is anybody's is looked
+//! at within the next second, by the task that sends mails. So no work that depends on it can be felt in an answer. What was
+//! left lies in memory: of a process that is killed in that second, they ask again.
+
+use std::net::IpAddr;
 
 use super::queue::MailQueue;
 use super::{AddressChange, Letter, Mailbox, ResetLink};
+use crate::auth::identifier::{Identified, identify};
 use crate::auth::recovery;
-use crate::domain::{EmailKey, MailAddress, User, UserId, UserName, UserState};
+use crate::domain::{EmailKey, MailAddress, Secret, User, UserId, UserName, UserState};
 use crate::store::{Batch, Change, Owner, StoreError, Verdict};
 
+/// Somebody who says that they have forgotten their password.
+#[derive(Debug)]
+pub struct AskedReset {
+    /// What they typed: a name, an address, or by mistake their password.
+    pub typed: Secret<String>,
+    /// The request's id, for the audit log.
+    pub request_id: String,
+    /// Where it came from.
+    pub client: IpAddr,
+}
+
 impl MailQueue {
+    /// So many may have asked and not been looked for yet.
+    const MOST_ASKED: usize = 1_000;
     /// So many different spellings of one address get a mail each …
     const MOST_SPELLINGS: usize = 3;
     /// … which names so many accounts at most.
     const MOST_ACCOUNTS: usize = 10;
 
-    /// Hands in what somebody gets who has typed this name or address. It takes as long if that is nobody.
-    pub async fn ask_reset(&self, typed: &str) -> Result<(), StoreError> {
-        let batch = self.resets(typed)?;
-        match self.store.apply(batch).await {
-            Err(StoreError::NoSuchUser) => Ok(()),
-            other => other,
+    /// Takes down that somebody has asked for a link to a new password. Whether there was room for it.
+    pub fn ask_reset(&self, asked: AskedReset) -> bool {
+        let mut state = self.lock();
+        let has_room = state.asked.len() < Self::MOST_ASKED;
+        if has_room {
+            // The task is not woken: it looks when the answer has gone.
+            state.asked.push_back(asked);
         }
+        has_room
+    }
+
+    /// Hands in what those get who have asked.
+    pub(super) async fn look_for_asked(&self) -> Result<(), StoreError> {
+        loop {
+            let Some(asked) = self.lock().asked.pop_front() else { return Ok(()) };
+            if let Err(error) = self.hand_in_resets(&asked).await {
+                self.lock().asked.push_front(asked);
+                return Err(error);
+            }
+        }
+    }
+
+    async fn hand_in_resets(&self, asked: &AskedReset) -> Result<(), StoreError> {
+        let AskedReset { typed, request_id, client } = asked;
+        let member = match identify(self.store.as_ref(), typed.expose())? {
+            Identified::One(user) => Some(user.profile.id),
+            Identified::Nobody | Identified::Several => None,
+        };
+        let batch = self.resets(typed.expose())?;
+        match self.store.apply(batch).await {
+            Ok(()) | Err(StoreError::NoSuchUser) => {}
+            Err(error) => return Err(error),
+        }
+        tracing::info!(target: "passgate::audit", event = "reset-asked-for",
+            member = member.map(tracing::field::display), request_id, %client);
+        Ok(())
     }
 
     /// Hands in a link to an address that this member wants to have, in place of one they wanted before, and `event` with it. Whether

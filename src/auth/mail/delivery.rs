@@ -71,11 +71,15 @@ impl MailQueue {
                 tracing::debug!(target: "passgate::mail", %error, "what was mailed to an address can't be forgotten");
             }
         }
+        if let Err(error) = self.look_for_asked().await {
+            tracing::warn!(target: "passgate::mail", %error, "who has just asked for a new password has to ask again");
+        }
     }
 
     /// Sends one mail. Tells whether there was one to send.
     pub(super) async fn send_next(&self) -> Result<bool, StoreError> {
         let Some(courier) = self.courier.load_full() else { return Ok(false) };
+        self.look_for_asked().await?;
         self.take_in().await?;
         let Some((id, owner)) = self.next() else { return Ok(false) };
         let mail = self.mailbox(&owner)?.waiting.into_iter().find(|mail| mail.id == id);

@@ -29,6 +29,7 @@ mod whose;
 #[cfg(test)]
 mod tests;
 
+pub use asking::AskedReset;
 pub use delivery::{Carrier, Courier, Words};
 pub use enclosed::{Enclosed, ResetLink};
 pub use letter::{Happened, Letter, Notice};

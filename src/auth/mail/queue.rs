@@ -9,7 +9,7 @@
 //! When a mail is tried next is known in memory only: a start and a reload try at once, since the operator may have
 //! mended what was wrong.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::mailbox::{HandedIn, MailId, Mailbox, Waiting};
 use super::whose::Whose;
-use super::{Courier, Letter};
+use super::{AskedReset, Courier, Letter};
 pub(super) use crate::auth::recovery::KEY;
 use crate::domain::{Clock, EmailKey, MailAddress, Timestamp, UserId};
 use crate::store::{Batch, Change, Store, StoreError, Verdict};
@@ -43,6 +43,8 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct State {
+    /// Who has forgotten a password and was not looked for yet, in their order.
+    pub(super) asked: VecDeque<AskedReset>,
     /// For whom a mail was handed in, and not yet looked at.
     touched: BTreeSet<Whose>,
     /// Addresses that mails about joining were handed in for of late, and when the last one was.
@@ -181,6 +183,8 @@ impl MailQueue {
             return None;
         }
         let at = self.clock.now();
+        // SECURITY: AUTH-14. What is done for a mail about joining depends on who has an account: not while the answer is on its way.
+        let wakes = !matches!(letter, Letter::Join);
         let mail = Waiting { id: MailId::generate(), to, letter, at };
         let state = Arc::clone(&self.state);
         let (owner, key) = whose.place();
@@ -195,7 +199,9 @@ impl MailQueue {
             }
             shared.touched.insert(whose);
             drop(shared);
-            state.news.notify_one();
+            if wakes {
+                state.news.notify_one();
+            }
             Verdict::Keep
         }))
     }

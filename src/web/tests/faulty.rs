@@ -14,12 +14,23 @@ pub(super) struct FaultyStore {
     inner: MemoryStore,
     broken: AtomicBool,
     writes: AtomicUsize,
+    looks: AtomicUsize,
 }
 
 impl FaultyStore {
     /// How many batches were handed in.
     pub(super) fn writes(&self) -> usize {
         self.writes.load(Ordering::SeqCst)
+    }
+
+    /// How often an account was looked for.
+    pub(super) fn looks(&self) -> usize {
+        self.looks.load(Ordering::SeqCst)
+    }
+
+    fn looked(&self) -> &MemoryStore {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        &self.inner
     }
 
     pub(super) fn break_down(&self) {
@@ -29,15 +40,15 @@ impl FaultyStore {
 
 impl Store for FaultyStore {
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.inner.user(id)
+        self.looked().user(id)
     }
 
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
-        self.inner.user_by_name(key)
+        self.looked().user_by_name(key)
     }
 
     fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
-        self.inner.users_by_email(key)
+        self.looked().users_by_email(key)
     }
 
     fn was_deleted(&self, key: &str) -> Result<bool, StoreError> {

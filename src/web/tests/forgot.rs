@@ -90,6 +90,7 @@ async fn auth_14_the_answer_does_not_tell_who_has_an_account() {
     let mut browser = mailing.site.browser();
     let page = browser.get(&format!("{FORGOT}?return_to=%2Fviewtopic.php")).await;
     let (csrf, return_to) = (page.field("csrf"), page.field("return_to"));
+    let before = (mailing.site.store.looks(), mailing.site.store.writes());
     let mut answers = Vec::new();
     for typed in
         ["alice", "ALICE@Wonderland.example", "nobody", "nobody@x.example", "bob", "carol", "\u{0}", ""]
@@ -99,12 +100,22 @@ async fn auth_14_the_answer_does_not_tell_who_has_an_account() {
         let headers = format!("{:?}", answer.headers());
         answers.push((answer.status(), headers, answer.text().to_owned()));
     }
+    let store = &mailing.site.store;
+    assert_eq!(
+        (store.looks(), store.writes()),
+        before,
+        "nothing is looked for before they have their answer"
+    );
     let (status, _, text) = &answers[0];
     assert_eq!(*status, StatusCode::OK);
     assert!(text.contains("a mail with a link is on its way") && text.contains("viewtopic.php"), "{text}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "byte for byte");
+    let log = audit::Log::start();
     let mails = mailing.mails().await;
     assert_eq!(mails.iter().map(|(to, ..)| &**to).collect::<Vec<_>>(), ["alice@wonderland.example"; 2]);
+    let asked = log.lines().into_iter().filter(|line| line["fields"]["event"] == "reset-asked-for");
+    let members = asked.map(|line| line["fields"]["member"].is_string()).collect::<Vec<_>>();
+    assert_eq!(members, [true, true, false, false, true, true, false, false], "operators are told");
 }
 
 #[tokio::test]

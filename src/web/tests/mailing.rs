@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::*;
-use crate::auth::mail::{Carrier, Courier, MailQueue, Message, Undelivered};
+use crate::auth::mail::{AskedReset, Carrier, Courier, MailQueue, Message, Undelivered};
 use crate::web::Letters;
 
 /// To whom, subject and text.
@@ -52,6 +52,12 @@ impl Mailing {
         let parts = WebParts { mail: Some(Arc::clone(&queue)), ..site.web.parts };
         site.web = Web::new(parts).unwrap();
         Self { site, queue, post }
+    }
+
+    /// Has somebody ask for a link to a new password.
+    pub(super) fn ask_reset(&self, typed: &str) {
+        let (typed, request_id) = (Secret::new(typed.to_owned()), "0f1e2d3c".to_owned());
+        assert!(self.queue.ask_reset(AskedReset { typed, request_id, client: [127, 0, 0, 1].into() }));
     }
 
     /// What has gone since the last time.
