@@ -23,7 +23,7 @@ use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::{PasskeyOptions, Passkeys, Pending};
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
-use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn};
+use crate::auth::{Accounts, Cookies, KeptForms, Passwords, Sessions, SignIn, Tally};
 use crate::bridge::VaultError;
 use crate::config::Config;
 use crate::domain::{Clock, User};
@@ -92,6 +92,8 @@ pub struct Services {
     pub mail: Arc<MailQueue>,
     /// What became of passkeys' ceremonies since the start.
     pub passkey_counts: Arc<PasskeyCounts>,
+    /// What strangers make happen, for the audit log.
+    pub tally: Arc<Tally>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What a reload of the passkeys' options leaves as it is.
@@ -152,6 +154,7 @@ impl Services {
             kept,
             mail,
             passkey_counts: Arc::default(),
+            tally: Arc::default(),
             clock,
             pending,
             forum,
@@ -188,6 +191,7 @@ impl Services {
             throttle: Arc::clone(&self.throttle),
             second_factors: Arc::clone(&self.second_factors),
             passkey_counts: Arc::clone(&self.passkey_counts),
+            tally: Arc::clone(&self.tally),
             forum: forum.clone(),
             mail: config.mail.as_ref().map(|_| Arc::clone(&self.mail)),
             sessions: Arc::clone(&self.sessions),
@@ -349,7 +353,7 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions and kept forms are swept, and certificates looked at; each second wrong tries are written down; every few seconds the
+    /// Once a minute sessions and kept forms are swept, what strangers did is summed up, and certificates are looked at; each second wrong tries are written down; every few seconds the
     /// application's name is looked up again.
     fn spawn_upkeep(&mut self) {
         if let Some(tls) = self.tls.clone() {
@@ -364,6 +368,7 @@ impl Running {
                 minute.tick().await;
                 kept.sweep();
                 services.second_factors.sweep();
+                services.tally.sum_up();
                 if let Some(forum) = services.forum_accounts() {
                     let ids = sessions.ids().into_iter().chain(sessions.app_password_ids());
                     forum.keep(&ids.collect());
@@ -432,6 +437,7 @@ impl Running {
         // A mail that is being handed over is finished, if the mail server is quick enough; else it is sent once more.
         let _ = tokio::time::timeout_at(deadline, self.postman.join_next()).await;
         self.tasks.shutdown().await;
+        self.services.tally.sum_up();
         if let Err(error) = self.services.throttle.flush().await {
             tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");
         }

@@ -30,12 +30,13 @@ pub mod second_factors;
 mod sessions;
 mod shut_out;
 mod sign_in;
+mod tally;
 pub mod throttle;
 
 pub use accounts::{Accounts, NewUser};
 pub use addresses::{AddressOutcome, AddressStanding, AddressToken};
-pub use browser_name::browser_name;
 pub use advising::{Advice, Asker};
+pub use browser_name::browser_name;
 pub use changing::{OtherSessions, PasswordChange};
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
@@ -50,6 +51,7 @@ pub use sign_in::{
     Answered, Attempt, CodeAttempt, CodeOutcome, LinkFactors, PasswordRight, RefusedBecause, SignIn,
     SignInOutcome, SignedInByCode,
 };
+pub use tally::{Incident, Kind, Source, Tally};
 
 use crate::domain::{Purpose, Token};
 

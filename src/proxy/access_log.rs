@@ -11,7 +11,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use super::context::{Outcome, RequestContext};
 use super::leash::Leash;
 use super::wire::Refusal;
-use crate::web::Problem;
+use crate::web::{Problem, Visit};
 
 /// The gateway's counters, in a registry of their own.
 pub struct Metrics {
@@ -127,12 +127,17 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
     if is_failure(ctx.outcome) {
         tracing::warn!(target: "passgate::proxy", id = ctx.id.as_str(), cause, "the request failed");
     }
+    let path = shown(path(request.raw_path()), 512);
+    if let Outcome::Failed(problem) = ctx.outcome {
+        let visit = Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member: None };
+        ctx.rules.web.note_problem(problem, ctx.member, &path, &visit);
+    }
     tracing::info!(
         target: "passgate::access",
         id = ctx.id.as_str(),
         client = %ctx.origin.client,
         method = &*shown(request.method.as_str().as_bytes(), 16),
-        path = &*shown(path(request.raw_path()), 512),
+        path = &*path,
         outcome = OUTCOMES[index(ctx.outcome)],
         problem = problem_code(ctx.outcome),
         member = ctx.member.map(tracing::field::display),

@@ -19,7 +19,7 @@ use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::auth::app_passwords::{Presented, RefusedAppPassword};
 use crate::auth::throttle::{Try, Way, Who};
 use crate::policy::{ClientAuthorization, Decision, RequestFacts};
-use crate::web::{Audience, Problem, is_well_known};
+use crate::web::{Audience, Problem, Visit, is_well_known};
 
 impl Gateway {
     /// A program that presents an app password where these count; nobody if it presents none. One that is wrong, or somebody
@@ -78,8 +78,11 @@ impl Gateway {
                 note_refused(refused, ctx);
                 Err(Problem::AppPasswordRefused)
             }
-            // A program asks again and again: the counter of refused tries has each, the audit log none.
-            Ok(Err(throttled)) => Err(Problem::throttled(&throttled)),
+            Ok(Err(throttled)) => {
+                let visit = Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member: None };
+                ctx.rules.web.note_throttled(Way::AppPassword, &throttled, refused.member(), &visit);
+                Err(Problem::throttled(&throttled))
+            }
             Err(error) => {
                 tracing::error!(request_id = ctx.id.as_str(), %error, "the store failed");
                 Err(Problem::StoreFailed)

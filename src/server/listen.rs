@@ -225,6 +225,7 @@ impl Door {
 fn tell(failures: &Seldom, peer: SocketAddr, error: &dyn Display) {
     if let Some(left_out) = failures.turn(Instant::now()) {
         tracing::info!(target: "passgate::server", client = %peer.ip(), %error, left_out, "a connection did not come about");
+        tracing::info!(target: "passgate::audit", event = "connection-failed", client = %peer.ip(), left_out);
     }
 }
 

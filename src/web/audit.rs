@@ -1,8 +1,7 @@
 //! One log event for each thing that matters to security. No name that was typed, no token, no password: people type
-//! their password into the name field.
+//! their password into the name field. What strangers can repeat without an end is in [`incidents`](super::incidents).
 
 use crate::auth::RefusedBecause;
-use crate::auth::throttle::{Level, Way};
 use crate::domain::{LinkKind, PasskeyFor, UserId};
 
 use super::Visit;
@@ -68,13 +67,6 @@ pub(super) enum Event {
     SessionEnded,
     /// A member added a passkey.
     PasskeyAdded,
-    /// A ceremony came to nothing, for the reason of this code.
-    PasskeyRefused {
-        /// What it was for.
-        purpose: &'static str,
-        /// What the browser was told.
-        code: &'static str,
-    },
     /// A member chose for what a passkey is asked.
     PasskeyUseChosen(PasskeyFor),
     /// A member changed their password; so many other sessions have ended with it.
@@ -119,19 +111,10 @@ pub(super) enum Event {
     SignedOut,
     /// An attempt to sign in was refused.
     SignInRefused(RefusedBecause),
-    /// A try came too early, on this way, for want of this.
-    Throttled(Way, Level),
     /// A member trusts a browser to be theirs.
     DeviceTrusted,
     /// A member trusts one no longer.
     DeviceTrustEnded,
-    /// A passkey did not work, says a member's browser.
-    TroubleInBrowser {
-        /// What it was for.
-        purpose: &'static str,
-        /// What the browser calls it.
-        error: &'static str,
-    },
     /// A member said of an event that it was not them; so many of their other sessions were live.
     WasNotMe(usize),
 }
@@ -168,7 +151,6 @@ impl Event {
             Self::OtherSessionsEnded(_) => "other-sessions-ended",
             Self::SessionEnded => "session-ended",
             Self::PasskeyAdded => "passkey-added",
-            Self::PasskeyRefused { .. } => "passkey-refused",
             Self::PasswordChanged(_) => "password-changed",
             Self::PasswordNotChanged => "password-not-changed",
             Self::PasskeyAwaited => "passkey-awaited",
@@ -191,8 +173,6 @@ impl Event {
             }
             Self::SignedOut => "signed-out",
             Self::SignInRefused(_) => "sign-in-refused",
-            Self::Throttled(..) => "throttled",
-            Self::TroubleInBrowser { .. } => "passkey-trouble",
             Self::WasNotMe(_) => "was-not-me",
         }
     }
@@ -205,10 +185,9 @@ impl Event {
             Self::SignInRefused(RefusedBecause::SwitchedOff(_)) => Some("switched-off"),
             Self::SignInRefused(RefusedBecause::UnknownName) => Some("unknown-name"),
             Self::SignInRefused(RefusedBecause::WrongPassword) => Some("wrong-password"),
-            Self::PasskeyRefused { code, .. }
-            | Self::FormNotKept(code)
-            | Self::ForumPasswordNotChosen(code)
-            | Self::ForumRefused(code) => Some(code),
+            Self::FormNotKept(code) | Self::ForumPasswordNotChosen(code) | Self::ForumRefused(code) => {
+                Some(code)
+            }
             Self::PasskeyUseChosen(PasskeyFor { signing_in, sensitive_actions }) => {
                 Some(match (signing_in, sensitive_actions) {
                     (false, false) => "nothing",
@@ -217,8 +196,6 @@ impl Event {
                     (true, true) => "signing-in, sensitive-actions",
                 })
             }
-            Self::Throttled(_, level) => Some(level.as_str()),
-            Self::TroubleInBrowser { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -240,19 +217,10 @@ impl Event {
         }
     }
 
-    /// Which way in was tried too often.
-    const fn way(self) -> Option<&'static str> {
-        match self {
-            Self::Throttled(way, _) => Some(way.as_str()),
-            _ => None,
-        }
-    }
-
     /// What a passkey was used for.
     const fn passkey(self) -> Option<&'static str> {
         match self {
             Self::Confirmed => Some("step-up"),
-            Self::PasskeyRefused { purpose, .. } | Self::TroubleInBrowser { purpose, .. } => Some(purpose),
             Self::SignedInByPasskey => Some("sign-in"),
             _ => None,
         }
@@ -282,7 +250,6 @@ pub(super) fn record(event: Event, member: Option<UserId>, visit: &Visit<'_>) {
         reason = event.reason(),
         passkey = event.passkey(),
         link = event.link(),
-        way = event.way(),
         second_factor = event.second_factor(),
         recovery_codes,
         sessions,

@@ -110,8 +110,7 @@ impl Web {
                 return self.show_link(&token, &user, kind, Code::Refused, visit);
             }
             LinkFactors::Throttled(throttled) => {
-                let event = Event::Throttled(Way::SecondFactor, throttled.level);
-                audit::record(event, Some(user.profile.id), visit);
+                self.note_throttled(Way::SecondFactor, &throttled, Some(user.profile.id), visit);
                 return Err(Problem::Throttled(seconds(throttled.retry_after())));
             }
         };

@@ -234,7 +234,7 @@ impl Web {
             SignInOutcome::Busy => Ok(self.show_again(Trouble::Busy, page, headers, visit)),
             SignInOutcome::Refused(reason) => Ok(self.show_refused(reason, page, headers, visit)),
             SignInOutcome::Throttled(throttled, member) => {
-                audit::record(Event::Throttled(way, throttled.level), member, visit);
+                self.note_throttled(way, &throttled, member, visit);
                 Ok(self.show_wait(&throttled, page, headers, visit))
             }
             SignInOutcome::SecondFactorAwaited(right) => {

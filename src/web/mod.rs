@@ -13,6 +13,7 @@ mod first_sign_in;
 mod forgot;
 mod forum;
 mod forum_password;
+mod incidents;
 mod join;
 mod join_ask;
 mod kept;
@@ -61,7 +62,9 @@ use crate::auth::mail::MailQueue;
 use crate::auth::passkeys::Passkeys;
 use crate::auth::second_factors::SecondFactors;
 use crate::auth::throttle::Throttle;
-use crate::auth::{Accounts, Cookies, KeptForms, LiveSession, SelfDelete, SessionToken, Sessions, SignIn};
+use crate::auth::{
+    Accounts, Cookies, KeptForms, LiveSession, SelfDelete, SessionToken, Sessions, SignIn, Tally,
+};
 use crate::bridge::ForumAccounts;
 use crate::domain::{Clock, RequestPath, ReturnTo};
 use crate::policy::SignInReason;
@@ -108,6 +111,8 @@ pub struct WebParts {
     pub second_factors: Arc<SecondFactors>,
     /// How often anybody may try to get in.
     pub throttle: Arc<Throttle>,
+    /// What strangers make happen.
+    pub tally: Arc<Tally>,
     /// What becomes of ceremonies.
     pub passkey_counts: Arc<PasskeyCounts>,
     /// Members' accounts at the forum; none where they need none.
@@ -175,12 +180,12 @@ enum Route<'r> {
     Logout,
     Passkeys(passkeys::Route),
     Password,
+    PasswordStrength,
     SecondFactor(second_factor::Route),
     Setup,
 }
 
 impl<'r> Route<'r> {
-    PasswordStrength,
     /// THE list of routes; `rest` is what follows the prefix.
     fn of(rest: &'r str) -> Option<Self> {
         Some(match rest {
@@ -205,12 +210,12 @@ impl<'r> Route<'r> {
             "/forgot" => Self::Forgot,
             "/join" => Self::Join,
             "/account/password" => Self::Password,
+            "/api/password-strength" => Self::PasswordStrength,
             "/link" => Self::Link,
             "/login" => Self::Login,
             "/logout" => Self::Logout,
             "/setup" => Self::Setup,
             _ => match rest.strip_prefix("/assets/") {
-            "/api/password-strength" => Self::PasswordStrength,
                 Some(name) => Self::Asset(name),
                 None => {
                     let app_passwords = app_passwords::Route::of(rest).map(Self::AppPasswords);
@@ -333,12 +338,12 @@ impl Web {
             (&Method::POST, Route::Login) => self.log_in(request, visit).await,
             (&Method::POST, Route::Logout) => self.log_out(request, visit).await,
             (&Method::POST, Route::Password) => self.change_password(request, visit).await,
+            (&Method::POST, Route::PasswordStrength) => self.judge_password(request, visit).await,
             (&Method::POST, Route::Setup) => self.set_up(request, visit).await,
             _ => Err(Problem::MethodNotAllowed(Some(route.allow()))),
         }
     }
 
-            (&Method::POST, Route::PasswordStrength) => self.judge_password(request, visit).await,
     /// Sends a visitor from another name of the site to this address of it. The answer is not kept, so that a mistake in
     /// the configuration is not either.
     pub fn moved(&self, location: &str) -> Response<Bytes> {

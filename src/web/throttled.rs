@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::header::{RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response};
 
-use super::audit::{self, Event};
 use super::{Problem, Visit, Web};
 use crate::auth::throttle::{Marks, Reserved, Throttled, Try, Way, Who};
 use crate::domain::{Persistence, UserId};
@@ -28,7 +27,7 @@ impl Web {
             self.parts.throttle.reserve(&wanted).map_err(|error| self.store_failed(&error, visit))?;
         Ok(reserved.inspect_err(|throttled| {
             let member = visit.member.map(|member| member.session.user());
-            audit::record(Event::Throttled(way, throttled.level), member, visit);
+            self.note_throttled(way, throttled, member, visit);
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use passgate::sample::SampleForum;
+use serde_json::Value;
 
 use crate::site::{PASSWORD, Site, mode};
 
@@ -40,4 +41,37 @@ async fn ops_02_ops_11_what_matters_is_in_the_audit_log_and_a_change_of_it_is_fo
     assert!(mode(&file) == 0o600 && !text.contains("hunter2") && !text.contains(PASSWORD));
     fs::write(&file, text.replace("wrong-password", "unknown-name")).unwrap();
     site.run(&["audit", "verify"]).assert_code(65).assert_says("line 4: the line before it was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ops_02_what_is_denied_or_fails_behind_the_gateway_is_in_the_audit_log_and_a_flood_of_it_is_few_lines()
+ {
+    let away = ([127, 0, 0, 1], 1).into();
+    let rule = "{ path = \"/install.php\", require = \"deny\" }";
+    let site = Site::before(away, &format!("access.default = \"guest\"\naccess.rule = [{rule}]\n"));
+    let mut gateway = site.serve();
+    let mut browser = gateway.browser();
+    for _ in 0..50 {
+        browser.get("/install.php?key=hunter2").await.assert_status(403);
+        browser.get("/index.php?key=hunter2").await.assert_status(502);
+        browser.get("/.passgate/nothing").await.assert_status(404);
+    }
+    gateway.stop();
+
+    let events = site.run(&["audit", "tail", "--json"]).assert_code(0).json();
+    let events = events.as_array().unwrap();
+    assert!(!events.iter().any(|event| event.to_string().contains("hunter2")));
+    for (name, reason, path) in
+        [("denied", "denied", "/install.php"), ("upstream-failed", "site-unreachable", "/index.php")]
+    {
+        let of: Vec<_> = events.iter().filter(|event| event["event"] == name).collect();
+        let (first, counts): (Vec<_>, Vec<_>) = of.iter().partition(|event| event["count"].is_null());
+        assert!(of.len() <= 4, "at most twice, where a minute ends just now: {of:#?}");
+        let all = |event: &&&Value| event["reason"] == reason;
+        assert!(of.iter().filter(all).count() == of.len() && first.iter().all(|event| event["path"] == path));
+        assert!(first.iter().all(|event| event["client"] == "127.0.0.1" && event["request_id"].is_string()));
+        let counted: u64 = counts.iter().filter_map(|event| event["count"].as_u64()).sum();
+        assert_eq!(first.len() as u64 + counted, 50, "{of:#?}");
+    }
+    assert!(events.iter().all(|event| event["reason"] != "not-found"), "a mistyped address is no event");
 }

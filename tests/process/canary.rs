@@ -331,6 +331,7 @@ async fn ops_02_what_matters_to_security_is_an_event_with_request_and_client() {
         ("sign-in-refused", Some("wrong-password")),
         ("sign-in-refused", Some("unknown-name")),
         ("sign-in-refused", Some("disabled")),
+        ("denied", Some("denied")),
     ] {
         let event = one("event", value, reason);
         assert_eq!(event["client"], "127.0.0.1");
@@ -340,8 +341,8 @@ async fn ops_02_what_matters_to_security_is_an_event_with_request_and_client() {
         let is_known = reason != Some("unknown-name");
         assert_eq!(event["member"], if is_known { member.clone() } else { Value::Null }, "{event}");
     }
-    let denied = one("path", "/install.php", None);
-    assert_eq!((&denied["status"], &denied["problem"]), (&403.into(), &"denied".into()));
+    let denied = one("problem", "denied", None);
+    assert_eq!((&denied["status"], &denied["path"]), (&403.into(), &"/install.php".into()));
     assert_eq!((&denied["member"], &denied["client"]), (&member, &"127.0.0.1".into()));
     assert!(denied["id"].is_string());
     for command in ["user add", "user disable"] {

@@ -276,8 +276,7 @@ impl Web {
         };
         let (purpose, error) = (known(&PURPOSES, &purpose), known(&ERRORS, &name));
         self.count(passkeys, purpose, error, request.headers());
-        let event = Event::TroubleInBrowser { purpose, error };
-        audit::record(event, visit.member.map(|member| member.session.user()), visit);
+        self.note_passkey("passkey-trouble", purpose, error, visit);
         Ok(self.outbound.json(StatusCode::OK, &serde_json::json!({ "ref": visit.request_id })))
     }
 
@@ -309,8 +308,7 @@ impl Web {
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
         self.count(passkeys, purpose.word(), refused.counted, headers);
-        let member = visit.member.map(|member| member.session.user());
-        audit::record(Event::PasskeyRefused { purpose: purpose.word(), code: refused.code }, member, visit);
+        self.note_passkey("passkey-refused", purpose.word(), refused.code, visit);
         let refused = if passkeys.are_the_only_way() { refused.without_passwords() } else { refused };
         self.refuse(&refused, visit)
     }

@@ -214,7 +214,7 @@ impl Web {
                 self.show_code(page, &return_to, headers, visit)
             }
             CodeOutcome::Throttled(throttled, member) => {
-                audit::record(Event::Throttled(Way::SecondFactor, throttled.level), Some(member), visit);
+                self.note_throttled(Way::SecondFactor, &throttled, Some(member), visit);
                 self.show_code_wait(&throttled, page, &return_to, headers, visit)
             }
             CodeOutcome::SignedIn(signed_in) => {

@@ -142,6 +142,7 @@ impl Site {
             throttle,
             second_factors: Arc::clone(&second_factors),
             passkey_counts: passkey_counts.clone(),
+            tally: Arc::default(),
             forum: None,
             mail: None,
             clock: ticking,
