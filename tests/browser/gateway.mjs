@@ -101,6 +101,8 @@ export async function startGateway({ upstream, publicUrl = (port) => `http://loc
   return {
     url,
     port,
+    /** Its configuration. */
+    file,
     /** A new member; each test has its own, so that none has to tidy up. */
     addMember: async (...groups) => {
       members += 1;

@@ -98,8 +98,7 @@ impl Site {
         let ticking: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let faulty = Arc::new(FaultyStore::default());
         let store: Arc<dyn Store> = Arc::clone(&faulty) as _;
-        let lifetimes = lifetimes();
-        let sessions = Arc::new(Sessions::open(Arc::clone(&store), Arc::clone(&ticking), lifetimes).unwrap());
+        let sessions = Arc::new(Sessions::open(store.clone(), ticking.clone(), lifetimes()).unwrap());
         let passwords = Arc::new(Passwords::new(cost, 1));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
@@ -108,8 +107,8 @@ impl Site {
             Arc::clone(&ticking),
             PasswordPolicy { min_chars: 15 },
         ));
-        let throttle = Throttle::open(ThrottleOptions::default(), Arc::clone(&store), Arc::clone(&ticking));
-        let throttle = Arc::new(throttle.unwrap());
+        let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), ticking.clone()).unwrap();
+        let throttle = Arc::new(throttle);
         let second_factors = second_factors(&store, &sessions, &ticking);
         let sign_in = SignIn::new(
             Arc::clone(&store),
@@ -121,7 +120,7 @@ impl Site {
         );
         let passkeys = passkeys.map(|options| passkeys_of(options, &store, &sessions, &ticking));
         let passkey_counts = Arc::<PasskeyCounts>::default();
-        let cookies = Cookies::new(Transport::Tls, lifetimes.remember);
+        let cookies = Cookies::new(Transport::Tls, lifetimes().remember);
         let web = Web::new(WebParts {
             options,
             prefix: "/.passgate".to_owned(),
