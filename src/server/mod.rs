@@ -7,6 +7,7 @@ pub mod audit_log;
 mod backups;
 pub mod control;
 mod hardening;
+mod json_lines;
 mod listen;
 mod log_writer;
 pub mod manager;

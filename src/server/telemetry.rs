@@ -12,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use super::audit_log::{AuditLayer, AuditWriter, FOLDER};
+use super::json_lines::JsonLines;
 use super::log_writer::{LinesGuard, LogWriter};
 use super::options::{LogFormat, LogOptions};
 
@@ -50,7 +51,7 @@ pub fn start_log(options: &LogOptions, data_dir: &Path) -> Result<LogGuard, LogE
         LogFormat::Json => true,
     };
     let events: Box<dyn Layer<Registry> + Send + Sync> = match json {
-        true => Box::new(events.json().flatten_event(true).with_current_span(false).with_span_list(false)),
+        true => Box::new(events.event_format(JsonLines)),
         false => Box::new(events.with_ansi(is_terminal)),
     };
     let audit = options.audit.then(|| AuditWriter::start(data_dir.join(FOLDER))).transpose()?;
