@@ -9,7 +9,7 @@ mod permissions;
 
 use std::collections::HashSet;
 
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, UPGRADE, VARY};
+use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -73,7 +73,8 @@ pub struct HeaderRules {
     hsts: Option<HeaderValue>,
     webauthn: Webauthn,
     managed: HashSet<Vec<u8>>,
-    lengths: u64,
+    /// The lengths of managed names by their first character, a bit each: by that nearly all others are known.
+    lengths: [u64; 128],
 }
 
 impl HeaderRules {
@@ -87,7 +88,12 @@ impl HeaderRules {
         let ours = [&identity.user, &identity.name, &identity.email, &identity.groups, &identity.secret];
         let names = ours.iter().map(|name| name.as_str()).chain(FORWARDING).chain(MEANING);
         let managed: HashSet<Vec<u8>> = names.map(|name| fold(name).collect()).collect();
-        let lengths = managed.iter().fold(0, |lengths, name| lengths | 1 << name.len().min(63));
+        let mut lengths = [0; 128];
+        for name in &managed {
+            if let Some(first) = name.first() {
+                lengths[usize::from(first & 0x7f)] |= 1 << name.len().min(63);
+            }
+        }
         Self { identity, cookies, hsts, webauthn, managed, lengths }
     }
 
@@ -158,10 +164,11 @@ impl HeaderRules {
         if response.status.is_informational() {
             return Ok(());
         }
-        drop_hop_by_hop(response);
-        if trust == Trust::Stranger {
-            drop_file_orders(response);
-        }
+        let is_dropped = |name: &&HeaderName| {
+            is_hop_by_hop(name.as_str(), response.status) || is_file_order(name.as_str(), trust)
+        };
+        let dropped: Vec<HeaderName> = response.headers.keys().filter(is_dropped).cloned().collect();
+        dropped.iter().for_each(|name| drop(response.remove_header(name)));
         if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
             response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
         }
@@ -187,10 +194,12 @@ impl HeaderRules {
     /// characters that are neither letter nor digit are one name here.
     pub(super) fn is_managed(&self, name: &HeaderName) -> bool {
         const FAMILY: &[u8] = b"xforwarded";
-        let length = name.as_str().bytes().filter(u8::is_ascii_alphanumeric).count();
-        let is_one = self.lengths & 1 << length.min(63) != 0
+        let mut letters = fold(name.as_str());
+        let Some(first) = letters.next() else { return false };
+        let length = 1 + letters.count();
+        let is_one = self.lengths[usize::from(first & 0x7f)] & 1 << length.min(63) != 0
             && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>());
-        is_one || fold(name.as_str()).take(FAMILY.len()).eq(FAMILY.iter().copied())
+        is_one || first == FAMILY[0] && fold(name.as_str()).take(FAMILY.len()).eq(FAMILY.iter().copied())
     }
 
     fn take_out_our_cookies(&self, request: &mut RequestHeader) {
@@ -243,20 +252,19 @@ fn percent(text: &str) -> String {
 
 /// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1). `Connection` itself is
 /// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it.
-fn drop_hop_by_hop(response: &mut ResponseHeader) {
-    response.remove_header("keep-alive");
-    response.remove_header("proxy-connection");
-    if response.status != StatusCode::UPGRADE_REQUIRED {
-        response.remove_header(&UPGRADE);
+fn is_hop_by_hop(name: &str, status: StatusCode) -> bool {
+    match name {
+        "keep-alive" | "proxy-connection" => true,
+        "upgrade" => status != StatusCode::UPGRADE_REQUIRED,
+        _ => false,
     }
 }
 
 /// SECURITY: HDR-10. What tells a web server before the application to send a file of its own instead. It names where
 /// files lie, and is meant for that server alone; where one asked that we trust, it may be that one.
-fn drop_file_orders(response: &mut ResponseHeader) {
-    for name in ["x-accel-redirect", "x-sendfile", "x-sendfile2", "x-lighttpd-send-file"] {
-        response.remove_header(name);
-    }
+fn is_file_order(name: &str, trust: Trust) -> bool {
+    trust == Trust::Stranger
+        && matches!(name, "x-accel-redirect" | "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
 }
 
 fn varies_by_cookie(headers: &HeaderMap) -> bool {
