@@ -14,6 +14,7 @@ mod pace;
 #[cfg(test)]
 mod tests;
 
+pub(super) use guard::Coming;
 pub use guard::Manners;
 
 use std::fmt;
@@ -149,6 +150,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     const MOST_HELD: usize = 1460;
     /// How much of a message that may get trailer fields is taken at a time.
     const MOST_FOLLOWED: usize = 16 * 1024;
+
+    /// Completes when the next request's head is there, which is then read as if it came just now.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Coming> {
+        match &mut self.guard {
+            Some(guard) => guard.poll_next(&mut self.stream, cx),
+            None => Poll::Ready(Coming::Other),
+        }
+    }
 
     /// Writes what is held and, with it, what fits of `more`; returns how much of `more`.
     fn poll_write_held(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<io::Result<usize>> {

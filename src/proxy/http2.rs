@@ -21,7 +21,7 @@ use pingora::server::ShutdownWatch;
 use tokio::task_local;
 
 use super::leash::Leashed;
-use super::{Connection, Secured};
+use super::{Connection, Secured, conversation};
 
 /// How many fields a request may have; cookies may come in one each (SECURITY: H2-05).
 const MOST_FIELDS: usize = 100;
@@ -121,6 +121,10 @@ impl Front {
 #[async_trait]
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        if !matches!(stream.selected_alpn_proto(), Some(pingora::protocols::ALPN::H2)) {
+            conversation::hold(&self.0, stream, shutdown).await;
+            return None;
+        }
         let secured = (*stream).as_any().downcast_ref::<Connection>().and_then(Connection::security).cloned();
         let connection = OnConnection {
             leashed: Arc::clone(&self.0),
@@ -129,11 +133,7 @@ impl ServerApp for Front {
             at_work: AtomicUsize::new(0),
         };
         let connection = Arc::new(connection);
-        let is_2 = matches!(stream.selected_alpn_proto(), Some(pingora::protocols::ALPN::H2));
         let serving = connection.process_new(stream, shutdown);
-        if !is_2 {
-            return serving.await;
-        }
         tokio::select! {
             next = serving => next,
             () = connection.does_not_begin() => None,
@@ -145,7 +145,7 @@ impl ServerApp for Front {
     }
 }
 
-/// The engine on one connection.
+/// The engine on one connection of HTTP/2.
 struct OnConnection {
     leashed: Arc<Leashed>,
     secured: Option<Arc<Secured>>,
@@ -179,9 +179,6 @@ impl HttpServerApp for OnConnection {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !session.is_http2() {
-            return self.leashed.process_new_http(session, shutdown).await;
-        }
         self.has_begun.store(true, Ordering::Relaxed);
         let others = self.at_work.fetch_add(1, Ordering::Relaxed);
         let _at_work = AtWork(&self.at_work);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use http::header::COOKIE;
 use pingora::http::RequestHeader;
 
+use super::Gateway;
 use super::context::RequestContext;
 use super::facts::Parsed;
-use super::{Gateway, cookie_fields};
 use crate::auth::{Cookies, LiveSession, SessionToken};
 use crate::web::Problem;
 
@@ -64,4 +65,9 @@ impl Gateway {
             known => Ok(known),
         }
     }
+}
+
+/// The `Cookie` fields of a request.
+pub(super) fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
+    request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes)
 }

@@ -31,7 +31,7 @@ use crate::domain::{SessionId, UserId};
 
 task_local! {
     /// What the request on this task is held by; nothing until it was let through for a member.
-    static LEASH: RefCell<Option<Leash>>;
+    pub(super) static LEASH: RefCell<Option<Leash>>;
 }
 
 /// A running request of a member, as far as its end is told of.
@@ -64,6 +64,8 @@ pub(super) fn attach(session: &Session, ctx: &RequestContext, live: &Arc<LiveSes
 /// The engine, with each request on a leash.
 pub(super) struct Leashed {
     engine: Arc<HttpProxy<Engine>>,
+    /// The same phases, for requests that are served without the engine.
+    pub(super) own: Engine,
     gateway: Arc<Gateway>,
 }
 
@@ -71,12 +73,12 @@ impl Leashed {
     /// How often a session is looked at. A tunnel is to end within a second of it.
     const LOOK: Duration = Duration::from_millis(400);
 
-    pub(super) fn new(engine: HttpProxy<Engine>, gateway: Arc<Gateway>) -> Self {
-        Self { engine: Arc::new(engine), gateway }
+    pub(super) fn new(engine: HttpProxy<Engine>, own: Engine, gateway: Arc<Gateway>) -> Self {
+        Self { engine: Arc::new(engine), own, gateway }
     }
 
     /// Completes when the session of the request on this task no longer holds.
-    async fn over(&self) {
+    pub(super) async fn over(&self) {
         let session = poll_fn(|_| {
             let held = LEASH.with(|held| held.borrow().as_ref().map(|leash| leash.session));
             held.map_or(Poll::Pending, Poll::Ready)

@@ -13,7 +13,9 @@ mod app_passwords;
 mod bridge;
 mod connection;
 mod context;
+mod conversation;
 mod dial;
+mod exchange;
 mod facts;
 mod failure;
 mod flood;
@@ -25,6 +27,7 @@ mod in_the_clear;
 mod kept;
 mod known;
 mod leash;
+mod lines;
 pub mod options;
 mod own;
 mod rules;
@@ -54,7 +57,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Version;
-use http::header::{COOKIE, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{SET_COOKIE, TRANSFER_ENCODING};
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -64,10 +67,11 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType};
 
 use self::context::{Outcome, RequestId, RequestIds};
+use self::exchange::Exchange;
 use self::facts::Parsed;
 use self::forwarded::Trust;
 use self::http2::Front;
-use self::known::Known;
+use self::known::{Known, cookie_fields};
 use self::leash::Leashed;
 use self::options::{PlainHttp, UpstreamOptions};
 use self::trailers::Crossing;
@@ -118,10 +122,11 @@ impl Gateway {
             max_retries: ATTEMPTS,
             ..ServerConf::default()
         };
-        let mut proxy = pingora::proxy::http_proxy(&Arc::new(conf), Engine(Arc::clone(self)));
+        let engine = Engine(Arc::clone(self), Arc::new(Exchange::new(&conf)));
+        let mut proxy = pingora::proxy::http_proxy(&Arc::new(conf), engine.clone());
         proxy.h2_options = Some(http2::options());
         proxy.server_options = Some(http2::server_options());
-        Front::new(Leashed::new(proxy, Arc::clone(self)))
+        Front::new(Leashed::new(proxy, engine, Arc::clone(self)))
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -283,25 +288,14 @@ fn connection(session: &Session) -> Option<&Connection> {
     (**session.as_http1()?.stream()).as_any().downcast_ref()
 }
 
-/// What TLS has agreed on for a request's connection.
-fn security(session: &Session) -> Option<&Arc<Secured>> {
-    match session.as_http1() {
-        Some(_) => connection(session)?.security(),
-        None => session.req_header().extensions.get(),
-    }
-}
-
-fn cookie_fields(request: &RequestHeader) -> impl Iterator<Item = &[u8]> {
-    request.headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes)
-}
-
 fn visit<'v>(ctx: &'v RequestContext, known: &'v Known) -> Visit<'v> {
     let member = known.session().map(|(token, session)| Member { token, session });
     Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member }
 }
 
 /// A [`Gateway`] as the engine's phases.
-struct Engine(Arc<Gateway>);
+#[derive(Clone)]
+struct Engine(Arc<Gateway>, Arc<Exchange>);
 
 #[async_trait]
 impl ProxyHttp for Engine {
@@ -327,8 +321,20 @@ impl ProxyHttp for Engine {
             ctx.id = id;
         }
         ctx.audience = Audience::of(&request.headers, &request.method);
-        ctx.secured = security(session).cloned();
+        ctx.secured = secured::of(session).cloned();
         self.0.handle(session, ctx).await
+    }
+
+    /// Questions are carried here; with the rest the engine goes on.
+    async fn proxy_upstream_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+    ) -> pingora::Result<bool> {
+        if !Exchange::may_carry(session, ctx) {
+            return Ok(true);
+        }
+        self.carry(session, ctx).await.map(|()| false)
     }
 
     async fn upstream_peer(

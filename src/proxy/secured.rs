@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use http::Version;
+use pingora::proxy::Session;
 
+use super::connection;
 use crate::domain::{CertificateName, Host};
 
 /// A connection's name and the certificate it was shown.
@@ -29,6 +31,14 @@ impl Secured {
             Some(name) if version < Version::HTTP_2 => name == host,
             _ => self.names.iter().any(|name| name.covers(host)),
         }
+    }
+}
+
+/// What TLS has agreed on for a request's connection.
+pub(super) fn of(session: &Session) -> Option<&Arc<Secured>> {
+    match session.as_http1() {
+        Some(_) => connection(session)?.security(),
+        None => session.req_header().extensions.get(),
     }
 }
 

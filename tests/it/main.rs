@@ -14,6 +14,7 @@ mod kept;
 mod passkeys;
 mod paths;
 mod proxy_protocol;
+mod questions;
 mod required;
 mod sample;
 mod second_factor;

@@ -45,6 +45,8 @@ pub(super) struct Guard {
     owed: usize,
     answer: Answer,
     is_head: bool,
+    /// What the request is that is being handed on.
+    coming: Coming,
     /// Whether the client sends its body only when it is told to, and has not been.
     waits: bool,
     /// When the head has to be there, or the connection is no longer kept; set when it is first waited for.
@@ -68,6 +70,17 @@ enum Phase {
     Leaving(Leaving),
     /// Nothing: it is over.
     Over,
+}
+
+/// What a client is sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Coming {
+    /// A request that only asks, see [`Head::is_question`].
+    Question,
+    /// Another request, or what is answered instead of it.
+    Other,
+    /// Nothing any more.
+    Nothing,
 }
 
 /// How reading goes on.
@@ -100,6 +113,7 @@ impl Guard {
             owed: 0,
             answer: Answer::default(),
             is_head: false,
+            coming: Coming::Other,
             waits: false,
             until: None,
             intake: pace,
@@ -149,6 +163,36 @@ impl Guard {
             };
             if matches!(step, Step::Done) {
                 return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Completes when the next request's head is whole, or there is none; what was read of it is kept.
+    pub(super) fn poll_next<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Coming> {
+        loop {
+            match self.phase {
+                _ if self.owed > 0 => return Poll::Ready(self.coming),
+                Phase::Whole if self.answer.is_whole() => drop(self.expect_next()),
+                Phase::Head => {
+                    let mut space = [MaybeUninit::uninit(); 4096];
+                    let mut buf = ReadBuf::uninit(&mut space);
+                    let Ok(step) = ready!(self.poll_head(stream, cx, &mut buf)) else {
+                        return Poll::Ready(Coming::Nothing);
+                    };
+                    match (step, buf.filled()) {
+                        (Step::On, _) => {}
+                        (Step::Done, []) => return Poll::Ready(Coming::Nothing),
+                        (Step::Done, head) => {
+                            self.owed = head.len();
+                            self.kept.splice(..0, head.iter().copied());
+                        }
+                    }
+                }
+                _ => return Poll::Ready(Coming::Other),
             }
         }
     }
@@ -223,6 +267,7 @@ impl Guard {
     fn begin(&mut self, head: Head, body: Body) {
         self.phase = Phase::of(body);
         (self.is_head, self.waits) = (head.is_head, head.waits);
+        self.coming = if head.is_question { Coming::Question } else { Coming::Other };
         (self.intake, self.outlet) = (Pace::new(&self.manners.limits), Pace::new(&self.manners.limits));
         self.reader = HeadReader::default();
         self.until = None;

@@ -16,6 +16,9 @@ pub(in crate::proxy) struct Head {
     pub(in crate::proxy) framing: Framing,
     /// Whether it asks for no more than a head.
     pub(in crate::proxy) is_head: bool,
+    /// Whether it only asks: by a safe method, without a body, an upgrade, or a field that is meant for the next hop alone and
+    /// says more than whether the connection is to stay open (RFC 9110 §7.6.1, §9.2.1).
+    pub(in crate::proxy) is_question: bool,
     /// Whether its body comes only when it is told to (RFC 9110 §10.1.1).
     pub(in crate::proxy) waits: bool,
 }
@@ -40,11 +43,13 @@ pub(in crate::proxy) struct HeadReader {
     fields: u8,
     version: Option<Version>,
     is_head: bool,
+    is_safe: bool,
     hosts: u8,
     lengths: u8,
     length: u64,
     codings: u8,
     is_upgrade: bool,
+    is_for_next_hop: bool,
     waits: bool,
 }
 
@@ -129,6 +134,7 @@ impl HeadReader {
             return Err(Refusal::Method);
         }
         self.is_head = method == b"HEAD";
+        self.is_safe = matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
         check_target(target, method)?;
         self.version = Some(match version {
             b"HTTP/1.1" => Version::Http11,
@@ -150,6 +156,7 @@ impl HeadReader {
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_field_content(value) {
             return Err(Refusal::Field);
         }
+        self.is_for_next_hop |= is_for_next_hop(name, value);
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
             6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
@@ -220,7 +227,10 @@ impl HeadReader {
         if self.is_upgrade && framing != Framing::Length(0) {
             return Err(Refusal::Upgrade);
         }
-        Ok(Head { length, framing, is_head: self.is_head, waits: self.waits })
+        let is_question = self.is_safe
+            && framing == Framing::Length(0)
+            && !(self.is_upgrade || self.is_for_next_hop || self.waits);
+        Ok(Head { length, framing, is_head: self.is_head, is_question, waits: self.waits })
     }
 }
 
@@ -239,6 +249,23 @@ fn check_target(target: &[u8], method: &[u8]) -> Result<(), Refusal> {
         _ => target.starts_with(b"/") || is_absolute(b"http://") || is_absolute(b"https://"),
     };
     if is_served && memchr(b'`', path).is_none() { Ok(()) } else { Err(Refusal::Target) }
+}
+
+/// Whether a field makes a request more than a question to the next hop.
+fn is_for_next_hop(name: &[u8], value: &[u8]) -> bool {
+    let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+    match name.len() {
+        2 => is("te"),
+        7 => is("trailer"),
+        10 => {
+            let value = trim(value);
+            is("connection")
+                && !(value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close"))
+        }
+        14 => is("http2-settings"),
+        16..=19 => name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"proxy-")),
+        _ => false,
+    }
 }
 
 /// Programs behind CGI take `Content_Length` for the real one.

@@ -61,10 +61,50 @@ fn a_plain_request_is_read() {
         ),
     ] {
         let (framing, is_head, waits) = expected;
-        let head = Head { length: text.len(), framing, is_head, waits };
+        let is_question = matches!(text.trim_start().as_bytes()[0], b'G' | b'H' | b'O');
+        let head = Head { length: text.len(), framing, is_head, is_question, waits };
         assert_eq!(verdict(text), Ok(Some(head)), "{text:?}");
         assert_eq!(verdict(format!("{text}GET /")), Ok(Some(head)), "{text:?}");
         assert_eq!(verdict(&text[..text.len() - 1]), Ok(None), "{text:?}");
+    }
+}
+
+/// SECURITY: HDR-03. Whatever could take a field of ours away, or belongs to the next hop, is not a plain question.
+#[test]
+fn hdr_03_a_question_has_no_body_and_nothing_for_the_next_hop() {
+    let is_question = |method: &str, fields: &str| {
+        let text = format!("{method} /x HTTP/1.1\r\n{HOST}{fields}\r\n");
+        verdict(text).unwrap().unwrap().is_question
+    };
+    for fields in [
+        "",
+        "Content-Length: 0\r\n",
+        "connection: Keep-Alive\r\nKeep-Alive: timeout=5\r\n",
+        "Connection: close\r\n",
+        "Cookie: a=1\r\nProxied: x\r\nTea: x\r\n",
+    ] {
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert!(is_question(method, fields), "{method} {fields:?}");
+        }
+        for method in ["POST", "PUT", "DELETE", "TRACE", "get", "PROPFIND"] {
+            assert!(!is_question(method, fields), "{method} {fields:?}");
+        }
+    }
+    for fields in [
+        "Content-Length: 1\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Connection: close, Remote-User\r\n",
+        "Connection: keep-alive\r\nConnection: Remote-User\r\n",
+        "Connection: \r\n",
+        "TE: trailers\r\n",
+        "Trailer: x\r\n",
+        "Upgrade: websocket\r\n",
+        "HTTP2-Settings: x\r\n",
+        "Proxy-Connection: close\r\n",
+        "proxy-authorization: Basic x\r\n",
+        "Expect: 100-continue\r\n",
+    ] {
+        assert!(!is_question("GET", fields), "{fields:?}");
     }
 }
 
