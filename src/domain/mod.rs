@@ -29,7 +29,7 @@ pub use email::{EmailKey, MailAddress};
 pub use failures::{Failures, Place, Streak};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use import_mark::ImportMark;
-pub use network::{InvalidNetwork, Network};
+pub use network::{InvalidNetwork, Network, address_text};
 pub use passkey::{Backup, CredentialId, Passkey, PasskeyName};
 pub use path::{AmbiguousTarget, RequestPath};
 pub use pattern::{InvalidPattern, PathPattern, Wildcards};

@@ -30,6 +30,23 @@ impl Network {
     }
 }
 
+/// An address as it is written with every request: for IPv4 several times faster than its `Display`.
+pub fn address_text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else { return address.to_string() };
+    let mut text = String::with_capacity(15);
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        for (power, digit) in [(100, octet / 100), (10, octet / 10 % 10), (1, octet % 10)] {
+            if octet >= power || power == 1 {
+                text.push(char::from(b'0' + digit));
+            }
+        }
+    }
+    text
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = Ipv6Addr::from_bits(self.0);
@@ -58,6 +75,15 @@ impl TryFrom<String> for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for octet in 0..=255 {
+            let address = IpAddr::from([octet, 0, octet, 9]);
+            assert_eq!(address_text(address), address.to_string());
+        }
+        assert_eq!(address_text("2001:db8::1".parse().unwrap()), "2001:db8::1");
+    }
 
     fn of(text: &str) -> Network {
         Network::of(text.parse().unwrap())

@@ -11,6 +11,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use super::context::{Outcome, RequestContext};
 use super::leash::Leash;
 use super::wire::Refusal;
+use crate::domain::address_text;
 use crate::web::{Problem, Visit};
 
 /// The gateway's counters, in a registry of their own.
@@ -135,7 +136,7 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
     tracing::info!(
         target: "passgate::access",
         id = ctx.id.as_str(),
-        client = %ctx.origin.client,
+        client = address_text(ctx.origin.client),
         method = &*shown(request.method.as_str().as_bytes(), 16),
         path = &*path,
         outcome = OUTCOMES[index(ctx.outcome)],

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
 use super::headers::value_of;
-use crate::domain::Host;
+use crate::domain::{Host, address_text};
 use crate::policy::Policy;
 
 /// Peers whose word on addresses, scheme and host is taken. Empty unless configured.
@@ -96,7 +96,7 @@ pub(super) fn write(
     policy: &Policy,
 ) -> pingora::Result<()> {
     let chain = match origin.client == origin.peer {
-        true => origin.client.to_string(),
+        true => address_text(origin.client),
         false => format!("{}, {}", origin.client, origin.peer),
     };
     upstream.insert_header("X-Forwarded-For", chain)?;

@@ -53,9 +53,10 @@ impl Lines {
 
     /// Keeps a connection to `peer`, unless there are too many or it is over.
     pub(super) fn keep(self: &Arc<Self>, peer: u64, stream: Stream, idle_timeout: Duration) {
-        let mut line = Line { stream, until: Instant::now() + idle_timeout };
+        let now = Instant::now();
+        let mut line = Line { stream, until: now + idle_timeout };
         let mut kept = self.kept();
-        if kept.count >= self.most || !line.is_open(Instant::now()) {
+        if kept.count >= self.most || !line.is_open(now) {
             return;
         }
         kept.by_peer.entry(peer).or_default().push(line);

@@ -3,14 +3,16 @@
 //!
 //! SECURITY: OPS-01. Whatever a value holds, it can't break out of its string or its line, nor move a terminal's cursor.
 
+use std::cell::RefCell;
 use std::fmt::{self, Debug, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::domain::{Clock, SystemClock, Timestamp};
 
 /// Writes `timestamp`, `level`, the event's own fields, and `target`.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let meta = event.metadata();
         out.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut out)?;
+        time(&mut out, SystemClock.now())?;
         out.write_str("\",\"level\":\"")?;
         out.write_str(meta.level().as_str())?;
         out.write_char('"')?;
@@ -36,6 +38,22 @@ where
         text(&mut out, |out| out.write_str(meta.target()))?;
         out.write_str("}\n")
     }
+}
+
+/// A time in RFC 3339, to the millisecond. The date is worked out once a second.
+fn time(out: &mut Writer<'_>, now: Timestamp) -> fmt::Result {
+    thread_local! {
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let (now, millis) = (now.as_millis() / 1000, now.as_millis() % 1000);
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now {
+            *second = now;
+            *text = Timestamp::from_millis(now * 1000).to_string();
+        }
+        let to_the_second = text.strip_suffix(".000Z").unwrap_or(text);
+        write!(out, "{to_the_second}.{millis:03}Z")
+    })
 }
 
 /// Writes each field with the comma before it.
@@ -167,6 +185,20 @@ mod tests {
             "below": -1, "who": "\"x\"", "target": "passgate::access"
         });
         assert_eq!((read, line.matches('\n').count()), (expected, 1));
+    }
+
+    #[test]
+    fn times_are_right_also_when_the_second_is_the_last_ones() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_852_799_001, "2026-11-28T07:59:59.001Z"),
+            (1_795_852_799_999, "2026-11-28T07:59:59.999Z"),
+            (1_795_852_800_000, "2026-11-28T08:00:00.000Z"),
+        ] {
+            let mut text = String::new();
+            time(&mut Writer::new(&mut text), Timestamp::from_millis(millis)).unwrap();
+            assert_eq!(text, expected);
+        }
     }
 
     proptest! {
