@@ -6,6 +6,7 @@ mod reload;
 mod required;
 mod second_factors;
 mod tls;
+mod upstreams;
 
 use self::forum::{AtForum, accounts_at};
 pub use self::reload::Reloader;
@@ -28,7 +29,7 @@ use crate::bridge::VaultError;
 use crate::config::Config;
 use crate::domain::{Clock, User};
 use crate::proxy::{
-    ForumRules, Gateway, HeaderRules, Manners, Metrics, PublicOrigin, Rules, TrustedProxies, Upstream,
+    ForumRules, Gateway, HeaderRules, Manners, Metrics, PublicOrigin, Rules, TrustedProxies, Upstreams,
 };
 use crate::seal::KeyFileError;
 use crate::server::options::StoreOptions;
@@ -166,8 +167,8 @@ impl Services {
         Passkeys::new(options, pending, store, sessions, clock).map(Arc::new).map_err(StartError::Passkeys)
     }
 
-    /// What a reload replaces, from `config`.
-    fn rules(&self, config: &Config) -> Result<(Rules, Arc<Upstream>), StartError> {
+    /// What a reload replaces, from `config`; what is known of the servers there were `before` stays known.
+    fn rules(&self, config: &Config, before: Option<&Upstreams>) -> Result<Rules, StartError> {
         // The cookie stays longer than the session, so that a form sent just after its end is still known as its member's.
         let cookies = Cookies::new(config.transport, config.lifetimes.remember + Sessions::REMEMBERED);
         let passkeys = config.passkeys.clone().map(|options| self.passkeys(options)).transpose()?;
@@ -197,14 +198,14 @@ impl Services {
             sessions: Arc::clone(&self.sessions),
             clock: Arc::clone(&self.clock),
         })?;
-        let upstream = Upstream::new(config.proxy.upstream.clone());
         let url = &config.server.public_url;
         let public = PublicOrigin {
             proto: if url.scheme() == "https" { "https" } else { "http" },
             origin: url.origin().ascii_serialization(),
             port: url.port_or_known_default().unwrap_or(443).to_string(),
         };
-        let rules = Rules {
+        self.mail.set_courier(mail::courier(config)?);
+        Ok(Rules {
             policy: config.policy.clone(),
             headers: Arc::new(HeaderRules::new(
                 config.proxy.identity.clone(),
@@ -214,17 +215,15 @@ impl Services {
             )),
             cookies,
             web,
-            upstream: Arc::clone(&upstream),
+            upstreams: Arc::new(Upstreams::new(&config.proxy.upstream, before)),
             trusted: TrustedProxies::new(config.proxy.trusted_proxies.clone()),
             aliases: config.aliases.clone(),
             public,
             service_workers: config.proxy.service_workers,
             plain_http: config.proxy.plain_http,
             app_passwords: config.app_passwords.clone(),
-            forum: config.forum.clone().map(|options| ForumRules::new(options, forum)),
-        };
-        self.mail.set_courier(mail::courier(config)?);
-        Ok((rules, upstream))
+            forum: config.forum.clone().map(|it| ForumRules::new(it, forum, config.forum_application)),
+        })
     }
 }
 
@@ -284,11 +283,8 @@ pub struct Running {
 impl Running {
     /// Serves on `sockets`. The first lookup of the application's name is done when this returns.
     pub async fn start(config: &Config, services: Services, sockets: Sockets) -> Result<Self, StartError> {
-        let (rules, upstream) = services.rules(config)?;
-        if let Err(error) = upstream.look_up().await {
-            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
-                "the upstream's name can't be looked up yet; requests get 502 until it can");
-        }
+        let rules = services.rules(config, None)?;
+        rules.upstreams.look_up().await;
         let metrics = Arc::new(Metrics::new().map_err(|error| StartError::Metrics(error.to_string()))?);
         let gateway = Arc::new(Gateway::new(
             rules,
@@ -353,8 +349,8 @@ impl Running {
         }
     }
 
-    /// Once a minute sessions and kept forms are swept, what strangers did is summed up, and certificates are looked at; each second wrong tries are written down; every few seconds the
-    /// application's name is looked up again.
+    /// Once a minute sessions and kept forms are swept, what strangers did is summed up, and certificates are looked at; each second wrong tries are written down; for the
+    /// applications see [`upstreams::keep`].
     fn spawn_upkeep(&mut self) {
         if let Some(tls) = self.tls.clone() {
             self.tasks.spawn(tls::keep(tls, Arc::clone(&self.services.clock)));
@@ -389,18 +385,7 @@ impl Running {
                 }
             }
         });
-        let gateway = Arc::clone(&self.gateway);
-        self.tasks.spawn(async move {
-            let first = tokio::time::Instant::now() + Upstream::LOOKUP_INTERVAL;
-            let mut pause = tokio::time::interval_at(first, Upstream::LOOKUP_INTERVAL);
-            loop {
-                pause.tick().await;
-                let upstream = Arc::clone(&gateway.rules().upstream);
-                if let Err(error) = upstream.look_up().await {
-                    tracing::debug!(target: "passgate::proxy", %error, "the upstream's name can't be looked up");
-                }
-            }
-        });
+        self.tasks.spawn(upstreams::keep(Arc::clone(&self.gateway)));
     }
 
     /// Puts what can change while serving into force: access rules, pages, header names, upstream, trusted proxies,

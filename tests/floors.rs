@@ -110,12 +110,12 @@ const HOMES: [(&str, &[&str]); 54] = [
     ("subtle", &["auth/passwords", "auth/second_factors", "domain/secret.rs"]),
     ("tempfile", &["cli/"]),
     ("tokio_postgres", &["database/postgres.rs", "database/tls.rs"]),
-    ("tokio_rustls", &["database/tls.rs", "server/tls"]),
+    ("tokio_rustls", &["database/tls.rs", "proxy/options/pem.rs", "server/tls"]),
     ("toml", &["bridge/preset.rs"]),
     ("tracing_subscriber", &["auth/captured_log.rs", "config/house.rs", "server/"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("webauthn_rs_proto", &["auth/passkeys"]),
-    ("x509_parser", &["server/tls"]),
+    ("x509_parser", &["proxy/options/pem.rs", "server/tls"]),
     ("zxcvbn", &["auth/passwords/judge"]),
 ];
 

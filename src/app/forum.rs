@@ -7,13 +7,13 @@ use crate::bridge::options::ForumOptions;
 use crate::bridge::{ByName, ForumAccounts, Kind, Means, Minter, Vault, VaultError};
 use crate::config::Config;
 use crate::proxy::UpstreamDial;
-use crate::proxy::options::UpstreamOptions;
+use crate::proxy::options::ApplicationOptions;
 use crate::store::Store;
 
 #[derive(Clone)]
 pub(super) struct AtForum {
     forum: ForumOptions,
-    upstream: UpstreamOptions,
+    upstream: ApplicationOptions,
     accounts: Arc<ForumAccounts>,
 }
 
@@ -38,7 +38,7 @@ impl Services {
             *at_forum = None;
             return Ok(None);
         };
-        let upstream = &config.proxy.upstream;
+        let upstream = config.proxy.upstream.application(config.forum_application);
         if let Some(same) =
             at_forum.as_ref().filter(|known| known.forum == *forum && known.upstream == *upstream)
         {
@@ -49,7 +49,7 @@ impl Services {
             tracing::warn!(target: "passgate::store", lost, key = %forum.vault_key.display(),
                 "passwords for the forum can't be opened with this key; their members are asked for them again");
         }
-        let dial = Arc::new(UpstreamDial::new(upstream.clone()));
+        let dial = Arc::new(UpstreamDial::new(upstream));
         let session = forum.session.clone();
         let means = vault.map(Means::Passwords).or_else(|| {
             let minter = Minter::new(session?, forum.preset.cookies.session.clone());

@@ -25,11 +25,8 @@ impl Reloader {
 
     /// See [`Running::reload`].
     pub async fn reload(&self, config: &Config) -> Result<Vec<&'static str>, StartError> {
-        let (rules, upstream) = self.services.rules(config)?;
-        if let Err(error) = upstream.look_up().await {
-            tracing::warn!(target: "passgate::proxy", upstream = upstream.authority(), %error,
-                "the upstream's name can't be looked up");
-        }
+        let rules = self.services.rules(config, Some(&self.gateway.rules().upstreams))?;
+        rules.upstreams.look_up().await;
         if let Some((tls, options)) = self.tls.as_ref().zip(config.tls.clone()) {
             tls.replace(options)?;
         }
@@ -59,7 +56,6 @@ fn fixed_keys(now: &Config, then: &Config) -> Vec<&'static str> {
         ("server.watch", now.server.watch != then.server.watch),
         ("server.drain_timeout", now.server.drain_timeout != then.server.drain_timeout),
         ("[connections]", now.proxy.connections != then.proxy.connections),
-        ("upstream.ca_file", now.proxy.upstream.ca_file != then.proxy.upstream.ca_file),
         ("upstream.pool_size", now.proxy.upstream.pool_size != then.proxy.upstream.pool_size),
         ("[password]", now.hashing != then.hashing || now.password != then.password),
         ("second_factor.key", now.second_factor.key_file != then.second_factor.key_file),

@@ -19,8 +19,8 @@ async fn an_application_on_the_second_address_of_its_name_is_found() {
     for line in ["GET / HTTP/1.1", "POST /echo HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2"] {
         let services = Services::open(&config, Arc::new(SystemClock)).unwrap();
         let running = Running::start(&config, services, Sockets::bind(&config).unwrap()).await.unwrap();
-        let upstream = Arc::clone(&running.gateway.rules().upstream);
-        upstream.found(vec![nobody, forum.address()]);
+        let upstreams = Arc::clone(&running.gateway.rules().upstreams);
+        upstreams.all().next().unwrap().found(vec![nobody, forum.address()]);
         let body = if line.starts_with("POST") { "hi" } else { "" };
         let mut client = TcpStream::connect(running.addresses[0]).await.unwrap();
         let request = format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n{body}");
@@ -28,6 +28,6 @@ async fn an_application_on_the_second_address_of_its_name_is_found() {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(upstream.is_reachable().await);
+        assert_eq!(upstreams.readiness().await, (true, Vec::new()));
     }
 }

@@ -2,7 +2,7 @@
 //! time and fields are limited. It connects where it is told and nowhere else: a redirect is an answer, not followed here.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,14 +29,15 @@ impl<L: AsyncRead + AsyncWrite + Send + Unpin> Line for L {}
 /// How the forum is reached.
 #[async_trait]
 pub trait Dial: Send + Sync {
-    /// A fresh connection, over TLS if the forum is spoken to over TLS.
-    async fn dial(&self) -> io::Result<Box<dyn Line>>;
+    /// A fresh connection, over TLS if the forum is spoken to over TLS; where several servers are the forum, to one that gets the
+    /// requests from this address.
+    async fn dial(&self, client: IpAddr) -> io::Result<Box<dyn Line>>;
 }
 
 /// A forum in the clear, at the first of these addresses that answers.
 #[async_trait]
 impl Dial for Vec<SocketAddr> {
-    async fn dial(&self) -> io::Result<Box<dyn Line>> {
+    async fn dial(&self, _client: IpAddr) -> io::Result<Box<dyn Line>> {
         TcpStream::connect(self.as_slice()).await.map(|line| Box::new(line) as Box<dyn Line>)
     }
 }
@@ -74,19 +75,20 @@ impl Client {
         Self(dial)
     }
 
-    /// Sends one request with these fields. `form` is the body of a post.
+    /// Sends one request with these fields, on behalf of `client`. `form` is the body of a post.
     pub(super) async fn ask(
         &self,
+        client: IpAddr,
         target: &str,
         fields: HeaderMap,
         form: Option<String>,
     ) -> Result<Answer, NoAnswer> {
         let request = request(target, fields, form)?;
-        tokio::time::timeout(TIME, self.exchange(request)).await.unwrap_or(Err(NoAnswer::Late))
+        tokio::time::timeout(TIME, self.exchange(client, request)).await.unwrap_or(Err(NoAnswer::Late))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
-        let line = self.0.dial().await.map_err(NoAnswer::Unreachable)?;
+    async fn exchange(&self, client: IpAddr, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+        let line = self.0.dial(client).await.map_err(NoAnswer::Unreachable)?;
         let handshake = hyper::client::conn::http1::Builder::new()
             .max_buf_size(HEADER_BYTES)
             .handshake(TokioIo::new(line))

@@ -5,13 +5,12 @@ mod certificates;
 use clap::Args;
 
 use super::reach::carry_out;
-use super::{Streams, Trouble, live, mail};
+use super::{Streams, Trouble, applications, live, mail};
 use crate::auth::joining::options::JoinMode;
 use crate::bridge::Kind;
 use crate::config::Config;
 use crate::domain::{Clock, SystemClock};
 use crate::policy::RequiredFor;
-use crate::proxy::options::UpstreamScheme;
 use crate::server::control::{Command, Reply, without_passkey, without_second_factor};
 use crate::server::options::StoreOptions;
 
@@ -31,8 +30,6 @@ impl Check {
 }
 
 fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-    let upstream = &config.proxy.upstream;
-    let scheme = if upstream.scheme == UpstreamScheme::Https { "https" } else { "http" };
     let store = match &config.store {
         StoreOptions::Memory => "in memory, gone when the gateway stops".to_owned(),
         StoreOptions::Sled { path, .. } => path.display().to_string(),
@@ -43,12 +40,12 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     let listen = if listen.is_empty() { "nowhere in the clear".to_owned() } else { listen.join(", ") };
     let admin =
         config.server.admin_listen.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
-    let lines = [
+    let mut lines = vec![
         ("file", file),
         ("site", format!("{} at {}", config.pages.site_name, config.server.public_url)),
         ("listens on", listen),
         ("over TLS", certificates::listeners(config)),
-        ("application", format!("{scheme}://{}:{}", upstream.host, upstream.port)),
+        ("application", applications::servers(&config.proxy.upstream.sites)),
         ("forum", forum(config)),
         (
             "its database",
@@ -60,7 +57,10 @@ fn tell(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         ("store", store),
     ];
     streams.data("configuration is fine")?;
-    streams.data(&lines.map(|(label, value)| format!("  {label:<16} {value}")).join("\n"))?;
+    let at = 1 + lines.iter().position(|(label, _)| *label == "application").unwrap_or_default();
+    lines.splice(at..at, applications::routes(config).map(|route| ("route", route)));
+    let lines: Vec<_> = lines.iter().map(|(label, value)| format!("  {label:<16} {value}")).collect();
+    streams.data(&lines.join("\n"))?;
     name_who_lacks_one(config, streams);
     warn_of_names(config, streams);
     Ok(())

@@ -1,6 +1,6 @@
-//! `passgate doctor --as NAME`: signs in at the forum once as the gateway would, at its form or from its database, and tells step
-//! by step how that went. For whoever sets up a forum or has changed it. Needs no running gateway, keeps nothing, and ends with
-//! what to do.
+//! `passgate doctor`: tries each server of each application once, as the gateway would. With `--as NAME` it signs in at the forum
+//! once as the gateway would, at its form or from its database, and tells step by step how that went. For whoever sets up a site
+//! or has changed it. Needs no running gateway, keeps nothing, and ends with what to do.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
+use tokio::runtime::Runtime;
 
 use super::{Streams, Trouble, password};
 use crate::bridge::options::{ForumOptions, Passwords};
@@ -16,62 +17,84 @@ use crate::bridge::{
 };
 use crate::config::Config;
 use crate::domain::SystemClock;
-use crate::proxy::UpstreamDial;
+use crate::proxy::{Seen, UpstreamDial, Upstreams};
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// A member's name at the forum, in the forum's spelling; where members sign in at its form, the password is asked for, or
-    /// read from the input's first line
+    /// Sign in at the forum as this member, in the forum's spelling; where members sign in at its form, the password is asked for,
+    /// or read from the input's first line
     #[arg(long = "as", value_name = "NAME")]
-    name: String,
+    name: Option<String>,
 }
 
 impl Doctor {
     pub(super) fn run(self, config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
-        let keeps_session = |forum: &&ForumOptions| forum.ways().any(Kind::keeps_session);
-        let Some(options) = config.forum.as_ref().filter(keeps_session) else {
-            return Err(Trouble::data(
-                "members sign in at no forum here; set forum.preset, and forum.bridge = \"form\" or \"session\"",
-            ));
-        };
-        let dial = Arc::new(UpstreamDial::new(config.proxy.upstream.clone()));
-        let forum = Forum::new(
-            options.preset.clone(),
-            &options.base,
-            dial,
-            Arc::new(SystemClock),
-            Arc::new(RealPause),
-        );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| Trouble::unavailable(format!("no thread could be started: {error}")))?;
-        let visitor = visitor(options);
-        let report = match &options.session {
-            Some(session) => {
-                let minter = Minter::new(session.clone(), options.preset.cookies.session.clone());
-                runtime.block_on(forum.mint(&minter, &self.name, &visitor))
-            }
-            None => {
-                let credentials = Credentials { name: self.name, password: password::read_once(streams)? };
-                runtime.block_on(forum.sign_in(&credentials, &visitor))
-            }
-        };
-        let Report { login, steps, name: shown } = report;
-        tell_steps(&steps, streams)?;
-        if let Some(shown) = shown {
-            streams.data(&format!("name  {shown}"))?;
+        match self.name {
+            Some(name) => sign_in(name, config, &runtime, streams),
+            None => runtime.block_on(servers(config, streams)),
         }
-        streams.data(told(&login)?)?;
-        match login {
-            Login::SignedIn(jar) if options.passwords == Passwords::Generated => {
-                streams.data("and where a password is changed, of which nothing is sent:")?;
-                let found = runtime.block_on(forum.find_change_form(jar, &visitor));
-                tell_steps(found.as_ref().unwrap_or_else(|steps| steps), streams)?;
-                let words = "fine: the form is there, and a password of the gateway's can be set";
-                found.map_err(|_| Trouble::unavailable(NO_FORM)).and_then(|_| streams.data(words))
-            }
-            _ => Ok(()),
+    }
+}
+
+/// Tries each server.
+async fn servers(config: &Config, streams: &mut Streams<'_>) -> Result<(), Trouble> {
+    let mut is_fine = true;
+    for Seen { application, server, trouble } in Upstreams::new(&config.proxy.upstream, None).examine().await
+    {
+        is_fine &= trouble.is_none();
+        let words = trouble.unwrap_or_else(|| "fine".to_owned());
+        streams.data(&format!("{application:<16} {server}  {words}"))?;
+    }
+    if is_fine {
+        return streams.data("fine: every server can be reached");
+    }
+    Err(Trouble::unavailable("a server does not do what it should; see its line, and whether it runs there"))
+}
+
+fn sign_in(
+    name: String,
+    config: &Config,
+    runtime: &Runtime,
+    streams: &mut Streams<'_>,
+) -> Result<(), Trouble> {
+    let keeps_session = |forum: &&ForumOptions| forum.ways().any(Kind::keeps_session);
+    let Some(options) = config.forum.as_ref().filter(keeps_session) else {
+        return Err(Trouble::data(
+            "members sign in at no forum here; set forum.preset, and forum.bridge = \"form\" or \"session\"",
+        ));
+    };
+    let dial = Arc::new(UpstreamDial::new(config.proxy.upstream.application(config.forum_application)));
+    let forum =
+        Forum::new(options.preset.clone(), &options.base, dial, Arc::new(SystemClock), Arc::new(RealPause));
+    let visitor = visitor(options);
+    let report = match &options.session {
+        Some(session) => {
+            let minter = Minter::new(session.clone(), options.preset.cookies.session.clone());
+            runtime.block_on(forum.mint(&minter, &name, &visitor))
         }
+        None => {
+            let credentials = Credentials { name, password: password::read_once(streams)? };
+            runtime.block_on(forum.sign_in(&credentials, &visitor))
+        }
+    };
+    let Report { login, steps, name: shown } = report;
+    tell_steps(&steps, streams)?;
+    if let Some(shown) = shown {
+        streams.data(&format!("name  {shown}"))?;
+    }
+    streams.data(told(&login)?)?;
+    match login {
+        Login::SignedIn(jar) if options.passwords == Passwords::Generated => {
+            streams.data("and where a password is changed, of which nothing is sent:")?;
+            let found = runtime.block_on(forum.find_change_form(jar, &visitor));
+            tell_steps(found.as_ref().unwrap_or_else(|steps| steps), streams)?;
+            let words = "fine: the form is there, and a password of the gateway's can be set";
+            found.map_err(|_| Trouble::unavailable(NO_FORM)).and_then(|_| streams.data(words))
+        }
+        _ => Ok(()),
     }
 }
 

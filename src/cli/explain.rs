@@ -6,7 +6,7 @@ use clap::Args;
 use http::Method;
 
 use super::reach::{carry_out, unexpected};
-use super::{Streams, Trouble};
+use super::{Streams, Trouble, applications};
 use crate::config::Config;
 use crate::domain::{
     Clock, Group, Host, PasskeyFor, Profile, Proof, RequestPath, SystemClock, UserId, UserName, UserState,
@@ -65,7 +65,13 @@ impl Explain {
             return streams
                 .data("answered by passgate itself, whatever the rules say: password managers look here");
         }
-        streams.data(&explanation.to_string())
+        streams.data(&explanation.to_string())?;
+        match &explanation.decision {
+            Decision::Forward(permit) => {
+                streams.data(&format!("goes to: {}", applications::told(config, permit.application())))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

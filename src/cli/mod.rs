@@ -4,6 +4,7 @@
 //! the store itself. No command takes or prints a password as an argument.
 
 mod app_password;
+mod applications;
 mod audit;
 mod backup;
 mod check;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, applications};
 use crate::app::{Reloader, Running, Services, Sockets, StartError};
 use crate::auth::import::Admission;
 use crate::config::Config;
@@ -126,7 +126,7 @@ fn announce(config: &Config, running: &Running) {
         tls = shown(&running.tls_addresses),
         admin = running.admin_address.map(tracing::field::display),
         public_url = %config.server.public_url,
-        upstream = %config.proxy.upstream.host,
+        upstream = applications::servers(&config.proxy.upstream.sites),
         "ready"
     );
     if let Some(warning) = running.services.without_passkey(config) {

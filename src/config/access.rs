@@ -127,7 +127,7 @@ pub(super) fn no_rule_asks_for_passkeys(reader: &mut Reader<'_>, raw: &raw::Acce
 }
 
 /// The inner `None` is any host; the outer one, a problem.
-fn host(
+pub(super) fn host(
     reader: &mut Reader<'_>,
     key: &str,
     text: &str,
@@ -142,7 +142,7 @@ fn host(
         return reader.refuse(&key, quoted(text), "a host name, or `*.` and a host name", help);
     };
     if public.is_some_and(|public| !public.hosts.iter().any(|known| overlap(known, &pattern))) {
-        let help = "the rule could never match: add the name to server.hosts, or correct it";
+        let help = "it could never match: add the name to server.hosts, or correct it";
         return reader.refuse(&key, quoted(text), "a name of server.public_url or server.hosts", help);
     }
     Some(Some(pattern))
@@ -155,7 +155,12 @@ fn overlap(one: &HostPattern, other: &HostPattern) -> bool {
     }
 }
 
-fn path(reader: &mut Reader<'_>, key: &str, text: &str, prefix: Option<&str>) -> Option<PathPattern> {
+pub(super) fn path(
+    reader: &mut Reader<'_>,
+    key: &str,
+    text: &str,
+    prefix: Option<&str>,
+) -> Option<PathPattern> {
     let key = format!("{key}.path");
     let pattern = match PathPattern::parse(text) {
         Ok(pattern) => pattern,
@@ -168,7 +173,7 @@ fn path(reader: &mut Reader<'_>, key: &str, text: &str, prefix: Option<&str>) ->
     let below =
         |prefix| text.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if let Some(prefix) = prefix.filter(|prefix| below(*prefix)) {
-        let help = "remove the rule: passgate's own pages decide for themselves who may see them";
+        let help = "leave it out: passgate's own pages decide for themselves who may see them";
         return reader.refuse(&key, quoted(text), format!("a path outside {prefix}"), help);
     }
     Some(pattern)

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use http::HeaderMap;
 use http::header::HOST;
+use http::{HeaderMap, Method};
 
 use super::passkeys::Passwords;
+use super::public::Public;
 use super::reader::{Reader, quoted};
 use super::secret::key_file;
 use super::{access, first_sign_in, forum_passwords, preset, raw, session};
@@ -13,14 +14,15 @@ use crate::bridge::options::{CookiesAt, ForumOptions, Register};
 use crate::bridge::{Kind, Origin};
 use crate::database::DatabaseAccess;
 use crate::domain::RequestPath;
-use crate::proxy::options::{HostHeader, IdentityOptions, UpstreamOptions};
+use crate::policy::{ApplicationId, Policy, RequestFacts};
+use crate::proxy::options::{ApplicationOptions, HostHeader, IdentityOptions};
 use crate::server::options::ServerOptions;
 
 /// What the section has to fit: server, application, identity headers and database, none where one of them has problems; and
 /// passwords.
 pub(super) type Around<'a> = (
     Option<&'a ServerOptions>,
-    Option<&'a UpstreamOptions>,
+    Option<&'a ApplicationOptions>,
     Option<&'a IdentityOptions>,
     Option<&'a Option<DatabaseAccess>>,
     Passwords,
@@ -32,6 +34,18 @@ pub(super) struct Bridged {
     pub(super) site: Option<Kind>,
     /// None where there is no forum that the gateway knows more of.
     pub(super) forum: Option<ForumOptions>,
+}
+
+/// The application that is the forum: the one that gets requests for its path on the host of `server.public_url`.
+pub(super) fn application(
+    raw: &raw::Forum,
+    public: Option<&Public>,
+    policy: Option<&Policy>,
+) -> ApplicationId {
+    let Some(((public, policy), path)) = public.zip(policy).zip(RequestPath::parse(&raw.path).ok()) else {
+        return ApplicationId::SITES;
+    };
+    policy.application_of(&RequestFacts { host: &public.host, path: &path, method: &Method::GET })
 }
 
 /// `rules` are those of `[access]`, each of which may name a bridge of its own.
@@ -175,12 +189,12 @@ fn base(reader: &mut Reader<'_>, text: &str) -> Option<String> {
 }
 
 /// What the forum gets with our own requests too, so that it takes them for the same visitor's.
-fn fields(upstream: &UpstreamOptions, identity: &IdentityOptions) -> HeaderMap {
+fn fields(application: &ApplicationOptions, identity: &IdentityOptions) -> HeaderMap {
     let mut fields = HeaderMap::new();
-    let host = match &upstream.host_header {
+    let host = match &application.host_header {
         HostHeader::Client => None,
         HostHeader::Fixed(host) => Some(host.clone()),
-        HostHeader::Upstream => Some(upstream.authority()),
+        HostHeader::Upstream => application.servers.first().map(|server| server.place.authority()),
     };
     if let Some(host) = host.and_then(|host| host.parse().ok()) {
         fields.insert(HOST, host);

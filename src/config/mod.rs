@@ -48,7 +48,7 @@ use crate::auth::{HashingCost, PasswordPolicy, SelfDelete, Transport};
 use crate::bridge::options::ForumOptions;
 use crate::database::DatabaseAccess;
 use crate::domain::{Host, HostPattern, Lifetimes};
-use crate::policy::Policy;
+use crate::policy::{ApplicationId, Policy};
 use crate::proxy::options::ProxyOptions;
 use crate::server::options::{LogOptions, ServerOptions, StoreOptions, TlsOptions};
 use crate::web::options::PageOptions;
@@ -94,6 +94,8 @@ pub struct Config {
     pub second_factor: SecondFactorOptions,
     /// The forum behind the gateway, as far as it is more than an application; none without a bridge.
     pub forum: Option<ForumOptions>,
+    /// Which of the applications is the forum: the one that gets requests for its path.
+    pub forum_application: ApplicationId,
     /// The forum's own database; none if it is not named.
     pub database: Option<DatabaseAccess>,
     /// Where accounts and sessions are kept.

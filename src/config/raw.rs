@@ -5,10 +5,12 @@
 mod app_passwords;
 mod throttle;
 mod tls;
+mod upstream;
 
 pub(super) use self::app_passwords::AppPasswords;
 pub(super) use self::throttle::Throttle;
 pub(super) use self::tls::{Tls, TlsCertificate};
+pub(super) use self::upstream::{Check, Route, Upstream};
 
 use std::fmt;
 
@@ -83,38 +85,6 @@ impl Default for Server {
             drain_timeout: "30s".into(),
             user: String::new(),
             watch: false,
-        }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Upstream {
-    pub(super) url: String,
-    pub(super) ca_file: String,
-    pub(super) host_header: String,
-    pub(super) connect_timeout: String,
-    pub(super) read_timeout: String,
-    pub(super) write_timeout: String,
-    pub(super) idle_timeout: String,
-    pub(super) pool_size: u64,
-    pub(super) max_tunnels: u64,
-    pub(super) max_tunnels_per_client: u64,
-}
-
-impl Default for Upstream {
-    fn default() -> Self {
-        Self {
-            url: "http://127.0.0.1:8000".into(),
-            ca_file: String::new(),
-            host_header: "client".into(),
-            connect_timeout: "2s".into(),
-            read_timeout: "60s".into(),
-            write_timeout: "60s".into(),
-            idle_timeout: "60s".into(),
-            pool_size: 128,
-            max_tunnels: 1_000,
-            max_tunnels_per_client: 20,
         }
     }
 }

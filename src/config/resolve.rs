@@ -46,8 +46,8 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     let public = public::read(reader, &raw.server);
     let (server, tls, listen, connections) = listeners(reader, raw, public.as_ref());
     let trusted_proxies = server::trusted_proxies(reader, &raw.server.trusted_proxies);
-    let upstream = upstream::read(reader, &raw.upstream, &listen);
     let identity = upstream::identity(reader, &raw.identity);
+    let upstream = upstream::read(reader, &raw.upstream, &listen, identity.as_ref());
     let (policy, prefix) = rules(reader, raw, public.as_ref());
     let password = limits::password(reader, &raw.password);
     let ways = ways(reader, raw, prefix.as_deref());
@@ -58,7 +58,9 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
     recovery_is_open(reader, public.as_ref(), pages.as_ref(), policy.as_ref());
     let passwords = if raw.password.enabled { Passwords::On } else { Passwords::Off };
     let (log, database) = (house::log(reader, &raw.log), database::read(reader, &raw.forum));
-    let around = (server.as_ref(), upstream.as_ref(), identity.as_ref(), database.as_ref(), passwords);
+    let forum = forum::application(&raw.forum, public.as_ref(), policy.as_ref());
+    let application = upstream.as_ref().map(|upstream| upstream.application(forum));
+    let around = (server.as_ref(), application, identity.as_ref(), database.as_ref(), passwords);
     let bridged = forum::read(reader, &raw.forum, &raw.access.rule, around);
     let passkeys = site.and_then(|site| passkeys_of(reader, raw, site, passwords));
     let second_factor = second_factor::read(reader, raw, passwords, server.as_ref());
@@ -85,6 +87,7 @@ fn read(reader: &mut Reader<'_>, raw: &Raw) -> Option<Config> {
         passkeys,
         second_factor,
         forum: bridged.forum,
+        forum_application: forum,
         database: database?,
         store: store?,
         mail: mail?,
@@ -118,7 +121,8 @@ fn rules(reader: &mut Reader<'_>, raw: &Raw, public: Option<&Public>) -> (Option
     let methods = server::methods(reader, &raw.server.methods);
     let prefix = server::prefix(reader, &raw.server.prefix);
     let around = Around { public, methods: methods.as_deref(), prefix: prefix.as_deref() };
-    (access::read(reader, &raw.access, &around), prefix)
+    let policy = access::read(reader, &raw.access, &around);
+    (upstream::policy(reader, &raw.upstream, &around, policy), prefix)
 }
 
 fn passkeys_of(

@@ -7,7 +7,7 @@ use super::layers::defaults;
 use super::problem::{Problem, Source};
 
 /// The lists of tables there are: section and key.
-const TABLES: [(&str, &str); 2] = [("access", "rule"), ("tls", "certificate")];
+const TABLES: [(&str, &str); 3] = [("access", "rule"), ("tls", "certificate"), ("upstream", "route")];
 
 /// The path of the value that does not fit. A text in a list of texts stands for its list.
 pub(super) fn path_of(error: &Error) -> Vec<String> {

@@ -1,49 +1,80 @@
-//! The `[upstream]` and `[identity]` sections: the application, and how it gets to know the member.
+//! The `[upstream]` and `[identity]` sections: the applications, and how they get to know the member.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod certificates;
+mod check;
+mod routes;
+mod servers;
+
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::HeaderName;
-use url::{Position, Url};
 
 use super::raw;
-use super::reader::{DAY, Reader, quoted, quoted_url};
+use super::reader::{DAY, Reader, quoted};
 use super::secret;
-use super::server::placed;
 use crate::domain::Host;
 use crate::proxy::options::{
-    CaFile, HostHeader, IdentityEncoding, IdentityOptions, TunnelLimits, UpstreamOptions, UpstreamScheme,
+    ApplicationOptions, Balance, HostHeader, IdentityEncoding, IdentityOptions, TunnelLimits, UpstreamOptions,
 };
+
+pub(super) use self::routes::policy;
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Upstream,
     listen: &[SocketAddr],
+    identity: Option<&IdentityOptions>,
 ) -> Option<UpstreamOptions> {
-    let address = url(reader, &raw.url, listen);
-    let ca_file = ca_file(reader, &raw.ca_file, address.as_ref().map(|(scheme, ..)| *scheme));
-    let host_header = host_header(reader, &raw.host_header);
-    let millisecond = Duration::from_millis(1);
-    let mut time = |key: &str, text: &str, most| reader.duration(key, text, millisecond..=most);
-    let connect_timeout = time("upstream.connect_timeout", &raw.connect_timeout, Duration::from_secs(300));
-    let read_timeout = time("upstream.read_timeout", &raw.read_timeout, DAY);
-    let write_timeout = time("upstream.write_timeout", &raw.write_timeout, DAY);
-    let idle_timeout = time("upstream.idle_timeout", &raw.idle_timeout, DAY);
+    let own = routes::own(raw);
+    let sites = application(reader, "upstream", "upstream".to_owned(), &own, (listen, identity));
+    let routed: Vec<_> = routes::all(raw)
+        .map(|(key, name, route)| application(reader, &key, name, &route, (listen, identity)))
+        .collect();
     let pool_size = reader.number("upstream.pool_size", raw.pool_size, 1..=65_536, "128 suits most");
     let tunnels = tunnels(reader, raw);
-    let (scheme, host, port) = address?;
     Some(UpstreamOptions {
-        host,
-        port,
-        scheme,
+        sites: sites?,
+        routed: routed.into_iter().collect::<Option<_>>()?,
+        pool_size: pool_size?,
+        tunnels: tunnels?,
+    })
+}
+
+/// One application, as it stands at `key`. What it does not say has been taken from `[upstream]`.
+fn application(
+    reader: &mut Reader<'_>,
+    key: &str,
+    name: String,
+    raw: &raw::Route,
+    (listen, identity): (&[SocketAddr], Option<&IdentityOptions>),
+) -> Option<ApplicationOptions> {
+    let servers = servers::read(reader, key, raw, listen);
+    let words = [("turns", Balance::Turns), ("member", Balance::Member), ("address", Balance::Address)];
+    let balance = reader.word(&format!("{key}.balance"), &raw.balance, &words);
+    let ca_file = certificates::authorities(reader, key, &raw.ca_file, servers.as_deref());
+    let client_certificate = certificates::client(reader, key, raw, servers.as_deref());
+    let host_header = host_header(reader, key, &raw.host_header);
+    let millisecond = Duration::from_millis(1);
+    let mut time =
+        |field: &str, text: &str, most| reader.duration(&format!("{key}.{field}"), text, millisecond..=most);
+    let connect_timeout = time("connect_timeout", &raw.connect_timeout, Duration::from_secs(300));
+    let read_timeout = time("read_timeout", &raw.read_timeout, DAY);
+    let write_timeout = time("write_timeout", &raw.write_timeout, DAY);
+    let idle_timeout = time("idle_timeout", &raw.idle_timeout, DAY);
+    let check = check::read(reader, key, &raw.check, identity);
+    Some(ApplicationOptions {
+        name,
+        servers: servers?,
+        balance: balance?,
         ca_file: ca_file?,
+        client_certificate: client_certificate?,
         host_header: host_header?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,
         idle_timeout: idle_timeout?,
-        pool_size: pool_size?,
-        tunnels: tunnels?,
+        check: check?,
     })
 }
 
@@ -55,82 +86,13 @@ fn tunnels(reader: &mut Reader<'_>, raw: &raw::Upstream) -> Option<TunnelLimits>
     Some(TunnelLimits { total: total?, per_client: per_client? })
 }
 
-fn url(reader: &mut Reader<'_>, text: &str, listen: &[SocketAddr]) -> Option<(UpstreamScheme, Host, u16)> {
-    const KEY: &str = "upstream.url";
-    let expected = "where the application listens, such as \"http://127.0.0.1:8000\"";
-    let parsed = Url::parse(text).ok();
-    let host = parsed.as_ref().and_then(Url::host_str).and_then(|host| Host::parse(host).ok());
-    let (Some(url), Some(host)) = (parsed, host) else {
-        return reader.refuse(KEY, quoted_url(text), expected, "begin with http:// and name host and port");
-    };
-    let scheme = match url.scheme() {
-        "http" => UpstreamScheme::Http,
-        "https" => UpstreamScheme::Https,
-        _ => return reader.refuse(KEY, quoted_url(text), expected, "begin with http:// or https://"),
-    };
-    if &url[Position::BeforePath..] != "/" || !url.username().is_empty() || url.password().is_some() {
-        let help = "leave out path, query and user: paths are forwarded as they come";
-        return reader.refuse(KEY, quoted_url(text), expected, help);
-    }
-    let port = url.port_or_known_default().unwrap_or(80);
-    if port == 0 || listen.iter().any(|address| is_ours(*address, &host, port)) {
-        let help = "requests would go round in circles: give the application and the gateway different ports";
-        return reader.refuse(
-            KEY,
-            quoted_url(text),
-            "the application's address, not one of passgate's own",
-            help,
-        );
-    }
-    Some((scheme, host, port))
-}
-
-/// The inner `None` is the system's authorities.
-fn ca_file(reader: &mut Reader<'_>, text: &str, scheme: Option<UpstreamScheme>) -> Option<Option<CaFile>> {
-    const KEY: &str = "upstream.ca_file";
-    if text.is_empty() {
-        return Some(None);
-    }
-    if scheme == Some(UpstreamScheme::Http) {
-        let help = "in the clear nobody shows a certificate: begin upstream.url with https://, or leave the file out";
-        return reader.refuse(KEY, quoted(text), "an upstream.url over https", help);
-    }
-    let path = placed(reader, KEY, text).to_string_lossy().into_owned();
-    match CaFile::new(path.clone()) {
-        Ok(file) => Some(Some(file)),
-        Err(error) => {
-            let found = format!("{}: {error}", quoted(&path));
-            let help = "name the certificate of the authority that signed the application's";
-            reader.refuse(KEY, found, "certificates in PEM, and nothing else", help)
-        }
-    }
-}
-
-/// Whether connecting to `host` and `port` would reach our own listener.
-fn is_ours(listen: SocketAddr, host: &Host, port: u16) -> bool {
-    let literal = host.as_str().trim_start_matches('[').trim_end_matches(']');
-    let addresses = match literal.parse() {
-        Ok(address) => vec![address],
-        Err(_) if host.is_loopback() => {
-            vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-        }
-        Err(_) => Vec::new(),
-    };
-    let reaches = |address: &IpAddr| {
-        *address == listen.ip()
-            || address.is_loopback() && listen.ip().is_unspecified()
-            || address.is_unspecified()
-    };
-    listen.port() == port && addresses.iter().any(reaches)
-}
-
-fn host_header(reader: &mut Reader<'_>, text: &str) -> Option<HostHeader> {
+fn host_header(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<HostHeader> {
     match text {
         "client" => Some(HostHeader::Client),
         "upstream" => Some(HostHeader::Upstream),
         host if Host::parse(host).is_ok() => Some(HostHeader::Fixed(host.to_owned())),
         _ => reader.refuse(
-            "upstream.host_header",
+            &format!("{key}.host_header"),
             quoted(text),
             "\"client\", \"upstream\", or a host of your own, with a port if it needs one",
             "\"client\" passes on what the browser sent, which suits most applications",

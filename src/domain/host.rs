@@ -77,6 +77,15 @@ impl HostPattern {
                 .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
         }
     }
+
+    /// How closely it names a host: one host more than all below a name, and the longer such name more. The greater is the better
+    /// match.
+    pub fn specificity(&self) -> (u8, usize) {
+        match self {
+            Self::Below(suffix) => (1, suffix.as_str().len()),
+            Self::Exact(_) => (2, 0),
+        }
+    }
 }
 
 fn split_port(text: &str) -> Result<(&str, &str), InvalidHost> {

@@ -26,6 +26,26 @@ pub struct Permit {
     bridge: Option<BridgeKind>,
     authorization: ClientAuthorization,
     is_for_all: bool,
+    application: ApplicationId,
+}
+
+/// One of the applications behind the gateway: that of `[upstream]` itself, or of one of its routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ApplicationId(u16);
+
+impl ApplicationId {
+    /// That of `[upstream]` itself.
+    pub const SITES: Self = Self(0);
+
+    /// That of the route at this place in the file, counted from 0; none beyond the 65 535 that can be told apart.
+    pub fn of_route(at: usize) -> Option<Self> {
+        u16::try_from(at).ok()?.checked_add(1).map(Self)
+    }
+
+    /// The place of its route in the file, counted from 0; none if it is that of `[upstream]` itself.
+    pub fn route(self) -> Option<usize> {
+        self.0.checked_sub(1).map(usize::from)
+    }
 }
 
 impl Permit {
@@ -36,12 +56,24 @@ impl Permit {
         authorization: ClientAuthorization,
     ) -> Self {
         let identity = identity.filter(|_| bridge.is_some());
-        Self { identity, bridge, authorization, is_for_all: false }
+        let application = ApplicationId::SITES;
+        Self { identity, bridge, authorization, is_for_all: false, application }
     }
 
     /// To go without an identity, whoever it is.
     pub(super) fn for_all(authorization: ClientAuthorization) -> Self {
-        Self { identity: None, bridge: None, authorization, is_for_all: true }
+        let application = ApplicationId::SITES;
+        Self { identity: None, bridge: None, authorization, is_for_all: true, application }
+    }
+
+    /// The same, to this application.
+    pub(super) fn to(self, application: ApplicationId) -> Self {
+        Self { application, ..self }
+    }
+
+    /// The application it is for, and no other.
+    pub fn application(&self) -> ApplicationId {
+        self.application
     }
 
     /// The member to name to the application; none for visitors, on public routes and where there is no bridge.

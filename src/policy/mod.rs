@@ -7,12 +7,14 @@
 mod decision;
 mod explain;
 mod required;
+mod route;
 mod rule;
 mod second_factor;
 
-pub use decision::{ClientAuthorization, Decision, Permit, Refusal, SignInReason};
+pub use decision::{ApplicationId, ClientAuthorization, Decision, Permit, Refusal, SignInReason};
 pub use explain::Explanation;
 pub use required::{Demand, RequiredFor};
+pub use route::Route;
 pub use rule::{Requirement, Rule, RuleBridge, StepUpWith};
 pub use second_factor::SecondFactorFor;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use self::route::Routes;
 use crate::domain::{BridgeKind, Host, HostPattern, PasskeyFor, Profile, Proof, RequestPath, Timestamp};
 
 /// What is known of a request before anything is decided. Borrowed from it.
@@ -57,6 +60,7 @@ pub struct Policy {
     passkeys: RequiredFor,
     second_factors: SecondFactorFor,
     bridge: Option<BridgeKind>,
+    routes: Routes,
 }
 
 impl Policy {
@@ -72,8 +76,8 @@ impl Policy {
     ) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.specificity()));
         let (passkeys, second_factors) = (RequiredFor::default(), SecondFactorFor::default());
-        let bridge = Some(BridgeKind::Headers);
-        Self { hosts, methods, our_prefix, default, rules, passkeys, second_factors, bridge }
+        let (bridge, routes) = (Some(BridgeKind::Headers), Routes::default());
+        Self { hosts, methods, our_prefix, default, rules, passkeys, second_factors, bridge, routes }
     }
 
     /// The same rules for a site that demands passkeys of these members.
@@ -90,6 +94,16 @@ impl Policy {
     /// not at all.
     pub fn bridged(self, bridge: Option<BridgeKind>) -> Self {
         Self { bridge, ..self }
+    }
+
+    /// The same rules for several applications; without routes all requests are for one.
+    pub fn routed(self, routes: Vec<Route>) -> Self {
+        Self { routes: Routes::new(routes), ..self }
+    }
+
+    /// The application that a request is for, if it passes.
+    pub fn application_of(&self, facts: &RequestFacts<'_>) -> ApplicationId {
+        self.routes.application(facts)
     }
 
     /// How members become known to the application where no rule says otherwise.
@@ -129,7 +143,7 @@ impl Policy {
         &self.methods
     }
 
-    /// What to do with a request. Cost: one pass over the rules, best match first, no allocation.
+    /// What to do with a request. Cost: one pass over the rules and one over the routes, best match first, no allocation.
     pub fn decide<'m>(
         &self,
         facts: &RequestFacts<'_>,
@@ -158,9 +172,13 @@ impl Policy {
             passkey_for: self.passkeys.counted(member.passkey_for),
             ..member
         };
-        match rule {
+        let decision = match rule {
             Some(rule) => rule.apply(member.map(counted), now, self.bridge),
             None => self.default.apply(member, self.bridge),
+        };
+        match decision {
+            Decision::Forward(permit) => Decision::Forward(permit.to(self.application_of(facts))),
+            decision => decision,
         }
     }
 

@@ -112,11 +112,7 @@ impl Requirement {
 impl Rule {
     /// How closely the rule names a request: host, then path, then method. The greater decides.
     pub(super) fn specificity(&self) -> (u8, usize, (usize, isize), bool) {
-        let host = match &self.host {
-            None => (0, 0),
-            Some(HostPattern::Below(suffix)) => (1, suffix.as_str().len()),
-            Some(HostPattern::Exact(_)) => (2, 0),
-        };
+        let host = self.host.as_ref().map_or((0, 0), HostPattern::specificity);
         (host.0, host.1, self.path.specificity(), !self.methods.is_empty())
     }
 

@@ -24,6 +24,16 @@ pub struct Metrics {
     sent: IntCounter,
     sessions: IntGauge,
     refusals: [IntCounter; Refusal::ALL.len()],
+    again: [IntCounter; 2],
+}
+
+/// Why a request was tried once more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Again {
+    /// Nobody could be connected to.
+    NotConnected,
+    /// The connection ended before there was an answer.
+    NotAnswered,
 }
 
 const OUTCOMES: [&str; 7] = ["undecided", "forwarded", "own", "sign-in", "verified", "failed", ENDED];
@@ -55,6 +65,8 @@ impl Metrics {
             "Requests answered before they were read, by reason.",
             "reason",
         )?;
+        let again = labelled("passgate_tried_again_total", "Requests tried once more, by reason.", "reason")?;
+        let again = ["not-connected", "not-answered"].map(|reason| again.with_label_values(&[reason]));
         let buckets =
             vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
         let help = "Time from a request's header to the end of its response, in seconds.";
@@ -72,6 +84,7 @@ impl Metrics {
             sent: counter("passgate_response_body_bytes_total", "Bytes of response bodies.")?,
             sessions,
             refusals: Refusal::ALL.map(|refusal| refusals.with_label_values(&[refusal.code()])),
+            again,
             registry,
         })
     }
@@ -94,6 +107,13 @@ impl Metrics {
             tracing::debug!(target: "passgate::access", %client, outcome = "refused", problem, status, "request");
         } else {
             tracing::info!(target: "passgate::access", %client, outcome = "refused", problem, status, "request");
+        }
+    }
+
+    /// Counts a request that is tried once more, if `error` is no end of it.
+    pub(super) fn tried_again(&self, error: &Error, why: Again) {
+        if error.retry() {
+            self.again[why as usize].inc();
         }
     }
 

@@ -21,7 +21,7 @@ use super::{Gateway, Known, facts, visit};
 use crate::bridge::options::{ForumOptions, Register};
 use crate::bridge::{self, AddressPattern, AsWhom, Asked, ForumAccounts, InBrowser, Kind, Seen, any_seen};
 use crate::domain::{RequestPath, ReturnTo, SessionId, Timestamp};
-use crate::policy::{Permit, SignInReason};
+use crate::policy::{ApplicationId, Permit, SignInReason};
 use crate::web::{Audience, Problem};
 
 /// Where a header alone names the member, a sign-in older than this does not open the forum's administration: the forum asks
@@ -38,6 +38,8 @@ pub struct ForumRules {
     options: ForumOptions,
     /// There where members sign in at its form.
     accounts: Option<Arc<ForumAccounts>>,
+    /// Which of the applications it is. Nothing of it goes to another one.
+    application: ApplicationId,
 }
 
 /// What a request has to do with the forum.
@@ -81,8 +83,12 @@ enum Instead {
 
 impl ForumRules {
     /// `accounts` are needed for [`Kind::Form`].
-    pub fn new(options: ForumOptions, accounts: Option<Arc<ForumAccounts>>) -> Self {
-        Self { options, accounts }
+    pub fn new(
+        options: ForumOptions,
+        accounts: Option<Arc<ForumAccounts>>,
+        application: ApplicationId,
+    ) -> Self {
+        Self { options, accounts, application }
     }
 
     fn is_one_of(asked: Asked<'_>, patterns: &[AddressPattern]) -> bool {
@@ -124,7 +130,7 @@ impl Gateway {
         known: &Known,
     ) -> Option<Response<Bytes>> {
         let rules = Arc::clone(&ctx.rules);
-        let forum = rules.forum.as_ref()?;
+        let forum = rules.forum.as_ref().filter(|forum| forum.application == permit.application())?;
         let request = session.req_header();
         let parsed = facts::parse(request, &[]).ok()?;
         let target = parsed.path.target().into_owned();
@@ -274,7 +280,9 @@ pub(super) fn introduce(
     if forum.options.uses(Kind::Basic) {
         // SECURITY: this forum believes the name without a password, so a client's own line would be a way in, on any route.
         upstream.remove_header(&AUTHORIZATION);
-        let named = ctx.permit.as_ref().filter(|permit| permit.bridge() == Some(Kind::Basic));
+        let named = ctx.permit.as_ref().filter(|permit| {
+            permit.bridge() == Some(Kind::Basic) && permit.application() == forum.application
+        });
         let name = named.and_then(Permit::identity).map(|profile| profile.name.as_str());
         if let Some(named) = name.and_then(bridge::basic_authorization) {
             upstream.insert_header(AUTHORIZATION, named)?;

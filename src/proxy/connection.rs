@@ -35,12 +35,12 @@ use pingora::protocols::{
     TimingDigest, UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 use self::guard::Guard;
 use super::Secured;
 use super::flood::Flood;
 use super::trailers::{Carriage, Passage};
+use super::upstream::Line;
 use super::wire::Refusal;
 
 /// A stream that holds small writes back until a flush or a larger write.
@@ -269,12 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl VirtualSocket for Connection<TcpStream> {
+impl VirtualSocket for Connection<Line> {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
-        match option {
-            VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
-            _ => Ok(()),
-        }
+        self.stream.set_option(option)
     }
 }
 

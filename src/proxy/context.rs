@@ -12,6 +12,7 @@ use super::forwarded::{Origin, Trust};
 use super::kept::Replay;
 use super::trailers::Crossing;
 use super::tunnels::Tunnel;
+use super::upstream::{Attempts, Client};
 use super::{Rules, Secured};
 use crate::domain::{Host, UserId, random};
 use crate::policy::Permit;
@@ -37,8 +38,8 @@ pub struct RequestContext {
     pub(super) tunnel: Option<Tunnel>,
     /// How many interim responses the application has sent.
     pub(super) interim: u8,
-    /// How many of the application's addresses could not be connected to.
-    pub(super) connects_failed: usize,
+    /// Where it has been tried.
+    pub(super) attempts: Attempts,
     /// The canonical target, where it differs from the one that was sent.
     pub(super) rewritten: Option<Vec<u8>>,
     /// The kept form that goes in place of this request's own body.
@@ -81,7 +82,7 @@ impl RequestContext {
             crossing: None,
             tunnel: None,
             interim: 0,
-            connects_failed: 0,
+            attempts: Attempts::default(),
             rewritten: None,
             replay: None,
             forum: None,
@@ -90,6 +91,11 @@ impl RequestContext {
 }
 
 impl RequestContext {
+    /// Whose it is, where it matters which server gets it.
+    pub(super) const fn client(&self) -> Client {
+        Client { member: self.member, address: self.origin.client }
+    }
+
     /// Whether a request for `host` belongs on the connection it came on.
     pub(super) fn may_ask(&self, host: &Host, version: Version) -> bool {
         self.secured.as_ref().is_none_or(|secured| secured.may_carry(host, version))

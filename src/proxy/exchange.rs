@@ -20,9 +20,10 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType};
 
+use super::Engine;
 use super::context::RequestContext;
 use super::lines::Lines;
-use super::{ATTEMPTS, Engine};
+use super::upstream::Attempts;
 
 /// Connections to the application, for questions.
 pub(super) struct Exchange {
@@ -73,7 +74,7 @@ impl Engine {
         let mut tried = 1;
         loop {
             match self.try_to_carry(session, ctx).await {
-                Err(error) if error.retry() && tried < ATTEMPTS => tried += 1,
+                Err(error) if error.retry() && tried < Attempts::MOST => tried += 1,
                 done => return done,
             }
         }

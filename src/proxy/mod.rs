@@ -47,7 +47,7 @@ pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
 pub use rules::Rules;
 pub use secured::Secured;
-pub use upstream::Upstream;
+pub use upstream::{Checks, Seen, Upstream, Upstreams};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::server::configuration::ServerConf;
-use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use self::context::{Outcome, RequestId, RequestIds};
@@ -76,15 +76,12 @@ use self::leash::Leashed;
 use self::options::{PlainHttp, UpstreamOptions};
 use self::trailers::Crossing;
 use self::tunnels::{Holder, Tunnels};
+use self::upstream::Attempts;
 use crate::auth::Sessions;
 use crate::auth::throttle::Throttle;
 use crate::domain::Clock;
 use crate::policy::{Decision, Refusal, RequestFacts};
 use crate::web::{Audience, Member, Problem, Visit, is_well_known};
-
-/// How often a request is tried that is known not to have reached the application: on a kept connection that turned out
-/// to be closed, or at an address where nobody listens.
-const ATTEMPTS: usize = 4;
 
 /// The gateway: rules, sessions, and the four acts.
 pub struct Gateway {
@@ -114,12 +111,11 @@ impl Gateway {
     }
 
     /// The engine that carries this gateway's requests to `upstream`. What it takes of that at its start holds to its end: how many
-    /// unused connections are kept, and whose certificates count.
+    /// unused connections are kept.
     pub fn engine(self: &Arc<Self>, upstream: &UpstreamOptions) -> impl ServerApp + Send + Sync + use<> {
         let conf = ServerConf {
             upstream_keepalive_pool_size: upstream.pool_size,
-            ca_file: upstream.ca_file.as_ref().map(|file| file.path().to_owned()),
-            max_retries: ATTEMPTS,
+            max_retries: Attempts::MOST,
             ..ServerConf::default()
         };
         let engine = Engine(Arc::clone(self), Arc::new(Exchange::new(&conf)));
@@ -180,8 +176,8 @@ impl Gateway {
                     return own::respond(session, response).await.map(|()| true);
                 }
                 ctx.outcome = Outcome::Forwarded;
+                ctx.crossing = Crossing::begin(session, &rules.headers, rules.upstreams.of(&permit));
                 (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
-                ctx.crossing = Crossing::begin(session, &rules);
                 if let Some(live) = known.live() {
                     leash::attach(session, ctx, live);
                 }
@@ -243,7 +239,7 @@ impl Gateway {
         let live = known.live();
         let holder =
             live.map_or_else(|| Holder::visitor(ctx.origin.client), |live| Holder::Member(live.user()));
-        let limits = ctx.rules.upstream.tunnels();
+        let limits = ctx.rules.upstreams.tunnels();
         ctx.tunnel = self.tunnels.open(holder, live.map(|live| live.id()), limits);
         if ctx.tunnel.is_some() { judged } else { Judged::Refused(Problem::Busy) }
     }
@@ -345,27 +341,29 @@ impl ProxyHttp for Engine {
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
-        ctx.rules.upstream.peer(permit, session.req_header(), ctx.crossing.as_ref()).ok_or_else(|| {
-            Error::explain(ErrorType::ConnectNoRoute, "the upstream's name has no address").into_up()
-        })
+        let (client, upstream) = (ctx.client(), ctx.rules.upstreams.of(permit));
+        upstream.peer(permit, session.req_header(), ctx.crossing.as_ref(), client, &mut ctx.attempts)
     }
 
-    /// Nothing has been sent yet, so any request may try the application's next address.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
         peer: &HttpPeer,
         ctx: &mut RequestContext,
-        mut error: Box<Error>,
+        error: Box<Error>,
     ) -> Box<Error> {
-        use ErrorType::{ConnectError, ConnectNoRoute, ConnectRefused, ConnectTimedout};
-        let is_nobody_there =
-            matches!(error.etype(), ConnectError | ConnectNoRoute | ConnectRefused | ConnectTimedout);
-        if let (true, Some(address)) = (is_nobody_there, peer.address().as_inet()) {
-            ctx.connects_failed += 1;
-            error.set_retry(ctx.rules.upstream.pass_over(*address, ctx.connects_failed));
-        }
-        error
+        upstream::not_connected(peer, error, ctx, &self.0.metrics)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut RequestContext,
+        is_reused: bool,
+    ) -> Box<Error> {
+        upstream::not_answered(error, session, ctx, is_reused, &self.0.metrics)
     }
 
     /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
@@ -379,6 +377,7 @@ impl ProxyHttp for Engine {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
         let rules = Arc::clone(&ctx.rules);
+        let application = rules.upstreams.of(permit);
         rules.headers.rewrite(upstream, permit);
         app_passwords::take_out(upstream);
         rules.headers.write_identity(upstream, permit)?;
@@ -394,7 +393,7 @@ impl ProxyHttp for Engine {
         if let Some(replay) = &mut ctx.replay {
             replay.write_header(upstream)?;
         }
-        rules.upstream.write_host(upstream)
+        application.write_host(upstream, &ctx.attempts)
     }
 
     /// A kept form goes in place of the request's own body.
@@ -424,6 +423,7 @@ impl ProxyHttp for Engine {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
+        upstream::answered(ctx);
         answers::judge(session.req_header(), response, &mut ctx.interim)
     }
 

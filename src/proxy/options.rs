@@ -1,104 +1,18 @@
 //! What the proxy can be told. Composed by `config`.
 
+mod pem;
+mod upstream;
+
+pub use self::pem::{CaFile, ClientCertificate, PemError};
+pub use self::upstream::{
+    ApplicationOptions, Balance, CheckOptions, HostHeader, Place, ServerAt, TunnelLimits, UpstreamOptions,
+    UpstreamScheme,
+};
+
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
-use pingora::tls::{RootCertStore, load_ca_file_into_store};
-
-use crate::domain::Host;
-
-/// The application behind the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamOptions {
-    /// Its host name or address.
-    pub host: Host,
-    /// Its port.
-    pub port: u16,
-    /// Whether it is spoken to over TLS, with its certificate verified for `host`.
-    pub scheme: UpstreamScheme,
-    /// The authorities that may have signed that certificate; those that the system trusts if there is none.
-    pub ca_file: Option<CaFile>,
-    /// What stands in the `Host` field it gets.
-    pub host_header: HostHeader,
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How long it may be silent while we wait for it.
-    pub read_timeout: Duration,
-    /// How long it may refuse to take bytes.
-    pub write_timeout: Duration,
-    /// How long an unused connection is kept for the next request.
-    pub idle_timeout: Duration,
-    /// How many unused connections are kept.
-    pub pool_size: usize,
-    /// How many tunnels may be open.
-    pub tunnels: TunnelLimits,
-}
-
-/// How many tunnels may be open at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TunnelLimits {
-    /// Of all clients together.
-    pub total: usize,
-    /// Of one member, or of the visitors at one address.
-    pub per_client: usize,
-}
-
-impl UpstreamOptions {
-    /// Its host name or address as resolvers and certificates know it: no brackets around IPv6.
-    pub fn bare_host(&self) -> &str {
-        self.host.as_str().trim_matches(['[', ']'])
-    }
-
-    /// Host and port, as they stand in a `Host` field.
-    pub fn authority(&self) -> String {
-        match (self.scheme, self.port) {
-            (UpstreamScheme::Http, 80) | (UpstreamScheme::Https, 443) => self.host.to_string(),
-            (_, port) => format!("{}:{port}", self.host),
-        }
-    }
-}
-
-/// A file with certificates of authorities, in PEM. It could be read when this was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaFile(String);
-
-impl CaFile {
-    /// Takes the file at this path.
-    ///
-    /// # Errors
-    /// Why the engine could not use it.
-    pub fn new(path: String) -> Result<Self, String> {
-        let mut store = RootCertStore::empty();
-        load_ca_file_into_store(&path, &mut store).map_err(|error| error.to_string())?;
-        if store.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(Self(path)) }
-    }
-
-    /// The path.
-    pub fn path(&self) -> &str {
-        &self.0
-    }
-}
-
-/// How the application is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpstreamScheme {
-    /// In the clear.
-    Http,
-    /// Over TLS.
-    Https,
-}
-
-/// What stands in the `Host` field the application gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HostHeader {
-    /// What the client sent, byte for byte.
-    Client,
-    /// This.
-    Fixed(String),
-    /// The host and port of the upstream's URL.
-    Upstream,
-}
 
 /// Under which names the application gets to know the member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +106,7 @@ impl Default for ConnectionLimits {
 /// The proxy's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyOptions {
-    /// The application.
+    /// The applications.
     pub upstream: UpstreamOptions,
     /// Identity headers.
     pub identity: IdentityOptions,

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 use pingora::http::RequestHeader;
 
 use super::options::{PlainHttp, ServiceWorkers};
-use super::{ForumRules, HeaderRules, Judged, PublicOrigin, TrustedProxies, Upstream, tunnels};
+use super::{ForumRules, HeaderRules, Judged, PublicOrigin, TrustedProxies, Upstreams, tunnels};
 use crate::auth::Cookies;
 use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::domain::{Host, HostPattern};
@@ -23,8 +23,8 @@ pub struct Rules {
     pub cookies: Cookies,
     /// Our own pages.
     pub web: Web,
-    /// The application.
-    pub upstream: Arc<Upstream>,
+    /// The applications.
+    pub upstreams: Arc<Upstreams>,
     /// Whose forwarding fields are believed.
     pub trusted: TrustedProxies,
     /// Other names of the site: what is asked for there is to be asked for at the public origin.

@@ -14,40 +14,26 @@ use pingora::connectors::L4Connect;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
-use pingora::{ErrorType, OkOrErr};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-/// Connects over TCP and gives a [`Patient`] stream.
+use super::upstream::Line;
+
+/// Connects and gives a [`Patient`] stream.
 #[derive(Debug)]
 pub(super) struct UpgradeConnector;
 
 #[async_trait]
 impl L4Connect for UpgradeConnector {
     async fn connect(&self, address: &SocketAddr) -> pingora::Result<Stream> {
-        let stream = connect(address).await?;
+        let stream = Line::connect(address).await?;
         Ok(Stream::from(VirtualSocketStream::new(Box::new(Patient { stream, waits: 0 }))))
     }
-}
-
-/// Connects over TCP, with the errors of the engine's own connector. The time limit is the engine's.
-pub(super) async fn connect(address: &SocketAddr) -> pingora::Result<TcpStream> {
-    let address = address.as_inet().or_err(ErrorType::ConnectError, "not an internet address")?;
-    let stream = TcpStream::connect(address).await.map_err(|error| {
-        let kind = match error.kind() {
-            io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
-            _ => ErrorType::ConnectError,
-        };
-        pingora::Error::because(kind, "connecting to the application", error)
-    })?;
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
 }
 
 /// A stream whose first reads after a write say "not yet" and ask to be polled again.
 #[derive(Debug)]
 struct Patient {
-    stream: TcpStream,
+    stream: Line,
     waits: u8,
 }
 
@@ -89,9 +75,6 @@ impl AsyncWrite for Patient {
 
 impl VirtualSocket for Patient {
     fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
-        match option {
-            VirtualSockOpt::NoDelay => self.stream.set_nodelay(true),
-            _ => Ok(()),
-        }
+        self.stream.set_option(option)
     }
 }

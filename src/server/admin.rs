@@ -24,7 +24,7 @@ use crate::web::PasskeyCounts;
 
 /// What the admin listener looks at.
 pub struct Admin {
-    /// For the upstream in force.
+    /// For the upstreams in force.
     pub gateway: Arc<Gateway>,
     /// The counters.
     pub metrics: Arc<Metrics>,
@@ -55,6 +55,7 @@ impl Admin {
                     StatusCode::OK,
                     [
                         metrics,
+                        self.gateway.rules().upstreams.exposition(),
                         self.passkey_counts.exposition(),
                         self.throttle.exposition(),
                         self.mail.exposition(),
@@ -72,13 +73,15 @@ impl Admin {
         if let Err(error) = self.store.health() {
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
         }
-        match self.gateway.rules().upstream.is_reachable().await {
-            // Whoever has a password or a passkey gets in without a mail.
-            true => match self.mail.is_stuck() {
-                None => text(StatusCode::OK, "ready\n"),
-                Some(why) => text(StatusCode::OK, format!("ready, but {why}\n")),
-            },
-            false => text(StatusCode::SERVICE_UNAVAILABLE, "the upstream can't be reached\n"),
+        // Whoever has a password or a passkey gets in without a mail, and an application that a part of the site needs is not the site.
+        let (is_ready, mut lacking) = self.gateway.rules().upstreams.readiness().await;
+        if !is_ready {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the upstream can't be reached\n");
+        }
+        lacking.extend(self.mail.is_stuck());
+        match lacking.is_empty() {
+            true => text(StatusCode::OK, "ready\n"),
+            false => text(StatusCode::OK, format!("ready, but {}\n", lacking.join("; "))),
         }
     }
 }

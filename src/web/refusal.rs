@@ -306,7 +306,9 @@ impl Web {
     /// The field that belongs to a status.
     fn extra_field(&self, problem: Problem) -> Option<(HeaderName, HeaderValue)> {
         match problem {
-            Problem::Busy => Some((RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER))),
+            Problem::Busy | Problem::UpstreamUnreachable => {
+                Some((RETRY_AFTER, HeaderValue::from_static(Problem::RETRY_AFTER)))
+            }
             Problem::Throttled(seconds) => Some((RETRY_AFTER, seconds.into())),
             Problem::MethodNotAllowed(Some(allow)) => Some((ALLOW, HeaderValue::from_static(allow))),
             Problem::MethodNotAllowed(None) => Some((ALLOW, self.outbound.allow())),

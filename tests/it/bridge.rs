@@ -6,6 +6,7 @@ mod forum;
 mod generated;
 mod minted;
 mod programs;
+mod routes;
 mod rules;
 mod second_factor;
 mod tls;

@@ -26,4 +26,5 @@ mod tls;
 mod trailers;
 mod transparency;
 mod tunnels;
+mod upstreams;
 mod wire;

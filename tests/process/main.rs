@@ -18,6 +18,7 @@ mod mail_queue;
 mod mail_server;
 mod memory;
 mod readme;
+mod reloading;
 mod running;
 mod scale;
 mod site;

@@ -178,7 +178,7 @@ impl<'w> Walk<'w> {
     async fn ask(&mut self, step: Step, url: &Url, form: Option<String>) -> Result<Hop, Login> {
         let target = &url[Position::BeforePath..Position::AfterQuery];
         let fields = self.fields(url, form.is_some());
-        let answer = match self.client.ask(target, fields, form).await {
+        let answer = match self.client.ask(self.visitor.address(), target, fields, form).await {
             Ok(answer) => answer,
             Err(why @ (NoAnswer::TooLong | NoAnswer::Compressed | NoAnswer::Unwritable(_))) => {
                 return Err(self.unrecognised(step, &why.to_string()));

@@ -255,7 +255,7 @@ struct Stops {
 
 #[async_trait]
 impl Dial for Stops {
-    async fn dial(&self) -> io::Result<Box<dyn Line>> {
+    async fn dial(&self, _client: std::net::IpAddr) -> io::Result<Box<dyn Line>> {
         self.dialled.send_modify(|dialled| *dialled += 1);
         let is_last = *self.dialled.borrow() == self.at;
         if is_last && self.end == End::Before {

@@ -117,10 +117,10 @@ struct Gate {
 
 #[async_trait]
 impl Dial for Gate {
-    async fn dial(&self) -> std::io::Result<Box<dyn Line>> {
+    async fn dial(&self, client: std::net::IpAddr) -> std::io::Result<Box<dyn Line>> {
         self.dialled.send_modify(|count| *count += 1);
         let _open = self.open.acquire().await;
-        self.to.dial().await
+        self.to.dial(client).await
     }
 }
 

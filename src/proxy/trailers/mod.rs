@@ -17,7 +17,7 @@ use pingora::proxy::Session;
 
 pub(super) use self::connector::CarryingConnector;
 use self::message::{Message, Section};
-use super::{Connection, HeaderRules, Rules, connection};
+use super::{Connection, HeaderRules, Upstream, connection};
 
 /// The way of trailer fields from one connection to the other. They are on it before the body's end is: the engine writes
 /// that only when it has read it.
@@ -44,14 +44,14 @@ pub(super) struct Crossing {
 impl Crossing {
     /// Makes ready what this exchange needs, which for nearly every request is nothing. To be called before its body is
     /// read.
-    pub(super) fn begin(session: &Session, rules: &Rules) -> Option<Self> {
+    pub(super) fn begin(session: &Session, headers: &Arc<HeaderRules>, upstream: &Upstream) -> Option<Self> {
         let request = session.req_header();
         let is_chunked = request.headers.contains_key(TRANSFER_ENCODING);
         let is_wanted = request.headers.contains_key(TE) && wants_trailers(request);
-        if !(is_chunked || is_wanted) || request.headers.contains_key(UPGRADE) || !rules.upstream.is_plain() {
+        if !(is_chunked || is_wanted) || request.headers.contains_key(UPGRADE) || !upstream.is_plain() {
             return None;
         }
-        let passage = || Passage::new(&rules.headers);
+        let passage = || Passage::new(headers);
         let crossing = Self { request: is_chunked.then(passage), response: is_wanted.then(passage) };
         connection(session)?.carry(crossing.request.clone(), crossing.response.clone());
         Some(crossing)

@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use pingora::tls::{PrivateKeyDer, ServerConfig, TlsAcceptor, install_default_crypto_provider};
+use pingora::tls::{
+    PrivateKeyDer, ServerConfig, TlsAcceptor, WebPkiClientVerifier, install_default_crypto_provider,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -74,6 +76,17 @@ impl Authority {
 
     /// A door to `upstream` that shows a certificate for `name`.
     pub(crate) async fn door(&self, name: &str, holds: Holds, upstream: SocketAddr) -> Door {
+        self.door_for(name, holds, upstream, None).await
+    }
+
+    /// The same, for those alone who show a certificate of `clients`, if there is one.
+    pub(crate) async fn door_for(
+        &self,
+        name: &str,
+        holds: Holds,
+        upstream: SocketAddr,
+        clients: Option<&Self>,
+    ) -> Door {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         if let Holds::NoLonger = holds {
             params.not_after = date_time_ymd(2020, 1, 1);
@@ -82,7 +95,15 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         install_default_crypto_provider();
-        let config = ServerConfig::builder().with_no_client_auth();
+        let config = match clients {
+            None => ServerConfig::builder().with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.0.der().clone()).unwrap();
+                let asks = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+                ServerConfig::builder().with_client_cert_verifier(asks)
+            }
+        };
         let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
