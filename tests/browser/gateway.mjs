@@ -46,6 +46,8 @@ export function run(command, args, { input = "", ...options } = {}) {
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (said += text));
     child.once("error", reject);
+    // A command that ends before it has read all says why by its exit code.
+    child.stdin.on("error", () => {});
     child.once("close", (code) => (code === 0 ? resolve(said) : reject(new Error(`${command} ended with ${code}: ${said}`))));
     child.stdin.end(input);
   });
