@@ -102,6 +102,11 @@ impl Accounts {
         self.passwords.hash(password).await
     }
 
+    /// How often a password has been hashed or compared so far.
+    pub fn hashes(&self) -> u64 {
+        self.passwords.hashes()
+    }
+
     /// The account of that name.
     pub fn find(&self, name: &UserName) -> Result<Option<User>, StoreError> {
         self.store.user_by_name(name.key())

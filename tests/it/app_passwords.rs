@@ -368,3 +368,23 @@ async fn where_they_are_off_no_page_speaks_of_them() {
         site.program(&basic("alice", "pga-0000-0000-0000-0000-0000-0000-0000-0000")).ask("/feed/a").await;
     assert!(!page.assert_status(401).header("www-authenticate").contains("Basic"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thr_09_no_request_with_an_app_password_costs_a_hash_whether_it_is_right_or_wrong() {
+    let site = Site::open().await;
+    let (password, hashes) = (site.made("alice").await, || site.gateway.running.services.accounts.hashes());
+    let before = hashes();
+    for authorization in [basic("alice", &password), format!("Bearer {password}")] {
+        for _ in 0..100 {
+            site.program(&authorization).ask("/feed/new.xml").await.assert_status(200);
+        }
+    }
+    for wrong in
+        [basic("bobby", &password), basic("alice", PASSWORD), format!("Bearer {}", "pga-0000".repeat(4))]
+    {
+        site.program(&wrong).ask("/feed/new.xml").await.assert_status(401);
+    }
+    assert_eq!((hashes(), site.told().len()), (before, 200));
+    site.signed_in("alice").await;
+    assert_eq!(hashes(), before + 1, "what is counted is what a sign-in costs");
+}
