@@ -27,4 +27,20 @@ impl Services {
         let (store, sessions) = (Arc::clone(store), Arc::clone(sessions));
         Ok(SecondFactors::new(options, keys, store, sessions, Arc::clone(clock)))
     }
+
+    /// A sentence for when no key is there that opens what members' apps share with us. No code lets them in then: nothing tells a
+    /// right one.
+    pub fn without_second_factor_key(&self) -> Option<String> {
+        let (file, count) = (self.second_factors.key_file()?.display(), self.second_factors.unopened().ok()?);
+        let members = match count {
+            0 => return None,
+            1 => "1 member's app shows are".to_owned(),
+            _ => format!("{count} members' apps show are"),
+        };
+        Some(format!(
+            "the codes that {members} refused, since {file} is not the key that seals them (second_factor.key): put the right \
+             file back and restart; until then they get in with a recovery code or a passkey, or `passgate user \
+             reset-second-factor NAME` has one set it up anew"
+        ))
+    }
 }

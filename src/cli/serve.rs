@@ -135,6 +135,9 @@ fn announce(config: &Config, running: &Running) {
     if let Some(warning) = running.services.without_second_factor(config) {
         tracing::warn!(target: "passgate::server", warning, "members need a second factor");
     }
+    if let Some(warning) = running.services.without_second_factor_key() {
+        tracing::error!(target: "passgate::server", warning, "the key of second factors is missing");
+    }
     if matches!(running.services.accounts.is_empty(), Ok(true)) {
         tracing::warn!(
             target: "passgate::server",

@@ -21,6 +21,7 @@ mod readme;
 mod reloading;
 mod running;
 mod scale;
+mod second_factor;
 mod site;
 mod start;
 mod stop;

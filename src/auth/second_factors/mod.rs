@@ -204,6 +204,23 @@ impl SecondFactors {
         let is_fresh = session.proved_at().is_some_and(|at| at <= now && now.since(at) <= Self::FRESH);
         if !is_fresh {
             return Ok(false);
+    /// Of how many members no key here opens what their apps share with us.
+    pub fn unopened(&self) -> Result<usize, StoreError> {
+        let mut count = 0;
+        self.store.each_kept(|owner, _, enrolled: Enrolled| {
+            if let (Owner::Member(user), None) = (owner, enrolled.mailed) {
+                count += usize::from(enrolled.opened(user, &self.keys).is_none());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    /// Where the key that seals them lies; nowhere if it is in memory.
+    pub fn key_file(&self) -> Option<&std::path::Path> {
+        self.keys.path()
+    }
+
         }
         let enrolled = self.enrolled(session.user())?;
         Ok(match session.proof() {
