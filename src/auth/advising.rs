@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Accounts;
-use super::passwords::{About, Busy, Strength, WeakPassword};
-use crate::domain::{Secret, Timestamp, TokenHash, UserId};
+use super::passwords::{Busy, Strength, WeakPassword};
+use super::{Accounts, NewPassword};
+use crate::domain::{Timestamp, TokenHash, UserId};
 
 /// Who is told: somebody who has shown that they may choose a password here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,21 +67,15 @@ impl Asked {
 }
 
 impl Accounts {
-    /// How a password of at least `min_chars` characters would be judged if `asker` sent it.
-    pub async fn advise(
-        &self,
-        asker: Asker,
-        password: Secret<String>,
-        about: About,
-        min_chars: usize,
-    ) -> Advice {
+    /// How a password would be judged if `asker` sent it.
+    pub async fn advise(&self, asker: Asker, new: NewPassword) -> Advice {
         if let Err(wait) = self.asked.count(asker, self.clock.now()) {
             return Advice::TooOften(wait);
         }
-        if let Err(weak) = Self::check_length(&password, min_chars) {
+        if let Err(weak) = Self::check_length(&new.text, new.min_chars) {
             return Advice::Judged(Err(weak));
         }
-        match self.passwords.advise(password, about).await {
+        match self.passwords.advise(new.text, new.about).await {
             Ok(judged) => Advice::Judged(judged),
             Err(Busy) => Advice::Busy,
         }

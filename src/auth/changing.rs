@@ -5,10 +5,10 @@
 
 use super::events::{Seen, What};
 use super::links::forgotten;
-use super::passwords::{About, Busy, WeakPassword};
+use super::passwords::{Busy, WeakPassword};
 use super::second_factors::mailed;
 use super::throttle::Reserved;
-use super::{Accounts, LiveSession};
+use super::{Accounts, LiveSession, NewPassword};
 use crate::domain::{Secret, User, UserId, UserState};
 use crate::store::{Change, StoreError, Verdict};
 
@@ -56,16 +56,16 @@ impl Accounts {
         &self,
         session: &LiveSession,
         user: &User,
-        password: Secret<String>,
-        about: About,
+        password: NewPassword,
         others: OtherSessions,
         seen: Seen<'_>,
     ) -> Result<PasswordChange, StoreError> {
-        let phc = match self.accept(password, about).await {
+        let accepted = match self.accept(password).await {
             Err(Busy) => return Ok(PasswordChange::Busy),
             Ok(Err(weak)) => return Ok(PasswordChange::Weak(weak)),
-            Ok(Ok(phc)) => phc,
+            Ok(Ok(accepted)) => accepted,
         };
+        let short = accepted.noted(user.profile.id);
         let (id, before) = (user.profile.id, user.password.clone());
         let revision = Change::ReviseUser(
             id,
@@ -73,12 +73,12 @@ impl Accounts {
                 if user.state != UserState::Active || user.password != before {
                     return Verdict::Abandon;
                 }
-                user.password = Some(phc);
+                user.password = Some(accepted.phc);
                 Verdict::Keep
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(id);
-        let mut batch = vec![revision, mailed::no_longer_barred(id), event];
+        let mut batch = vec![revision, short, mailed::no_longer_barred(id), event];
         batch.extend(forgotten(id));
         let ended = match others {
             OtherSessions::End => self.sessions.end_access(id, Some(session.id()), batch).await,

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{Happened, Seen, What};
-use super::passwords::{About, Busy, WeakPassword};
+use super::passwords::{Busy, WeakPassword};
 use super::second_factors::{FactorsMet, mailed};
-use super::{Accounts, LiveSession, SessionToken, SetupToken, recovery};
+use super::{Accounts, LiveSession, NewPassword, SessionToken, SetupToken, recovery};
 use crate::domain::{
-    Clock, LinkKind, Profile, Secret, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
+    Clock, LinkKind, Profile, SessionId, SetupLink, Timestamp, TokenHash, User, UserId, UserState,
 };
 use crate::store::{Change, Store, StoreError, Verdict};
 
@@ -61,19 +61,19 @@ impl Accounts {
     pub async fn redeem(
         &self,
         token: &SetupToken,
-        password: Secret<String>,
-        about: About,
+        password: NewPassword,
         seen: Seen<'_>,
     ) -> Result<SetupOutcome, StoreError> {
         let Some((user, kind)) = self.open_link(token)? else { return Ok(SetupOutcome::Expired) };
         if !kind.sets_password() {
             return Ok(SetupOutcome::Expired);
         }
-        let phc = match self.accept(password, about).await {
+        let accepted = match self.accept(password).await {
             Err(Busy) => return Ok(SetupOutcome::Busy),
             Ok(Err(weak)) => return Ok(SetupOutcome::Weak(weak)),
-            Ok(Ok(phc)) => phc,
+            Ok(Ok(accepted)) => accepted,
         };
+        let short = accepted.noted(user.profile.id);
         let (hash, now) = (token.hash(), self.clock.now());
         let revision = Change::ReviseUser(
             user.profile.id,
@@ -81,14 +81,14 @@ impl Accounts {
                 if open_kind(user, &hash, now) != Some(kind) {
                     return Verdict::Abandon;
                 }
-                user.password = Some(phc);
+                user.password = Some(accepted.phc);
                 user.setup = None;
                 Verdict::Keep
             }),
         );
         let event = self.happened(What::PasswordSet).seen(seen).kept(user.profile.id);
         let id = user.profile.id;
-        let batch = vec![revision, recovery::forgotten(id), mailed::no_longer_barred(id), event];
+        let batch = vec![revision, short, recovery::forgotten(id), mailed::no_longer_barred(id), event];
         match self.sessions.end_access(id, None, batch).await {
             Ok(_) => Ok(SetupOutcome::Done(kind)),
             Err(StoreError::Abandoned | StoreError::NoSuchUser) => Ok(SetupOutcome::Expired),

@@ -38,6 +38,7 @@ pub use addresses::{AddressOutcome, AddressStanding, AddressToken};
 pub use advising::{Advice, Asker};
 pub use browser_name::browser_name;
 pub use changing::{OtherSessions, PasswordChange};
+pub use choosing::NewPassword;
 pub use cookie::{Cookies, Presented, Transport};
 pub use kept::{KeptForm, KeptForms, KeptHeaders, NotKept, Owner, Progress, Room, Taken};
 pub use leaving::SelfDelete;

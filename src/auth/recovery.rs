@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::events::{Seen, What};
 use super::links::SetupOutcome;
 use super::mail::Mailbox;
-use super::passwords::{About, Busy};
+use super::passwords::Busy;
 use super::second_factors::mailed;
-use super::{Accounts, MailedPurpose};
-use crate::domain::{Clock, Secret, Timestamp, Token, TokenHash, User, UserId, UserState};
+use super::{Accounts, MailedPurpose, NewPassword};
+use crate::domain::{Clock, Timestamp, Token, TokenHash, User, UserId, UserState};
 use crate::store::{Batch, Change, Owner, Store, StoreError, Verdict};
 
 /// Below this key is a member's [`Mailbox`].
@@ -94,19 +94,19 @@ impl Accounts {
     pub async fn redeem_mailed(
         &self,
         token: &MailedToken,
-        password: Secret<String>,
-        about: About,
+        password: NewPassword,
         seen: Seen<'_>,
         with: Batch,
     ) -> Result<SetupOutcome, StoreError> {
         if self.open_mailed(token)?.is_none() {
             return Ok(SetupOutcome::Expired);
         }
-        let phc = match self.accept(password, about).await {
+        let accepted = match self.accept(password).await {
             Err(Busy) => return Ok(SetupOutcome::Busy),
             Ok(Err(weak)) => return Ok(SetupOutcome::Weak(weak)),
-            Ok(Ok(phc)) => phc,
+            Ok(Ok(accepted)) => accepted,
         };
+        let short = accepted.noted(token.user);
         let (hash, now) = (token.secret.hash(), self.clock.now());
         let mut batch = vec![revised(token.user, move |mailbox| {
             if !is_open(mailbox.as_ref(), &hash, now) {
@@ -121,11 +121,12 @@ impl Accounts {
                 if user.state != UserState::Active {
                     return Verdict::Abandon;
                 }
-                user.password = Some(phc);
+                user.password = Some(accepted.phc);
                 user.setup = None;
                 Verdict::Keep
             }),
         ));
+        batch.push(short);
         batch.push(mailed::barred(token.user));
         batch.push(self.happened(What::PasswordSet).seen(seen).kept(token.user));
         batch.extend(with);

@@ -250,7 +250,7 @@ mod tests {
             let lifetimes = Lifetimes { idle: day, absolute: day, remember: day, shared: day };
             let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
             let passwords = Arc::new(Passwords::new(cost(16), 1));
-            let policy = PasswordPolicy { min_chars: 8 };
+            let policy = PasswordPolicy { min_chars: 8, with_second_factor: 8 };
             let accounts =
                 Accounts::new(store.clone(), sessions.clone(), passwords.clone(), clock.clone(), policy);
             let name = UserName::parse("alice").unwrap();

@@ -22,6 +22,14 @@ pub(super) fn password(
 ) -> Option<(PasswordPolicy, HashingCost, usize)> {
     let help = "15 is right while the password alone is enough to sign in";
     let min_chars = reader.number("password.min_length", raw.min_length, least_chars(raw)..=64, help);
+    let help = "8 is right where an app's code, too, is asked of a member in any case";
+    let least = Accounts::MIN_PASSWORD_CHARS as u64;
+    let with_second_factor = reader.number(
+        "password.min_length_with_second_factor",
+        raw.min_length_with_second_factor,
+        least..=64,
+        help,
+    );
     let help = "19456 (19 MiB) with two iterations is what OWASP recommends";
     let memory = reader.number("password.memory_kib", raw.memory_kib, LEAST_MEMORY_KIB..=4_194_304, help);
     let iterations = reader.number("password.iterations", raw.iterations, 1..=100, help);
@@ -47,11 +55,12 @@ pub(super) fn password(
         count => count,
     };
     let cost = HashingCost { memory_kib, iterations, parallelism };
-    Some((PasswordPolicy { min_chars: min_chars? }, cost, workers))
+    let policy = PasswordPolicy { min_chars: min_chars?, with_second_factor: with_second_factor? };
+    Some((policy, cost, workers))
 }
 
-/// SECURITY: AUTH-01. Fewer than [`PasswordPolicy::ALONE`] characters are for sites where a password is never enough; they belong in
-/// here, each with what it asks of everybody beside the password. Where passwords are off nobody chooses one.
+/// SECURITY: AUTH-01. Never fewer than [`PasswordPolicy::ALONE`] characters where a password is enough for somebody. Where passwords are
+/// off nobody chooses one.
 const fn least_chars(raw: &raw::Password) -> u64 {
     let least = if raw.enabled { PasswordPolicy::ALONE } else { Accounts::MIN_PASSWORD_CHARS };
     least as u64

@@ -3,11 +3,13 @@
 //! Every section refuses keys it does not know. Where a list may also be one text, [`one_or_many`] says so.
 
 mod app_passwords;
+mod password;
 mod throttle;
 mod tls;
 mod upstream;
 
 pub(super) use self::app_passwords::AppPasswords;
+pub(super) use self::password::{Password, SecondFactor};
 pub(super) use self::throttle::Throttle;
 pub(super) use self::tls::{Tls, TlsCertificate};
 pub(super) use self::upstream::{Check, Route, Upstream};
@@ -229,41 +231,6 @@ impl Default for Passkeys {
             resident_key: "required".into(),
             allow_service_workers: false,
         }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Password {
-    pub(super) enabled: bool,
-    pub(super) min_length: u64,
-    pub(super) memory_kib: u64,
-    pub(super) iterations: u64,
-    pub(super) parallelism: u64,
-    pub(super) workers: u64,
-}
-
-impl Default for Password {
-    fn default() -> Self {
-        Self { enabled: true, min_length: 15, memory_kib: 19_456, iterations: 2, parallelism: 1, workers: 0 }
-    }
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct SecondFactor {
-    pub(super) enabled: bool,
-    pub(super) mail: bool,
-    #[serde(deserialize_with = "one_or_many")]
-    pub(super) required_groups: Vec<String>,
-    pub(super) trust_devices: String,
-    pub(super) key: String,
-}
-
-impl Default for SecondFactor {
-    fn default() -> Self {
-        let trust_devices = "30d".into();
-        Self { enabled: true, mail: false, required_groups: Vec::new(), trust_devices, key: String::new() }
     }
 }
 

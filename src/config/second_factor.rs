@@ -14,6 +14,7 @@ use crate::policy::SecondFactorFor;
 use crate::server::options::ServerOptions;
 
 const GROUPS: &str = "second_factor.required_groups";
+const FOR_ALL: &str = "second_factor.required_for_all";
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Where nobody signs in with a password there is nothing to ask after it.
@@ -33,21 +34,27 @@ pub(super) fn read(
     let beside_data = beside(reader, data_dir);
     let key_file = key_file(reader, "second_factor.key", &raw.key, &beside_data, data_dir);
     let is_on = raw.enabled && passwords == Passwords::On;
-    if !is_on && !raw.required_groups.is_empty() {
-        let found =
-            if raw.enabled { "groups where passwords are off" } else { "groups with enabled = false" };
-        let help = "leave the list empty, or let members have what it asks for";
-        reader.note(GROUPS, found, "second factors that members can set up", help);
+    for (key, is_asked) in [(GROUPS, !raw.required_groups.is_empty()), (FOR_ALL, raw.required_for_all)] {
+        if is_asked && !is_on {
+            let where_off = if raw.enabled { "where passwords are off" } else { "with enabled = false" };
+            let help = "ask nobody, or let members have what it asks for";
+            let found = format!("a second factor {where_off}");
+            reader.note(key, &found, "second factors that members can set up", help);
+        }
     }
     if raw.mail && mail.host.is_empty() {
         let help = "name one in [mail], or leave codes to apps";
         reader.note("second_factor.mail", "codes by mail without a mail server", "a mail server", help);
     }
+    let required_for = match raw.required_for_all {
+        true => SecondFactorFor::Everyone,
+        false => SecondFactorFor::Groups(groups?),
+    };
     let available = |is_on| if is_on { Availability::On } else { Availability::Off };
     Some(SecondFactorOptions {
         availability: available(is_on),
         mail: available(is_on && raw.mail),
-        required_for: SecondFactorFor::groups(groups?),
+        required_for,
         trust: trust?,
         key_file: key_file?,
     })

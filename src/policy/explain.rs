@@ -86,8 +86,10 @@ impl Policy {
 
 impl Policy {
     fn second_factor_demand(&self, member: &Presence<'_>) -> Option<String> {
-        let group = self.second_factors.demand(member)?;
-        Some(format!("second_factor.required_groups = [\"{}\"]", group.as_str()))
+        Some(match self.second_factors.demand(member)? {
+            Demand::Group(group) => format!("second_factor.required_groups = [\"{}\"]", group.as_str()),
+            Demand::Everyone | Demand::Own => "second_factor.required_for_all = true".to_owned(),
+        })
     }
 }
 

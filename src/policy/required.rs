@@ -18,10 +18,10 @@ pub enum RequiredFor {
     Nobody,
 }
 
-/// Why a passkey is asked for.
+/// Why a passkey, or a second factor, is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Demand<'a> {
-    /// Nobody signs in without one here.
+    /// Nobody goes on without one here.
     Everyone,
     /// The member is in this group.
     Group(&'a Group),

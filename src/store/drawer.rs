@@ -31,13 +31,15 @@ pub enum Drawer {
     Mail,
     /// What is asked beside a password.
     SecondFactor,
+    /// That a password is shorter than one that is enough alone.
+    ShortPassword,
     /// Devices on which that is not asked for a while.
     TrustedDevice,
 }
 
 impl Drawer {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Address,
         Self::Applicant,
         Self::AppPassword,
@@ -45,13 +47,14 @@ impl Drawer {
         Self::Invitation,
         Self::Mail,
         Self::SecondFactor,
+        Self::ShortPassword,
         Self::TrustedDevice,
     ];
 
     /// Whether what lies in it is in backups. What lets somebody in and can be ended is not: it would be back.
     pub fn is_in_backups(self) -> bool {
         match self {
-            Self::Address | Self::Applicant | Self::Event | Self::SecondFactor => true,
+            Self::Address | Self::Applicant | Self::Event | Self::SecondFactor | Self::ShortPassword => true,
             Self::AppPassword | Self::Invitation | Self::Mail | Self::TrustedDevice => false,
         }
     }
@@ -66,6 +69,7 @@ impl Drawer {
             Self::Invitation => b'i',
             Self::Mail => b'm',
             Self::SecondFactor => b's',
+            Self::ShortPassword => b'p',
             Self::TrustedDevice => b't',
         }
     }

@@ -77,6 +77,7 @@ impl Web {
         self.end_replaced(visit).await;
         let next = match first {
             Some((first, _)) => first,
+            None if way == Way::Password && self.is_short_now(profile) => self.longer_address(return_to),
             None if wishes.then_add => self.add_address(return_to),
             None => {
                 let is_ready =

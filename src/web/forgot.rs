@@ -131,12 +131,8 @@ impl Web {
         let member = &shown.user.profile;
         let notice = self.notice(Happened::PasswordReset, member, headers, visit);
         let with = notice.into_iter().collect();
-        let password = form.secret("password");
-        let outcome = self
-            .parts
-            .accounts
-            .redeem_mailed(token, password, self.about(member), seen(headers, visit), with)
-            .await;
+        let password = self.new_password(form.secret("password"), member, visit)?;
+        let outcome = self.parts.accounts.redeem_mailed(token, password, seen(headers, visit), with).await;
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
             SetupOutcome::Busy => self.show_setup(&shown, Some(PasswordTrouble::Busy), visit),
             SetupOutcome::Done(_) => {

@@ -16,7 +16,7 @@ use super::password::PasswordTrouble;
 use super::response::Reply;
 use super::{Member, Problem, Visit, Web};
 use crate::auth::passkeys::Passkeys;
-use crate::auth::{Accounts, Busy};
+use crate::auth::{Accounts, Busy, NewPassword};
 use crate::bridge::{ForumAccounts, PasswordSetting};
 use crate::domain::{ReturnTo, Secret};
 use crate::policy::SignInReason;
@@ -185,7 +185,8 @@ impl Web {
     /// It has to be as good as one for this site.
     async fn weakness(&self, password: &Secret<String>, member: &Member<'_>) -> Option<PasswordTrouble> {
         let (accounts, about) = (&self.parts.accounts, self.about(&member.session.profile()));
-        match accounts.judge(password.clone(), about, accounts.min_password_chars()).await {
+        let min_chars = accounts.min_password_chars();
+        match accounts.judge(NewPassword { text: password.clone(), about, min_chars }).await {
             Ok(Ok(_)) => None,
             Ok(Err(weak)) => Some(weak.into()),
             Err(Busy) => Some(PasswordTrouble::Busy),

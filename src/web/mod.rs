@@ -317,7 +317,7 @@ impl Web {
             (&Method::GET | &Method::HEAD, Route::Link) => self.link_page(request, visit).await,
             (&Method::GET | &Method::HEAD, Route::Login) => self.login_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Logout) => self.logout_page(visit),
-            (&Method::GET | &Method::HEAD, Route::Password) => self.password_page(visit),
+            (&Method::GET | &Method::HEAD, Route::Password) => self.password_page(request, visit),
             (&Method::GET | &Method::HEAD, Route::Setup) => self.setup_page(request, visit).await,
             (&Method::POST, Route::AccountEmail) => self.ask_email(request, visit).await,
             (&Method::POST, Route::AccountEmailCancel) => self.cancel_email(request, visit).await,

@@ -104,8 +104,8 @@ impl Web {
         let Some((token, user, kind)) = self.open_link(form.text("token"), visit)? else {
             return self.link_expired(visit);
         };
-        let (about, seen) = (self.about(&user.profile), seen(request.headers(), visit));
-        let outcome = self.parts.accounts.redeem(&token, form.secret("password"), about, seen).await;
+        let password = self.new_password(form.secret("password"), &user.profile, visit)?;
+        let outcome = self.parts.accounts.redeem(&token, password, seen(request.headers(), visit)).await;
         let member = user.profile.id;
         let shown = Shown { token: token.to_text(), user, kind };
         match outcome.map_err(|error| self.store_failed(&error, visit))? {
@@ -152,7 +152,7 @@ impl Web {
         let page = SetupPage {
             token: token.to_string(),
             username: user.profile.name.to_string(),
-            min_chars: self.parts.accounts.min_password_chars(),
+            min_chars: self.least_chars(&user.profile, visit)?,
             max_chars: Accounts::MAX_PASSWORD_CHARS,
             instead: kind.signs_in().then_some(instead),
             trouble,

@@ -414,6 +414,28 @@ const TWO_STEP_NEEDED = {
     await page.getByText("One more step").waitFor();
   },
   "account-waiting-for-two-step": async (page) => page.goto(ACCOUNT),
+  "password-beside-a-code": async (page, member) => {
+    await page.goto(`${ACCOUNT}/two-step`);
+    member.key = await keyOf(page);
+    await page.getByRole("textbox", { name: "Code" }).fill(code(member.key, -1));
+    await button(page, "Turn on").click();
+    await page.getByText("Your recovery codes").waitFor();
+    await page.goto(`${ACCOUNT}/password`);
+    await page.getByText("At least 8 characters").waitFor();
+  },
+  "password-longer": async (page, { name, password, key }, site) => {
+    await page.getByLabel("Current password").fill(password);
+    await page.getByLabel("New password").fill("k7#Vw9!zQ");
+    await button(page, "Save password").click();
+    await page.getByText("From now on you sign in with your new password").waitFor();
+    await site.reconfigure("");
+    await page.context().clearCookies();
+    await page.goto("/index.php");
+    await signIn(page, name, "k7#Vw9!zQ");
+    await page.getByRole("textbox", { name: "Code" }).fill(code(key));
+    await button(page, "Sign in").click();
+    await page.getByText("So it should be longer").waitFor();
+  },
 };
 
 /** Before a forum whose password is not known yet, one page after the other. */
@@ -562,13 +584,12 @@ test("two-step sign-in", async (t) => {
     const { context, page, troubles } = await visit(browser, site);
     const member = await site.addMember("admins");
     for (const [name, open] of Object.entries(pages)) {
-      await open(page, member);
+      await open(page, member, site);
       await looksWell(page, name);
     }
     assert.deepEqual(troubles, []);
     await context.close();
   }
-
 });
 
 test("a passkey required, no passwords, and a forum to be signed in at", async () => {

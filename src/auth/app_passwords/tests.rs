@@ -7,8 +7,8 @@ use crate::auth::events::What;
 use crate::auth::passwords::About;
 use crate::auth::second_factors::FactorsMet;
 use crate::auth::{
-    Accounts, HashingCost, LiveSession, NewUser, OtherSessions, PasswordChange, PasswordPolicy, Passwords,
-    SessionToken, Sessions, SetupOutcome,
+    Accounts, HashingCost, LiveSession, NewPassword, NewUser, OtherSessions, PasswordChange, PasswordPolicy,
+    Passwords, SessionToken, Sessions, SetupOutcome,
 };
 use crate::domain::{
     Clock, Lifetimes, LinkKind, ManualClock, PasskeyName, PathPattern, Persistence, Profile, Proof, Secret,
@@ -44,6 +44,12 @@ fn password() -> Secret<String> {
     Secret::new("a few words nobody puts together".to_owned())
 }
 
+/// The same, as alice chooses it.
+fn chosen(bench: &Bench) -> NewPassword {
+    let about = About::from_names(&bench.alice.profile.name, None, None);
+    NewPassword { text: password(), about, min_chars: 15 }
+}
+
 impl Bench {
     async fn open() -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -52,7 +58,7 @@ impl Bench {
         let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes()).unwrap());
         let passwords =
             Arc::new(Passwords::new(HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 }, 1));
-        let policy = PasswordPolicy { min_chars: 15 };
+        let policy = PasswordPolicy { min_chars: 15, with_second_factor: 8 };
         let accounts = Accounts::new(store.clone(), sessions.clone(), passwords, clock, policy);
         let name = UserName::parse("Alice").unwrap();
         let email = Some("Alice@wonderland.example".to_owned());
@@ -239,8 +245,7 @@ async fn s6_whatever_ends_a_members_access_ends_them() {
     let bench = Bench::open().await;
     let made = bench.made("Phone").await;
     let link = bench.accounts.link(user(&bench), LinkKind::Reset).await.unwrap();
-    let about = About::from_names(&bench.alice.profile.name, None, None);
-    let reset = bench.accounts.redeem(&link, password(), about, "".into()).await.unwrap();
+    let reset = bench.accounts.redeem(&link, chosen(&bench), "".into()).await.unwrap();
     assert_eq!(reset, SetupOutcome::Done(LinkKind::Reset));
     assert!(bench.is_gone(&made), "reset");
 }
@@ -251,13 +256,9 @@ async fn s6_a_changed_password_ends_them_if_its_member_wants_that() {
         let bench = Bench::open().await;
         let made = bench.made("Phone").await;
         let (_, session) = bench.sign_in().await;
-        let about = About::from_names(&bench.alice.profile.name, None, None);
         let alice = bench.accounts.account(bench.alice.profile.id).unwrap().unwrap();
-        let changed = bench
-            .accounts
-            .change_password(&session, &alice, password(), about, others, "".into())
-            .await
-            .unwrap();
+        let changing = bench.accounts.change_password(&session, &alice, chosen(&bench), others, "".into());
+        let changed = changing.await.unwrap();
         assert!(matches!(changed, PasswordChange::Done(_)));
         assert_eq!(bench.counts(&made), stay);
         assert_eq!(bench.is_gone(&made), !stay);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::options::Approval;
 use self::waiting::Applicant;
 use super::passwords::{About, Busy, WeakPassword};
-use super::{Accounts, NewUser, addresses};
+use super::{Accounts, NewPassword, NewUser, addresses};
 use crate::domain::{
     Clock, EmailKey, Group, InvalidName, MailAddress, Purpose, Secret, Timestamp, Token, TokenHash, User,
     UserName, UserState,
@@ -236,8 +236,10 @@ impl Invitations {
             Err(joined) => return Ok(joined),
         };
         if let Some(password) = password {
-            match accounts.accept(password, About::of(&user.profile, site.name)).await {
-                Ok(Ok(hash)) => user.password = Some(hash),
+            let (about, min_chars) = (About::of(&user.profile, site.name), accounts.min_password_chars());
+            match accounts.accept(NewPassword { text: password, about, min_chars }).await {
+                // Never a short one: nothing else is asked of somebody who is new.
+                Ok(Ok(accepted)) => user.password = Some(accepted.phc),
                 Ok(Err(weak)) => return Ok(Joined::Weak(weak)),
                 Err(Busy) => return Ok(Joined::Busy),
             }

@@ -28,7 +28,7 @@ impl House {
             Arc::new(sessions),
             Arc::new(Passwords::new(cost, 1)),
             Arc::clone(&ticking),
-            PasswordPolicy { min_chars: 15 },
+            PasswordPolicy { min_chars: 15, with_second_factor: 8 },
         );
         let approval = Approval::NotNeeded;
         Self { invitations: Invitations::new(Arc::clone(&store), ticking), accounts, clock, store, approval }

@@ -78,8 +78,10 @@ impl Default for HashingCost {
 /// What a new password has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
-    /// At least this many characters.
+    /// At least this many characters, where it is enough to sign in …
     pub min_chars: usize,
+    /// … and where another factor is always shown with it.
+    pub with_second_factor: usize,
 }
 
 impl PasswordPolicy {

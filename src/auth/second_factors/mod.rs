@@ -168,6 +168,13 @@ impl SecondFactors {
         self.are_on() && self.options.load().required_for.demand_of(profile).is_some()
     }
 
+    /// Whether an app's code is asked of this member in any case, so that their password is never enough: the site asks for one, and
+    /// they have set it up. Before they have, their password alone would let anybody do that.
+    pub fn are_always_asked_of(&self, profile: &Profile) -> Result<bool, StoreError> {
+        let has_app = |enrolled: Enrolled| enrolled.mailed.is_none();
+        Ok(self.are_required_of(profile) && self.stored(profile.id)?.is_some_and(has_app))
+    }
+
     /// Whether this session reaches our own pages alone before a second factor proves it.
     pub fn are_awaited(&self, session: &LiveSession) -> bool {
         let profile = session.profile();
@@ -197,13 +204,6 @@ impl SecondFactors {
         Ok(members)
     }
 
-    /// Whether this session may change the member's second factor: it was proven lately, and with as much as is asked for
-    /// signing in. A clock that was set back makes nothing fresh.
-    pub fn may_be_changed_by(&self, session: &LiveSession) -> Result<bool, StoreError> {
-        let now = self.clock.now();
-        let is_fresh = session.proved_at().is_some_and(|at| at <= now && now.since(at) <= Self::FRESH);
-        if !is_fresh {
-            return Ok(false);
     /// Of how many members no key here opens what their apps share with us.
     pub fn unopened(&self) -> Result<usize, StoreError> {
         let mut count = 0;
@@ -221,6 +221,13 @@ impl SecondFactors {
         self.keys.path()
     }
 
+    /// Whether this session may change the member's second factor: it was proven lately, and with as much as is asked for
+    /// signing in. A clock that was set back makes nothing fresh.
+    pub fn may_be_changed_by(&self, session: &LiveSession) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let is_fresh = session.proved_at().is_some_and(|at| at <= now && now.since(at) <= Self::FRESH);
+        if !is_fresh {
+            return Ok(false);
         }
         let enrolled = self.enrolled(session.user())?;
         Ok(match session.proof() {

@@ -11,8 +11,8 @@ use crate::auth::passwords::About;
 use crate::auth::sign_in::Attempt;
 use crate::auth::throttle::{Marks, Throttle, ThrottleOptions, Way};
 use crate::auth::{
-    Accounts, CodeAttempt, CodeOutcome, HashingCost, NewUser, PasswordPolicy, Passwords, SessionToken,
-    SignIn, SignInOutcome,
+    Accounts, CodeAttempt, CodeOutcome, HashingCost, NewPassword, NewUser, PasswordPolicy, Passwords,
+    SessionToken, SignIn, SignInOutcome,
 };
 use crate::domain::{Lifetimes, LinkKind, ManualClock, Persistence, TokenHash, UserName};
 use crate::policy::SecondFactorFor;
@@ -88,7 +88,7 @@ impl Site {
         let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
         let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
         let passwords = Arc::new(Passwords::new(cost, 1));
-        let policy = PasswordPolicy { min_chars: 8 };
+        let policy = PasswordPolicy { min_chars: 8, with_second_factor: 8 };
         let accounts =
             Accounts::new(store.clone(), sessions.clone(), passwords.clone(), clock.clone(), policy);
         let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
@@ -352,9 +352,9 @@ async fn trust_ends_with_its_time_by_the_member_with_the_password_and_with_the_s
             "reset" => {
                 let link = site.accounts.link(site.alice, LinkKind::Reset).await.unwrap();
                 let name = UserName::parse("alice").unwrap();
-                let about = About::from_names(&name, None, None);
-                let set =
-                    site.accounts.redeem(&link, Secret::new(PASSWORD.to_owned()), about, "".into()).await;
+                let (text, about) = (Secret::new(PASSWORD.to_owned()), About::from_names(&name, None, None));
+                let chosen = NewPassword { text, about, min_chars: 8 };
+                let set = site.accounts.redeem(&link, chosen, "".into()).await;
                 assert_eq!(set, Ok(SetupOutcome::Done(LinkKind::Reset)));
             }
             "removed" => assert!(site.second_factors.remove(site.alice).await.unwrap()),

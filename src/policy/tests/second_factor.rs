@@ -12,7 +12,7 @@ fn decided(policy: &Policy, proof: Proof) -> (Decision, String) {
 }
 
 fn needed_by(group: &str) -> SecondFactorFor {
-    SecondFactorFor::groups(vec![Group::parse(group).unwrap()])
+    SecondFactorFor::Groups(vec![Group::parse(group).unwrap()])
 }
 
 #[test]
@@ -49,4 +49,13 @@ fn others_and_public_pages_are_as_they_were() {
         .demanding(RequiredFor::Groups(vec![Group::parse("admins").unwrap()]));
     let (decision, _) = decided(&both, Proof::PasswordAndCode);
     assert_eq!(decision, Decision::SignIn(SignInReason::Passkey), "a code is no passkey");
+}
+
+#[test]
+fn what_is_asked_of_everyone_is_asked_of_members_without_a_group() {
+    let policy = policy(Requirement::Login, vec![]).demanding_second_factors(SecondFactorFor::Everyone);
+    let (decision, explained) = decided(&policy, Proof::Password);
+    assert_eq!(decision, Decision::SignIn(SignInReason::SecondFactor));
+    assert!(explained.contains("second_factor.required_for_all = true"), "{explained}");
+    assert_eq!(forwards_as(&decided(&policy, Proof::PasswordAndCode).0), Some(Some("alice")));
 }

@@ -4,7 +4,7 @@ use super::protocol::{Failure, LinkTo, MemberView, NewAccount, Reply, SetupUrl, 
 use super::throttle::ThrottleView;
 use super::{Control, all_users, read_name};
 use crate::auth::mail::Happened;
-use crate::auth::{About, Accounts, Busy, NewUser, WeakPassword};
+use crate::auth::{About, Accounts, Busy, NewPassword, NewUser, WeakPassword};
 use crate::domain::{EmailKey, Group, LinkKind, Secret, User, UserName, UserState};
 
 impl Control {
@@ -131,7 +131,8 @@ impl Control {
         let warned = |what: &str| Ok(vec![format!("the password {what}")]);
         let about = About::from_names(&new.name, new.full_name.as_deref(), new.email.as_deref());
         let least = self.accounts.min_password_chars();
-        match self.accounts.judge(password.clone(), about, Accounts::MIN_PASSWORD_CHARS).await {
+        let chosen = NewPassword { text: password.clone(), about, min_chars: Accounts::MIN_PASSWORD_CHARS };
+        match self.accounts.judge(chosen).await {
             Err(Busy) => {
                 Err(Failure::Unavailable("too many are signing in at this moment; try again".to_owned()))
             }

@@ -59,8 +59,12 @@ pub fn without_passkey(required_for: &RequiredFor, users: &[UserLine]) -> Option
 pub fn without_second_factor(required_for: &SecondFactorFor, users: &[UserLine]) -> Option<String> {
     let has_none = |line: &UserLine| line.passkeys == 0 && !line.second_factor;
     let (members, named) = named(users, |line| has_none(line) && required_for.names_any(&line.user.groups))?;
+    let setting = match required_for {
+        SecondFactorFor::Everyone => "required_for_all",
+        SecondFactorFor::Groups(_) => "required_groups",
+    };
     Some(format!(
-        "{members} neither a second factor nor a passkey and can't go on without one (second_factor.required_groups): \
+        "{members} neither a second factor nor a passkey and can't go on without one (second_factor.{setting}): \
          {named}; each is asked to set one up after the next sign-in"
     ))
 }

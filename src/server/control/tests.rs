@@ -26,7 +26,7 @@ fn control() -> Control {
     let sessions = Arc::new(Sessions::open(store.clone(), clock.clone(), lifetimes).unwrap());
     let cost = HashingCost { memory_kib: 8, iterations: 1, parallelism: 1 };
     let passwords = Arc::new(Passwords::new(cost, 1));
-    let policy = PasswordPolicy { min_chars: 15 };
+    let policy = PasswordPolicy { min_chars: 15, with_second_factor: 8 };
     let admission = Admission::new(store.clone(), clock.clone());
     let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), clock.clone());
     let throttle = Arc::new(throttle.unwrap());

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::super::account::seen;
 use super::super::audit::{self, Event};
 use super::super::pages::Page;
+use super::super::request::in_query;
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
 use super::PasswordTrouble;
@@ -31,6 +32,10 @@ pub(in crate::web) struct PasswordPage {
     asks_current: bool,
     /// Whether there is one.
     has_password: bool,
+    /// Whether it is shorter than one that is enough alone, as it is now.
+    is_short: bool,
+    /// Where the member was on the way to; empty for nowhere.
+    return_to: String,
     /// Whether a passkey can be used in its place.
     has_passkeys: bool,
     /// Whether the member is signed in elsewhere, too.
@@ -85,7 +90,8 @@ impl Page for PasswordPage {
             forum: true,
             ..Self::default()
         };
-        all.map(trouble).chain([Self::default(), full]).collect()
+        let short = Self { is_short: true, return_to: "/".to_owned(), ..Self::default() };
+        all.map(trouble).chain([Self::default(), full, short]).collect()
     }
 }
 
@@ -95,6 +101,12 @@ struct Asking<'a> {
     user: User,
     proof: Shown,
     has_passkeys: bool,
+    /// So many characters a new password needs.
+    least: usize,
+    /// Whether the one they have has too few for what it opens now.
+    is_short: bool,
+    /// Where they were on their way to; empty for nowhere.
+    return_to: String,
 }
 
 /// What stands for the member.
@@ -107,9 +119,9 @@ enum Shown {
 }
 
 impl Web {
-    pub(in crate::web) fn password_page(&self, visit: &Visit<'_>) -> Reply {
+    pub(in crate::web) fn password_page(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
-        match self.before_new_password(member, visit)? {
+        match self.before_new_password(member, &in_query(request, "return_to"), visit)? {
             Err(first) => Ok(first),
             Ok(asking) => Ok(self.show_password(&asking, OtherSessions::End, None, visit)),
         }
@@ -118,15 +130,14 @@ impl Web {
     pub(in crate::web) async fn change_password(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let Some(member) = visit.member else { return Ok(self.to_sign_in()) };
         let form = self.member_form(request, &member)?;
-        let asking = match self.before_new_password(member, visit)? {
+        let asking = match self.before_new_password(member, form.text("return_to"), visit)? {
             Err(first) => return Ok(first),
             Ok(asking) => asking,
         };
         let others = if form.is_ticked("others") { OtherSessions::End } else { OtherSessions::Keep };
         let again = |trouble| Ok(self.show_password(&asking, others, Some(trouble), visit));
-        let password = form.secret("password");
-        let least = self.parts.accounts.min_password_chars();
-        if let Err(weak) = Accounts::check_length(&password, least) {
+        let password = self.new_password(form.secret("password"), &asking.user.profile, visit)?;
+        if let Err(weak) = Accounts::check_length(&password.text, password.min_chars) {
             return again(Trouble::New(weak.into()));
         }
         if let Some(trouble) =
@@ -134,9 +145,8 @@ impl Web {
         {
             return again(trouble);
         }
-        let about = self.about(&asking.user.profile);
         let (accounts, seen) = (&self.parts.accounts, seen(request.headers(), visit));
-        let changing = accounts.change_password(member.session, &asking.user, password, about, others, seen);
+        let changing = accounts.change_password(member.session, &asking.user, password, others, seen);
         match changing.await.map_err(|error| self.store_failed(&error, visit))? {
             PasswordChange::Busy => again(Trouble::New(PasswordTrouble::Busy)),
             PasswordChange::Overtaken => Ok(self.to_password()),
@@ -146,7 +156,10 @@ impl Web {
                 audit::record(Event::PasswordChanged(ended), Some(user), visit);
                 self.notify(Happened::PasswordChanged, user, request.headers(), visit).await;
                 self.forgive(user, visit);
-                let response = self.back_to_account("password-changed");
+                let response = match asking.return_to.as_str() {
+                    "" => self.back_to_account("password-changed"),
+                    next => self.outbound.redirect(StatusCode::SEE_OTHER, next),
+                };
                 // The mark that this browser has is good for the old password only.
                 let persistence = member.session.persistence();
                 Ok(self.marking(response, user, persistence, request.headers(), visit))
@@ -192,6 +205,7 @@ impl Web {
     fn before_new_password<'a>(
         &self,
         member: Member<'a>,
+        return_to: &str,
         visit: &Visit<'_>,
     ) -> Result<Result<Asking<'a>, Response<Bytes>>, Problem> {
         if self.passwords_are_off() {
@@ -221,7 +235,12 @@ impl Web {
         match (proof, &user.password, has_passkeys) {
             (Shown::CurrentPassword, None, true) => Ok(Err(self.to_login(&here, SignInReason::Passkey))),
             (Shown::CurrentPassword, None, false) => Err(Problem::NewLinkNeeded),
-            _ => Ok(Ok(Asking { member, user, proof, has_passkeys })),
+            _ => {
+                let (least, is_short) =
+                    (self.least_chars(&user.profile, visit)?, self.is_short_now(&user.profile));
+                let return_to = self.optional_return(return_to);
+                Ok(Ok(Asking { member, user, proof, has_passkeys, least, is_short, return_to }))
+            }
         }
     }
 
@@ -236,11 +255,13 @@ impl Web {
         trouble: Option<Trouble>,
         visit: &Visit<'_>,
     ) -> Response<Bytes> {
-        let Asking { member, user, proof, has_passkeys } = asking;
+        let Asking { member, user, proof, has_passkeys, least, is_short, return_to } = asking;
         let page = PasswordPage {
             csrf: member.proof().to_text(),
             username: user.profile.name.to_string(),
-            min_chars: self.parts.accounts.min_password_chars(),
+            min_chars: *least,
+            is_short: *is_short,
+            return_to: return_to.clone(),
             max_chars: Accounts::MAX_PASSWORD_CHARS,
             asks_current: *proof == Shown::CurrentPassword,
             has_password: user.password.is_some(),

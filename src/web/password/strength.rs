@@ -13,7 +13,7 @@ use super::super::response::Reply;
 use super::super::throttled::seconds;
 use super::super::{Problem, Visit, Web};
 use super::PasswordTrouble;
-use crate::auth::{About, Advice, Asker, MailedToken, Strength};
+use crate::auth::{About, Advice, Asker, MailedToken, NewPassword, Strength};
 use crate::domain::{Profile, Secret, UserName};
 
 /// What the script sends.
@@ -40,10 +40,9 @@ struct Verdict {
 impl Web {
     pub(in crate::web) async fn judge_password(&self, request: &Request<Bytes>, visit: &Visit<'_>) -> Reply {
         let typed: Typed = small_json(request, &self.parts.origins)?;
-        let (asker, about) = self.asker(&typed, request, visit)?;
-        let accounts = &self.parts.accounts;
-        let password = Secret::new(typed.password);
-        let verdict = match accounts.advise(asker, password, about, accounts.min_password_chars()).await {
+        let (asker, about, min_chars) = self.asker(&typed, request, visit)?;
+        let new = NewPassword { text: Secret::new(typed.password), about, min_chars };
+        let verdict = match self.parts.accounts.advise(asker, new).await {
             Advice::Busy => return Err(Problem::Busy),
             Advice::TooOften(wait) => return Err(Problem::Throttled(seconds(wait))),
             Advice::Judged(Ok(Strength::Good)) => "good",
@@ -53,22 +52,24 @@ impl Web {
         Ok(self.outbound.json(StatusCode::OK, &Verdict { verdict }))
     }
 
-    /// Who asks, and what whoever guesses knows of them.
+    /// Who asks, what whoever guesses knows of them, and how long their password has to be.
     fn asker(
         &self,
         typed: &Typed,
         request: &Request<Bytes>,
         visit: &Visit<'_>,
-    ) -> Result<(Asker, About), Problem> {
+    ) -> Result<(Asker, About, usize), Problem> {
         let is_own_page = typed.invitation.is_empty() && typed.link.is_empty();
         if !is_own_page && self.passwords_are_off() {
             return Err(Problem::PasswordsOff);
         }
-        let of = |profile: &Profile| (Asker::Member(profile.id), self.about(profile));
+        let of = |profile: &Profile| {
+            Ok((Asker::Member(profile.id), self.about(profile), self.least_chars(profile, visit)?))
+        };
         if is_own_page {
             let member = visit.member.ok_or(Problem::SignInRequired)?;
             let is_theirs = proves(request.headers(), &member.proof());
-            return if is_theirs { Ok(of(&member.session.profile())) } else { Err(Problem::CsrfFailed) };
+            return if is_theirs { of(&member.session.profile()) } else { Err(Problem::CsrfFailed) };
         }
         if typed.link.is_empty() {
             return self.invited(typed, visit)?.ok_or(Problem::NotFound);
@@ -80,15 +81,15 @@ impl Web {
                 open.filter(|(_, _, kind)| kind.sets_password()).map(|(_, user, _)| user)
             }
         };
-        user.map(|user| of(&user.profile)).ok_or(Problem::NotFound)
+        of(&user.ok_or(Problem::NotFound)?.profile)
     }
 
-    fn invited(&self, typed: &Typed, visit: &Visit<'_>) -> Result<Option<(Asker, About)>, Problem> {
+    fn invited(&self, typed: &Typed, visit: &Visit<'_>) -> Result<Option<(Asker, About, usize)>, Problem> {
         let Some(open) = self.invitation(&typed.invitation, visit)? else { return Ok(None) };
         open.reserved.undone();
         let name = UserName::parse(&typed.username).ok();
         let site_name = &self.parts.options.site_name;
         let about = About::of_newcomer(name.as_ref(), open.invitation.email.as_deref(), site_name);
-        Ok(Some((Asker::Invited(open.token.hash()), about)))
+        Ok(Some((Asker::Invited(open.token.hash()), about, self.parts.accounts.min_password_chars())))
     }
 }

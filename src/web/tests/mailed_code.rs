@@ -12,12 +12,12 @@ const NEW: &str = "a password of my own";
 const OTHER: &str = "another password of mine";
 const ALICE: &str = "alice@wonderland.example";
 
-fn options_with(mail: Availability, groups: &[&str]) -> SecondFactorOptions {
+pub(super) fn options_with(mail: Availability, groups: &[&str]) -> SecondFactorOptions {
     let groups = groups.iter().map(|group| Group::parse(group).unwrap()).collect();
     SecondFactorOptions {
         availability: Availability::On,
         mail,
-        required_for: SecondFactorFor::groups(groups),
+        required_for: SecondFactorFor::Groups(groups),
         trust: Some(Duration::from_secs(30 * 86_400)),
         key_file: std::path::PathBuf::new(),
     }

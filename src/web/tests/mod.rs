@@ -105,7 +105,7 @@ impl Site {
             Arc::clone(&sessions),
             Arc::clone(&passwords),
             Arc::clone(&ticking),
-            PasswordPolicy { min_chars: 15 },
+            PasswordPolicy { min_chars: 15, with_second_factor: 8 },
         ));
         let throttle = Throttle::open(ThrottleOptions::default(), store.clone(), ticking.clone()).unwrap();
         let throttle = Arc::new(throttle);

@@ -1,5 +1,7 @@
 //! Two-step sign-in, page by page.
 
+mod short;
+
 use std::time::Duration;
 
 use super::audit::Log;
