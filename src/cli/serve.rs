@@ -17,7 +17,8 @@ use crate::domain::{Clock, SteadyClock, Step};
 use crate::server::control::{Control, ControlSocket};
 use crate::server::options::Watch;
 use crate::server::{
-    StopSignals, Successor, Watched, harden, is_root, manager, private_folder, runtime, start_log,
+    StopSignals, Successor, Watched, harden, is_root, manager, private_folder, raise_descriptors, runtime,
+    start_log,
 };
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
@@ -25,7 +26,25 @@ pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble>
     harden().map_err(Trouble::unavailable)?;
     let _log = start_log(&config.log, &config.server.data_dir)
         .map_err(|error| Trouble::new(Exit::Configuration, error))?;
+    take_descriptors(config.proxy.connections.most);
     runtime(config.server.threads).map_err(Trouble::unavailable)?.block_on(serve(config, file))
+}
+
+/// Each connection takes one, and a second while its request is at the application.
+fn take_descriptors(most: usize) {
+    let wanted = most.saturating_mul(2);
+    match raise_descriptors() {
+        Ok(limit) if usize::try_from(limit).is_ok_and(|limit| limit < wanted) => tracing::warn!(
+            target: "passgate::server",
+            limit,
+            wanted,
+            "there are fewer file descriptors than connections.most needs; raise the process's limit (LimitNOFILE in systemd), or lower that"
+        ),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(target: "passgate::server", %error, "can't raise the limit of file descriptors")
+        }
+    }
 }
 
 async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {

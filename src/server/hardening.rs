@@ -1,4 +1,4 @@
-//! What the process gives up at its start, so that whoever takes it over has less.
+//! What the process gives up at its start, so that whoever takes it over has less; and what it takes, so that it has enough.
 //!
 //! SECURITY: OPS-07. No program it could start has more rights than it has itself, no crash writes passwords and keys to the disk as a core
 //! dump, and root is given up once the ports are bound.
@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, User, chown, geteuid, setgid, setgroups, setuid};
 
 /// Gives up what a gateway never needs. To be called before there are threads: what is given up is the calling thread's and
@@ -20,8 +21,20 @@ pub fn harden() -> io::Result<()> {
         nix::sys::prctl::set_no_new_privs()?;
         nix::sys::prctl::set_dumpable(false)?;
     }
-    use nix::sys::resource::{Resource, setrlimit};
     Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
+}
+
+/// Has the process take as many file descriptors as its hard limit allows (SECURITY: REL-11), since many systems begin with a
+/// thousand for programs that know no better. Returns how many that is.
+///
+/// # Errors
+/// The system's.
+pub fn raise_descriptors() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
 }
 
 /// Whether the process may do everything.

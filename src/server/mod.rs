@@ -22,7 +22,7 @@ mod watch;
 pub use admin::{Admin, serve_admin};
 pub use admission::{Admission, Admitted, Place};
 pub use backups::{BackupFile, Backups, NoBackup};
-pub use hardening::{Successor, harden, is_root};
+pub use hardening::{Successor, harden, is_root, raise_descriptors};
 pub use listen::{BindError, Door, Entrance, Stopping, accept, bind};
 pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{LogError, LogGuard, start_log};

@@ -13,6 +13,13 @@ use crate::support::raw::{RawClient, exchange};
 
 const DESCRIPTORS: usize = 64;
 
+/// A gateway that is started with these limits.
+fn limited(site: &Site, limits: &str) -> Gateway {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{limits}; exec \"$0\" serve --config \"$1\""), PROGRAM]).arg(site.file());
+    Gateway::start(site.prepared(command))
+}
+
 fn open(gateway: &Gateway) -> usize {
     fs::read_dir(format!("/proc/{}/fd", gateway.id())).unwrap().count()
 }
@@ -37,10 +44,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 async fn ops_08_listeners_without_descriptors_wait_and_clients_that_hang_up_leave_nothing() {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
     let site = Site::before(forum.address(), "access.default = \"guest\"");
-    let mut command = Command::new("sh");
-    let script = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" serve --config \"$1\"");
-    command.args(["-c", &script, PROGRAM]).arg(site.file());
-    let gateway = Gateway::start(site.prepared(command));
+    let gateway = limited(&site, &format!("ulimit -n {DESCRIPTORS}"));
     if let Err(error) = fs::read_dir(format!("/proc/{}/fd", gateway.id())) {
         eprintln!("skipped: a gateway's descriptors are for root alone to see: {error}");
         return;
@@ -77,4 +81,23 @@ async fn ops_08_listeners_without_descriptors_wait_and_clients_that_hang_up_leav
     assert_eq!(exchange(gateway.admin, health).await.unwrap().status(), 200);
     let page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(exchange(gateway.address, page).await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_11_all_descriptors_are_taken_that_may_be_and_too_few_are_told() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = Site::before(forum.address(), "connections.most = 200");
+    for (hard, is_enough) in [(600, true), (300, false)] {
+        let mut gateway = limited(&site, &format!("ulimit -S -n 100; ulimit -H -n {hard}"));
+        let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.id())).unwrap_or_default();
+        if let Some(line) = limits.lines().find(|line| line.starts_with("Max open files")) {
+            let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).collect();
+            assert_eq!(numbers, [hard.to_string(), hard.to_string()]);
+        } else {
+            eprintln!("skipped in part: a gateway's limits are for root alone to see");
+        }
+        gateway.stop();
+        let told = gateway.last_lines().iter().any(|line| line.contains("fewer file descriptors"));
+        assert_eq!(told, !is_enough, "{hard}");
+    }
 }
