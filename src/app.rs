@@ -319,8 +319,8 @@ impl Running {
     }
 
     fn spawn_listeners(&mut self, config: &Config, sockets: Sockets, metrics: Arc<Metrics>) {
-        let engine = Arc::new(self.gateway.engine(&config.proxy.upstream));
         let limits = config.proxy.connections;
+        let engine = Arc::new(self.gateway.engine(&config.proxy.upstream, limits));
         let entrance = Arc::new(Entrance {
             gateway: Arc::clone(&self.gateway),
             admission: Admission::new(&limits),

@@ -27,6 +27,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
@@ -107,13 +108,15 @@ impl Connection {
         Self { secured: Some(Arc::new(secured)), flood, carriage: Mutex::new(carriage), ..Self::new(stream) }
     }
 
-    /// The same, of a client that has to behave.
-    pub fn guarded(self, manners: &Arc<Manners>, client: IpAddr) -> Self {
+    /// The same, of a client that has to behave. Inside TLS `hsts` is said to one that is refused, as with every other answer
+    /// (SECURITY: WEB-05).
+    pub fn guarded(self, manners: &Arc<Manners>, client: IpAddr, hsts: Option<HeaderValue>) -> Self {
         let guard = match self.stream.selected_alpn_proto() {
             Some(ALPN::H2) => Guard::of_other_version(Arc::clone(manners), client),
             _ => Guard::new(Arc::clone(manners), client),
         };
-        self.with(guard)
+        let hsts = hsts.filter(|_| self.secured.is_some());
+        self.with(guard.saying(hsts))
     }
 }
 
@@ -192,6 +195,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(bytes.len()))
     }
 
+    /// Begins to end a connection of HTTP/2 whose client is too much, with a frame that says so if there is room for one.
+    fn send_away(&mut self) {
+        let farewell = self.flood.as_ref().and_then(Flood::farewell);
+        if let Some((guard, farewell)) = self.guard.as_mut().zip(farewell) {
+            guard.leave([self.held.as_slice(), farewell].concat());
+            self.held.clear();
+        }
+    }
+
     /// Completes, on a connection that is being refused, when that is done.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.guard {
@@ -222,6 +234,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_left(cx))?;
         let taken = ready!(self.poll_take(cx, bytes))?;
+        if let Some(flood) = &mut self.flood {
+            flood.written(&bytes[..taken]);
+        }
         if let Some(guard) = &mut self.guard {
             guard.written(&bytes[..taken]);
         }
@@ -256,16 +271,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
             None => ready!(Pin::new(stream).poll_read(cx, buf))?,
         }
         let new = &buf.filled()[known..];
-        if let Some(flood) = &mut self.flood {
-            let is_reached = flood.is_reached(new, Instant::now());
-            return Poll::Ready(if is_reached {
-                Err(io::ErrorKind::ConnectionAborted.into())
-            } else {
-                Ok(())
-            });
+        let Some(flood) = &mut self.flood else {
+            self.carriage().arrived(new);
+            return Poll::Ready(Ok(()));
+        };
+        if !flood.is_reached(new, Instant::now()) {
+            return Poll::Ready(Ok(()));
         }
-        self.carriage().arrived(new);
-        Poll::Ready(Ok(()))
+        // What is too much is not handed on, nor may it be while the last word is on its way.
+        buf.set_filled(known);
+        self.send_away();
+        ready!(self.poll_left(cx))?;
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 

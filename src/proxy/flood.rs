@@ -2,7 +2,7 @@
 //!
 //! Pings and settings are answered, streams that are given up were begun, empty and unknown frames cost the look at them. Each
 //! by itself is fine, and the `h2` crate takes any number of some of them; so a connection has a budget, which fills up again.
-//! Only the heads of frames are looked at, and nothing is held back.
+//! Only the heads of frames are looked at, and nothing is held back. Whoever goes beyond it is told so, and the connection ends.
 
 use std::time::Instant;
 
@@ -11,13 +11,51 @@ const PREFACE: usize = 24;
 /// How long a frame's head is (RFC 9113 §4.1).
 const HEAD: usize = 9;
 
-/// What a connection may still send of such frames.
-#[derive(Debug)]
-pub(super) struct Flood {
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7). Its last stream is the highest there can be: which of them have been begun is not
+/// known here.
+const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
+
+/// Follows the frames of one direction by their heads, however the bytes are cut.
+#[derive(Debug, Default)]
+struct Frames {
     /// How much is to come of what has no head: the preface, a payload.
     left: usize,
     head: [u8; HEAD],
     known: usize,
+}
+
+impl Frames {
+    /// The next head in `bytes`, which go on behind it then.
+    fn next(&mut self, bytes: &mut &[u8]) -> Option<[u8; HEAD]> {
+        while !bytes.is_empty() {
+            let skipped = self.left.min(bytes.len());
+            self.left -= skipped;
+            *bytes = &bytes[skipped..];
+            let taken = bytes.len().min(HEAD - self.known);
+            self.head[self.known..self.known + taken].copy_from_slice(&bytes[..taken]);
+            self.known += taken;
+            *bytes = &bytes[taken..];
+            if self.known == HEAD {
+                let [a, b, c, ..] = self.head;
+                (self.known, self.left) = (0, u32::from_be_bytes([0, a, b, c]) as usize);
+                return Some(self.head);
+            }
+        }
+        None
+    }
+
+    /// Whether the last frame is whole.
+    const fn is_between(&self) -> bool {
+        self.left == 0 && self.known == 0
+    }
+}
+
+/// What a connection may still send of such frames.
+#[derive(Debug)]
+pub(super) struct Flood {
+    incoming: Frames,
+    /// None before the first byte.
+    outgoing: Option<Frames>,
     budget: u32,
     filled: Instant,
 }
@@ -30,42 +68,29 @@ impl Flood {
 
     /// Before a connection's first byte.
     pub(super) fn new(now: Instant) -> Self {
-        Self { left: PREFACE, head: [0; HEAD], known: 0, budget: Self::MOST, filled: now }
+        let incoming = Frames { left: PREFACE, ..Frames::default() };
+        Self { incoming, outgoing: None, budget: Self::MOST, filled: now }
     }
 
     /// Notes what has been read. Returns whether it is too much.
     pub(super) fn is_reached(&mut self, mut bytes: &[u8], now: Instant) -> bool {
-        while !bytes.is_empty() {
-            let skipped = self.left.min(bytes.len());
-            self.left -= skipped;
-            bytes = &bytes[skipped..];
-            let taken = bytes.len().min(HEAD - self.known);
-            self.head[self.known..self.known + taken].copy_from_slice(&bytes[..taken]);
-            self.known += taken;
-            bytes = &bytes[taken..];
-            if self.known == HEAD {
-                self.known = 0;
-                if self.is_idle() && !self.pay(now) {
-                    return true;
-                }
+        while let Some(head) = self.incoming.next(&mut bytes) {
+            if is_idle(&head) && !self.pay(now) {
+                return true;
             }
         }
         false
     }
 
-    /// Whether the frame with this head asks for nothing.
-    fn is_idle(&mut self) -> bool {
-        const END_STREAM: u8 = 1;
-        let [a, b, c, kind, flags, ..] = self.head;
-        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-        match kind {
-            // Data, and the fields of a request.
-            0 => self.left == 0 && flags & END_STREAM == 0,
-            1 | 9 => self.left == 0,
-            // How much we may send.
-            8 => false,
-            _ => true,
-        }
+    /// Notes what has been written.
+    pub(super) fn written(&mut self, mut bytes: &[u8]) {
+        let frames = self.outgoing.get_or_insert_default();
+        while frames.next(&mut bytes).is_some() {}
+    }
+
+    /// The last frame, for a client that is too much; none in the middle of another.
+    pub(super) fn farewell(&self) -> Option<&'static [u8]> {
+        self.outgoing.as_ref().is_some_and(Frames::is_between).then_some(CALM)
     }
 
     fn pay(&mut self, now: Instant) -> bool {
@@ -77,6 +102,20 @@ impl Flood {
         let is_left = self.budget > 0;
         self.budget = self.budget.saturating_sub(1);
         is_left
+    }
+}
+
+/// Whether the frame with this head asks for nothing.
+fn is_idle([a, b, c, kind, flags, ..]: &[u8; HEAD]) -> bool {
+    const END_STREAM: u8 = 1;
+    let is_empty = [a, b, c] == [&0; 3];
+    match kind {
+        // Data, and the fields of a request.
+        0 => is_empty && flags & END_STREAM == 0,
+        1 | 9 => is_empty,
+        // How much we may send.
+        8 => false,
+        _ => true,
     }
 }
 
@@ -105,6 +144,21 @@ mod tests {
             assert!(!is_reached(&mut flood, &PING.repeat(2 * Flood::A_SECOND as usize), later), "{size}");
             assert!(is_reached(&mut flood, PING, later), "{size}");
         }
+    }
+
+    #[test]
+    fn h2_04_the_last_word_is_a_frame_behind_a_whole_one() {
+        let mut flood = Flood::new(Instant::now());
+        assert_eq!(flood.farewell(), None, "settings go first");
+        for (cut, is_between) in [(0, true), (1, false), (9, false), (11, false), (12, true)] {
+            flood.outgoing = None;
+            flood.written(PING);
+            flood.written(&DATA[..cut]);
+            assert_eq!(flood.farewell().is_some(), is_between, "{cut}");
+        }
+        flood.outgoing = None;
+        flood.written(CALM);
+        assert!(flood.farewell().is_some(), "it is whole itself");
     }
 
     #[test]

@@ -97,6 +97,11 @@ impl HeaderRules {
         Self { identity, cookies, hsts, webauthn, managed, lengths }
     }
 
+    /// What is said of TLS where there is TLS.
+    pub(super) const fn hsts(&self) -> Option<&HeaderValue> {
+        self.hsts.as_ref()
+    }
+
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
     /// and `Authorization` unless the permit lets it through.
     pub(super) fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {

@@ -21,6 +21,7 @@ use pingora::server::ShutdownWatch;
 use tokio::task_local;
 
 use super::leash::Leashed;
+use super::options::ConnectionLimits;
 use super::{Connection, Secured, conversation};
 
 /// How many fields a request may have; cookies may come in one each (SECURITY: H2-05).
@@ -37,10 +38,6 @@ const WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How many streams a client may spoil before the connection is closed (SECURITY: H2-03).
 const MOST_SPOILT: usize = 100;
-/// How long a connection may have no request, a request may bring nothing of its body, and a response may wait for the client
-/// to take more (SECURITY: H2-07).
-const PATIENCE: Duration = Duration::from_secs(60);
-
 task_local! {
     /// When the last of the body of this task's request came; none when it is whole.
     static LAST_OF_BODY: Cell<Option<Instant>>;
@@ -52,11 +49,11 @@ pub(super) fn body_came(is_whole: bool) {
     let _ = LAST_OF_BODY.try_with(|last| last.set((!is_whole).then(Instant::now)));
 }
 
-/// Completes when nothing has come of the body for too long: the engine waits for ever.
-async fn body_stalls() {
+/// Completes when nothing has come of the body for `patience`: the engine waits for ever.
+async fn body_stalls(patience: Duration) {
     loop {
         let last = LAST_OF_BODY.with(Cell::get).unwrap_or_else(Instant::now);
-        match PATIENCE.checked_sub(last.elapsed()) {
+        match patience.checked_sub(last.elapsed()) {
             None | Some(Duration::ZERO) => return,
             Some(left) => pingora::time::sleep(left).await,
         }
@@ -75,9 +72,9 @@ pub(super) fn options() -> H2Options {
 }
 
 /// The options of the engine.
-pub(super) fn server_options() -> HttpServerOptions {
+pub(super) fn server_options(limits: &ConnectionLimits) -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(PATIENCE);
+    options.h2_idle_timeout = Some(limits.idle_timeout);
     options
 }
 
@@ -110,11 +107,14 @@ pub(super) fn take_in(request: &mut RequestHeader) -> pingora::Result<()> {
 }
 
 /// The engine as the accept loop gets it: told of each connection what was agreed on before its requests come.
-pub(super) struct Front(Arc<Leashed>);
+pub(super) struct Front {
+    leashed: Arc<Leashed>,
+    limits: ConnectionLimits,
+}
 
 impl Front {
-    pub(super) fn new(leashed: Leashed) -> Self {
-        Self(Arc::new(leashed))
+    pub(super) fn new(leashed: Leashed, limits: ConnectionLimits) -> Self {
+        Self { leashed: Arc::new(leashed), limits }
     }
 }
 
@@ -122,12 +122,13 @@ impl Front {
 impl ServerApp for Front {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         if !matches!(stream.selected_alpn_proto(), Some(pingora::protocols::ALPN::H2)) {
-            conversation::hold(&self.0, stream, shutdown).await;
+            conversation::hold(&self.leashed, stream, shutdown).await;
             return None;
         }
         let secured = (*stream).as_any().downcast_ref::<Connection>().and_then(Connection::security).cloned();
         let connection = OnConnection {
-            leashed: Arc::clone(&self.0),
+            leashed: Arc::clone(&self.leashed),
+            limits: self.limits,
             secured,
             has_begun: AtomicBool::new(false),
             at_work: AtomicUsize::new(0),
@@ -141,13 +142,17 @@ impl ServerApp for Front {
     }
 
     async fn cleanup(&self) {
-        self.0.http_cleanup().await;
+        self.leashed.http_cleanup().await;
     }
 }
 
 /// The engine on one connection of HTTP/2.
+///
+/// SECURITY: H2-07. No longer than `idle_timeout` without a request; no longer than `stall_timeout` in which nothing comes of a request's
+/// body, or a response waits for the client to take more.
 struct OnConnection {
     leashed: Arc<Leashed>,
+    limits: ConnectionLimits,
     secured: Option<Arc<Secured>>,
     has_begun: AtomicBool,
     at_work: AtomicUsize,
@@ -156,7 +161,7 @@ struct OnConnection {
 impl OnConnection {
     /// Completes when no request has come in time: until the first, the engine waits for ever.
     async fn does_not_begin(&self) {
-        pingora::time::sleep(PATIENCE).await;
+        pingora::time::sleep(self.limits.idle_timeout).await;
         if self.has_begun.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
@@ -186,7 +191,7 @@ impl HttpServerApp for OnConnection {
         if others >= MOST_AT_WORK {
             return None;
         }
-        session.set_write_timeout(Some(PATIENCE));
+        session.set_write_timeout(Some(self.limits.stall_timeout));
         if let Some(secured) = &self.secured {
             session.req_header_mut().extensions_mut().insert(Arc::clone(secured));
         }
@@ -198,7 +203,7 @@ impl HttpServerApp for OnConnection {
         let serving = async {
             tokio::select! {
                 next = serving => next,
-                () = body_stalls() => None,
+                () = body_stalls(self.limits.stall_timeout) => None,
             }
         };
         LAST_OF_BODY.scope(Cell::new(Some(Instant::now())), serving).await

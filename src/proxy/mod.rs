@@ -73,7 +73,7 @@ use self::forwarded::Trust;
 use self::http2::Front;
 use self::known::{Known, cookie_fields};
 use self::leash::Leashed;
-use self::options::{PlainHttp, UpstreamOptions};
+use self::options::{ConnectionLimits, PlainHttp, UpstreamOptions};
 use self::trailers::Crossing;
 use self::tunnels::{Holder, Tunnels};
 use self::upstream::Attempts;
@@ -110,9 +110,13 @@ impl Gateway {
         Self { rules, sessions, throttle, clock, metrics, tunnels, ids: RequestIds::new() }
     }
 
-    /// The engine that carries this gateway's requests to `upstream`. What it takes of that at its start holds to its end: how many
-    /// unused connections are kept.
-    pub fn engine(self: &Arc<Self>, upstream: &UpstreamOptions) -> impl ServerApp + Send + Sync + use<> {
+    /// The engine that carries this gateway's requests to `upstream`. What it takes at its start holds to its end: how many unused
+    /// connections are kept, how patient it is.
+    pub fn engine(
+        self: &Arc<Self>,
+        upstream: &UpstreamOptions,
+        limits: ConnectionLimits,
+    ) -> impl ServerApp + Send + Sync + use<> {
         let conf = ServerConf {
             upstream_keepalive_pool_size: upstream.pool_size,
             max_retries: Attempts::MOST,
@@ -121,8 +125,8 @@ impl Gateway {
         let engine = Engine(Arc::clone(self), Arc::new(Exchange::new(&conf)));
         let mut proxy = pingora::proxy::http_proxy(&Arc::new(conf), engine.clone());
         proxy.h2_options = Some(http2::options());
-        proxy.server_options = Some(http2::server_options());
-        Front::new(Leashed::new(proxy, engine, Arc::clone(self)))
+        proxy.server_options = Some(http2::server_options(&limits));
+        Front::new(Leashed::new(proxy, engine, Arc::clone(self)), limits)
     }
 
     /// Puts new rules into force for every request that begins from now on.
@@ -242,31 +246,6 @@ impl Gateway {
         let limits = ctx.rules.upstreams.tunnels();
         ctx.tunnel = self.tunnels.open(holder, live.map(|live| live.id()), limits);
         if ctx.tunnel.is_some() { judged } else { Judged::Refused(Problem::Busy) }
-    }
-
-    async fn serve_own(
-        &self,
-        session: &mut Session,
-        ctx: &mut RequestContext,
-        target: &str,
-        known: Known,
-    ) -> pingora::Result<()> {
-        let rules = Arc::clone(&ctx.rules);
-        let path = target.split('?').next().unwrap_or_default();
-        if path.strip_prefix(rules.policy.our_prefix()) == Some("/verify") {
-            ctx.outcome = Outcome::Verified;
-            let response = self.verify(session.req_header(), ctx, known);
-            return own::respond(session, response).await;
-        }
-        ctx.outcome = Outcome::Own;
-        let response = match own::request(session, target).await {
-            Ok(request) => rules.web.dispatch(request, &visit(ctx, &known)).await,
-            Err(problem) => {
-                ctx.outcome = Outcome::Failed(problem);
-                rules.web.problem(problem, ctx.audience, &visit(ctx, &known))
-            }
-        };
-        own::respond(session, response).await
     }
 }
 

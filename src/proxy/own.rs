@@ -1,5 +1,6 @@
 //! Our own pages through the engine: a bounded request body in, one whole response out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,7 +9,8 @@ use http::{HeaderValue, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::http2;
+use super::context::{Outcome, RequestContext};
+use super::{Gateway, Known, http2, visit};
 use crate::web::Problem;
 
 /// No form of ours is larger; what is, is refused unread.
@@ -16,8 +18,36 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// A form that trickles in for longer is given up on.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+impl Gateway {
+    /// Answers with one of our own pages.
+    pub(super) async fn serve_own(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestContext,
+        target: &str,
+        known: Known,
+    ) -> pingora::Result<()> {
+        let rules = Arc::clone(&ctx.rules);
+        let path = target.split('?').next().unwrap_or_default();
+        if path.strip_prefix(rules.policy.our_prefix()) == Some("/verify") {
+            ctx.outcome = Outcome::Verified;
+            let response = self.verify(session.req_header(), ctx, known);
+            return respond(session, response).await;
+        }
+        ctx.outcome = Outcome::Own;
+        let response = match request(session, target).await {
+            Ok(request) => rules.web.dispatch(request, &visit(ctx, &known)).await,
+            Err(problem) => {
+                ctx.outcome = Outcome::Failed(problem);
+                rules.web.problem(problem, ctx.audience, &visit(ctx, &known))
+            }
+        };
+        respond(session, response).await
+    }
+}
+
 /// The request as `web` wants it, its body read.
-pub(super) async fn request(session: &mut Session, target: &str) -> Result<http::Request<Bytes>, Problem> {
+async fn request(session: &mut Session, target: &str) -> Result<http::Request<Bytes>, Problem> {
     let body = body(session, MAX_BODY_BYTES, BODY_TIMEOUT).await?;
     let header = session.req_header();
     let mut request = http::Request::new(body);

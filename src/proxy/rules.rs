@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use pingora::http::RequestHeader;
 
 use super::options::{PlainHttp, ServiceWorkers};
-use super::{ForumRules, HeaderRules, Judged, PublicOrigin, TrustedProxies, Upstreams, tunnels};
+use super::{ForumRules, Gateway, HeaderRules, Judged, PublicOrigin, TrustedProxies, Upstreams, tunnels};
 use crate::auth::Cookies;
 use crate::auth::app_passwords::options::AppPasswordOptions;
 use crate::domain::{Host, HostPattern};
@@ -39,6 +39,13 @@ pub struct Rules {
     pub app_passwords: Option<AppPasswordOptions>,
     /// The application as a forum; none if members become known to it in no other way than by the headers.
     pub forum: Option<ForumRules>,
+}
+
+impl Gateway {
+    /// What is said of TLS in answers that come inside it; none if nothing is.
+    pub fn hsts(&self) -> Option<HeaderValue> {
+        self.rules.load().headers.hsts().cloned()
+    }
 }
 
 impl Rules {

@@ -20,7 +20,7 @@ use super::admission::{Admission, Admitted};
 use super::options::ProxyProtocol;
 use super::seldom::Seldom;
 use super::{Tls, proxy_protocol};
-use crate::proxy::{Connection, Gateway, Manners};
+use crate::proxy::{Connection, Crowd, Gateway, Manners};
 
 /// A port that could not be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,11 @@ impl Entrance {
         self.admission.admit((!self.gateway.trusts(peer.ip())).then(|| peer.ip()))
     }
 
+    /// The connection of a client who has to behave.
+    fn guarded(&self, connection: Connection, client: SocketAddr) -> Connection {
+        connection.guarded(&self.manners, client.ip(), self.gateway.hsts())
+    }
+
     /// Whose connection it is.
     async fn client(&self, stream: &mut TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
         if self.proxy_protocol == ProxyProtocol::Off || !self.gateway.trusts(peer.ip()) {
@@ -170,20 +175,15 @@ pub async fn accept<A>(
                 let (app, open, entrance) = (Arc::clone(&app), stopping.opened(), Arc::clone(&entrance));
                 let (door, failures) = (door.clone(), Arc::clone(&failures));
                 tokio::spawn(async move {
-                    let guarded = |connection: Connection| connection.guarded(&entrance.manners, peer.ip());
                     if let Admitted::Not(crowd, _) = admitted {
-                        // What is said inside TLS takes a handshake first, which is more work than is left.
-                        if let Door::Open = door {
-                            guarded(Connection::new(Box::new(prepared(stream, peer)))).turn_away(crowd).await;
-                        }
-                        return;
+                        return turn_away(crowd, &door, stream, peer, &entrance, &open.0).await;
                     }
                     let peer = match entrance.client(&mut stream, peer).await {
                         Ok(client) => client,
                         Err(error) => return tell(&failures, peer, &error),
                     };
                     let Some(connection) = door.pass(stream, peer, &open.0, &failures).await else { return };
-                    let connection = connection.guarded(&entrance.manners, peer.ip());
+                    let connection = entrance.guarded(connection, peer);
                     let mut next = Some(Box::new(connection) as pingora::protocols::Stream);
                     while let Some(stream) = next {
                         next = app.process_new(stream, &open.0.signal).await;
@@ -202,6 +202,30 @@ pub async fn accept<A>(
     app.cleanup().await;
 }
 
+/// Tells a client that it is not served (SECURITY: REL-04). What is said inside TLS takes a handshake first; how many are told at a
+/// time is bounded, and so is how long it may take.
+async fn turn_away(
+    crowd: Crowd,
+    door: &Door,
+    stream: TcpStream,
+    peer: SocketAddr,
+    entrance: &Entrance,
+    stopping: &Stopping,
+) {
+    let stream = prepared(stream, peer);
+    let connection = match door {
+        Door::Open => Ok(Some(Connection::new(Box::new(stream) as pingora::protocols::Stream))),
+        Door::Tls(tls) => tokio::select! {
+            connection = tls.accept_briefly(stream) => connection,
+            () = stopping.begins() => return,
+        },
+    };
+    // Who did not shake hands in time is not told.
+    if let Ok(Some(connection)) = connection {
+        entrance.guarded(connection, peer).turn_away(crowd).await;
+    }
+}
+
 impl Door {
     /// The connection that the engine may have; none if the client did not come through, or stopping began.
     async fn pass(
@@ -217,7 +241,10 @@ impl Door {
             passed = tls.accept(stream) => passed,
             () = stopping.begins() => return None,
         };
-        passed.map_err(|error| tell(failures, peer, &error)).ok()
+        passed.unwrap_or_else(|error| {
+            tell(failures, peer, &error);
+            None
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod floods;
 mod frames;
+mod patience;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};

@@ -163,6 +163,18 @@ async fn web_05_every_answer_over_tls_says_hsts_once_and_none_where_it_is_off() 
             "{target}"
         );
     }
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nA\x01: b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.9\r\nHost: localhost\r\n\r\n", 505),
+        ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+    ] {
+        let reply = site.connect("localhost").await.unwrap().exchange(request).await.unwrap();
+        let said = reply.head.values("strict-transport-security");
+        assert_eq!((reply.status(), said), (status, vec!["max-age=31536000".to_owned()]), "{request:?}");
+        let plain = exchange(site.gateway.address, request).await.unwrap();
+        assert!(plain.head.values("strict-transport-security").is_empty(), "in the clear nobody says it");
+    }
     let mut client = site.connect("localhost").await.unwrap();
     let foreign = client.exchange(site.request("other.example", "/")).await.unwrap();
     assert_eq!((foreign.status(), foreign.head.values("strict-transport-security").len()), (421, 1));
@@ -256,6 +268,41 @@ async fn tls_05_a_handshake_that_does_not_come_on_is_closed() {
         let mut answer = Vec::new();
         let end = soon("the end of the connection", stream.read_to_end(&mut answer)).await;
         assert!(end.is_ok() || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_04_whoever_is_one_too_many_is_told_inside_tls_as_well() {
+    let upstream = forum().await;
+    for (limit, word) in [("most = 2", "going on"), ("most_per_address = 2", "from your address")] {
+        let limit = format!("[connections]\n{limit}\n");
+        let site =
+            Secure::before(upstream.address(), Wanted { certificate: &limit, ..Wanted::DEFAULT }).await;
+        let mut served = Vec::new();
+        for _ in 0..2 {
+            let mut client = site.connect("localhost").await.unwrap();
+            assert_eq!(client.exchange(site.request("localhost", "/")).await.unwrap().status(), 200);
+            served.push(client);
+        }
+        let both = site.authority.client().offering(&["h2", "http/1.1"]);
+        let stream = both.connect(site.address, Some("localhost")).await.unwrap();
+        let reply = RawClient::over(stream).exchange(site.request("localhost", "/")).await.unwrap();
+        assert_eq!((reply.status(), reply.text().contains(word)), (503, true), "{}", reply.text());
+        assert_eq!(reply.head.values("strict-transport-security").len(), 1);
+        let silent = TcpStream::connect(site.address).await.unwrap();
+        drop(served);
+        // A place is free once the gateway has noticed; whoever does not shake hands takes none.
+        soon("a place", async {
+            loop {
+                let reply =
+                    site.connect("localhost").await.unwrap().exchange(site.request("localhost", "/")).await;
+                if reply.unwrap().status() == 200 {
+                    break;
+                }
+            }
+        })
+        .await;
+        drop(silent);
     }
 }
 

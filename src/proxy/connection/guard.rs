@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -37,6 +38,8 @@ impl Manners {
 pub(super) struct Guard {
     manners: Arc<Manners>,
     client: IpAddr,
+    /// The `Strict-Transport-Security` of refusals.
+    hsts: Option<HeaderValue>,
     phase: Phase,
     reader: HeadReader,
     /// What has been read and not been handed on.
@@ -107,6 +110,7 @@ impl Guard {
         Self {
             manners,
             client: client.to_canonical(),
+            hsts: None,
             phase: Phase::Head,
             reader: HeadReader::default(),
             kept: Vec::new(),
@@ -125,6 +129,11 @@ impl Guard {
     /// For a connection whose bytes are not ours to read: another version of HTTP.
     pub(super) fn of_other_version(manners: Arc<Manners>, client: IpAddr) -> Self {
         Self { phase: Phase::Open, ..Self::new(manners, client) }
+    }
+
+    /// Refusals say this of TLS.
+    pub(super) fn saying(self, hsts: Option<HeaderValue>) -> Self {
+        Self { hsts, ..self }
     }
 
     /// Reads what the engine may have. Nothing read is the end.
@@ -363,9 +372,15 @@ impl Guard {
     /// Ends the connection, with an answer unless there is part of one already.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.manners.metrics.refused(self.client, refusal);
+        let hsts = self.hsts.as_ref().and_then(|value| value.to_str().ok());
         let can_be_told = self.answer.is_ahead();
         self.phase =
-            if can_be_told { Phase::Leaving(Leaving::saying(refusal.answer())) } else { Phase::Over };
+            if can_be_told { Phase::Leaving(Leaving::saying(refusal.answer(hsts))) } else { Phase::Over };
+    }
+
+    /// Ends the connection with these last bytes.
+    pub(super) fn leave(&mut self, last: Vec<u8>) {
+        self.phase = Phase::Leaving(Leaving::saying(last));
     }
 
     fn refused(&mut self, refusal: Refusal) -> Step {

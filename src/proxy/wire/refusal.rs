@@ -113,9 +113,11 @@ impl Refusal {
         matches!(self, Self::Connections | Self::AddressConnections)
     }
 
-    /// The whole answer, as it goes over the wire; the connection ends after it.
-    pub(in crate::proxy) fn answer(self) -> Vec<u8> {
+    /// The whole answer, as it goes over the wire; the connection ends after it. `hsts` is the value of `Strict-Transport-Security`,
+    /// if the answer is to say it.
+    pub(in crate::proxy) fn answer(self, hsts: Option<&str>) -> Vec<u8> {
         let (status, phrase, _, sentence) = self.wording();
+        let hsts = hsts.map(|value| format!("Strict-Transport-Security: {value}\r\n")).unwrap_or_default();
         let retry = if status == 503 { "Retry-After: 5\r\n" } else { "" };
         let length = sentence.len() + 1;
         format!(
@@ -127,7 +129,7 @@ impl Refusal {
              Referrer-Policy: no-referrer\r\n\
              X-Content-Type-Options: nosniff\r\n\
              X-Frame-Options: DENY\r\n\
-             {retry}Connection: close\r\n\r\n{sentence}\n"
+             {hsts}{retry}Connection: close\r\n\r\n{sentence}\n"
         )
         .into_bytes()
     }
@@ -141,14 +143,17 @@ mod tests {
     fn every_answer_is_one_whole_response_and_every_word_is_one_of_a_kind() {
         for (index, refusal) in Refusal::ALL.into_iter().enumerate() {
             assert_eq!(refusal as usize, index, "counters are found by it");
-            let answer = refusal.answer();
+            let answer = refusal.answer(None);
             let mut fields = [httparse::EMPTY_HEADER; 16];
             let mut response = httparse::Response::new(&mut fields);
             let head = response.parse(&answer).unwrap().unwrap();
             assert_eq!(response.code, Some(refusal.status()));
+            assert!(!response.headers.iter().any(|field| field.name.starts_with("Strict-")));
             let length = response.headers.iter().find(|field| field.name == "Content-Length").unwrap();
             assert_eq!(length.value, (answer.len() - head).to_string().as_bytes());
         }
+        let said = String::from_utf8(Refusal::Host.answer(Some("max-age=1"))).unwrap();
+        assert!(said.contains("\r\nStrict-Transport-Security: max-age=1\r\n"), "{said}");
         let mut codes = Refusal::ALL.map(Refusal::code).to_vec();
         codes.sort_unstable();
         codes.dedup();

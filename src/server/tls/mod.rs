@@ -16,6 +16,7 @@ pub use certificate::{Certificate, CertificateError, CertificateSource};
 use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::protocols::l4::stream::Stream;
@@ -53,6 +54,18 @@ struct InForce {
     choice: Choice,
     /// For clients to whom nothing is shown: it ends in the alert that says so.
     nobody: Arc<ServerConfig>,
+}
+
+/// How long a handshake may take for a word that nobody waits for.
+const BRIEFLY: Duration = Duration::from_secs(2);
+
+/// Which versions of HTTP are agreed on.
+#[derive(Clone, Copy)]
+enum Versions {
+    /// All that are spoken here.
+    All,
+    /// HTTP/1.1 alone.
+    First,
 }
 
 /// What became of looking for other files.
@@ -132,13 +145,25 @@ impl Tls {
         text
     }
 
-    /// Shakes hands, within the time that is allowed for it (SECURITY: TLS-05).
+    /// Shakes hands, within the time that is allowed for it (SECURITY: TLS-05). There is no connection if that was all that the client
+    /// wanted.
     ///
     /// # Errors
     /// Why there is no connection. The client has been told, as far as TLS has words for it.
-    pub(super) async fn accept(&self, stream: Stream) -> io::Result<Connection> {
+    pub(super) async fn accept(&self, stream: Stream) -> io::Result<Option<Connection>> {
         let in_force = self.in_force.load_full();
-        timeout(in_force.options.handshake_timeout, in_force.shake_hands(stream)).await?
+        let shaking = in_force.shake_hands(stream, Versions::All);
+        timeout(in_force.options.handshake_timeout, shaking).await?
+    }
+
+    /// As [`Self::accept`], for a last word: in HTTP/1.1, and soon or not at all.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) async fn accept_briefly(&self, stream: Stream) -> io::Result<Option<Connection>> {
+        let in_force = self.in_force.load_full();
+        let shaking = in_force.shake_hands(stream, Versions::First);
+        timeout(in_force.options.handshake_timeout.min(BRIEFLY), shaking).await?
     }
 }
 
@@ -154,7 +179,7 @@ impl InForce {
         Ok(Self { options, choice, nobody })
     }
 
-    async fn shake_hands(&self, stream: Stream) -> io::Result<Connection> {
+    async fn shake_hands(&self, stream: Stream, versions: Versions) -> io::Result<Option<Connection>> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let hello = start.client_hello();
         let server_name = hello.server_name().and_then(|name| Host::parse(name).ok());
@@ -162,9 +187,17 @@ impl InForce {
             start.into_stream(Arc::clone(&self.nobody)).await?;
             return Err(io::Error::other("no certificate for that name"));
         };
-        let stream = start.into_stream(Arc::clone(&shown.config)).await?;
+        let config = match versions {
+            Versions::All => Arc::clone(&shown.config),
+            Versions::First => {
+                let mut config = ServerConfig::clone(&shown.config);
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Arc::new(config)
+            }
+        };
+        let stream = start.into_stream(config).await?;
         let secured = Secured::new(server_name, Arc::clone(shown.certificate.names()));
-        Ok(Connection::secured(Box::new(Encrypted::new(stream)), secured))
+        Ok(Some(Connection::secured(Box::new(Encrypted::new(stream)), secured)))
     }
 }
 
