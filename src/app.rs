@@ -34,8 +34,8 @@ use crate::proxy::{
 use crate::seal::KeyFileError;
 use crate::server::options::StoreOptions;
 use crate::server::{
-    Admin, Admission, Backups, BindError, Door, Entrance, Renewal, Stopping, Tls, TlsError, accept, bind,
-    serve_admin,
+    Acme, Admin, Admission, Backups, BindError, Door, Entrance, Look, Renewal, Stopping, Tls, TlsError,
+    accept, bind, serve_admin,
 };
 use crate::store::{MemoryStore, SledStore, Store, StoreError};
 use crate::web::{PagesError, PasskeyCounts, Web, WebParts};
@@ -272,6 +272,7 @@ pub struct Running {
     pub admin_address: Option<SocketAddr>,
     gateway: Arc<Gateway>,
     tls: Option<Arc<Tls>>,
+    acme: Option<Arc<Acme>>,
     started_with: Arc<Config>,
     stop: watch::Sender<bool>,
     stopping: Stopping,
@@ -293,11 +294,13 @@ impl Running {
             Arc::clone(&services.clock),
             Arc::clone(&metrics),
         ));
+        let tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let (stop, signal) = watch::channel(false);
         let mut running = Self {
             addresses: sockets.addresses(),
             tls_addresses: sockets.tls_addresses(),
-            tls: config.tls.clone().map(Tls::new).transpose()?.map(Arc::new),
+            acme: tls.as_ref().map(|tls| tls::acme(config, tls, &gateway, &services.clock)),
+            tls,
             admin_address: sockets.admin.as_ref().and_then(|listener| listener.local_addr().ok()),
             stopping: Stopping::new(signal.clone()),
             tasks: JoinSet::new(),
@@ -342,6 +345,7 @@ impl Running {
                 throttle: Arc::clone(&self.services.throttle),
                 mail: Arc::clone(&self.services.mail),
                 tls: self.tls.clone(),
+                acme: self.acme.clone(),
                 sessions: Arc::clone(&self.services.sessions),
                 store: Arc::clone(&self.services.store),
             };
@@ -354,6 +358,9 @@ impl Running {
     fn spawn_upkeep(&mut self) {
         if let Some(tls) = self.tls.clone() {
             self.tasks.spawn(tls::keep(tls, Arc::clone(&self.services.clock)));
+        }
+        if let Some(acme) = self.acme.clone() {
+            self.tasks.spawn(acme.keep());
         }
         let services = self.services.clone();
         let accounts = Arc::clone(&services.accounts);
@@ -399,12 +406,21 @@ impl Running {
     /// A handle for whoever answers the `reload` command.
     pub fn reloader(&self) -> Reloader {
         let (services, gateway) = (self.services.clone(), Arc::clone(&self.gateway));
-        Reloader { services, gateway, tls: self.tls.clone(), started_with: Arc::clone(&self.started_with) }
+        let (tls, acme) = (self.tls.clone(), self.acme.clone());
+        Reloader { services, gateway, tls, acme, started_with: Arc::clone(&self.started_with) }
     }
 
     /// Looks for renewed certificates now, as is done once a minute; none without TLS of our own.
     pub fn renew_certificates(&self) -> Option<Renewal> {
         self.tls.as_ref().map(|tls| tls.renew())
+    }
+
+    /// Orders a certificate now if it is time for one, as is done once a minute; none without TLS of our own.
+    pub async fn order_certificates(&self) -> Option<Look> {
+        match &self.acme {
+            Some(acme) => Some(acme.look().await),
+            None => None,
+        }
     }
 
     /// Follows the signal to stop, for tasks beside this one.

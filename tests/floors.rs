@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 54] = [
+const HOMES: [(&str, &[&str]); 57] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -70,6 +70,7 @@ const HOMES: [(&str, &[&str]); 54] = [
     ("hyper", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("hyper_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("indicatif", &["cli/"]),
+    ("instant_acme", &["server/tls/acme"]),
     ("lettre", &["auth/mail/smtp.rs"]),
     ("memchr", &["auth/import", "proxy/wire"]),
     ("mimalloc", &["main.rs"]),
@@ -81,9 +82,11 @@ const HOMES: [(&str, &[&str]); 54] = [
     ("ppp", &["server/proxy_protocol.rs"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("qrcode", &["web/second_factor/qr.rs"]),
+    ("rcgen", &["server/tls/acme"]),
     ("rpassword", &["cli/"]),
     ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),
+    ("rustls_native_certs", &["server/tls/acme"]),
     ("sd_notify", &["server/manager.rs"]),
     ("serde_cbor_2", &["auth/passkeys"]),
     (

@@ -3,7 +3,7 @@
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
 #   tests/setup.sh apps      django-spirit, DokuWiki, MediaWiki, WordPress, nginx, Caddy, Traefik, lighttpd, HAProxy, Apache, three
-#                            servers in Python, MariaDB, PostgreSQL and a mail server: the real programs the tests run against
+#                            servers in Python, MariaDB, PostgreSQL, a mail server and an authority for certificates: the real programs the tests run against
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk and nginx
@@ -108,6 +108,7 @@ apps() {
     have lighttpd || [ -x /usr/sbin/lighttpd ] || lack lighttpd "one of the servers that have to understand alike what passgate forwards (Debian also starts it as a service)"
     have haproxy || [ -x /usr/sbin/haproxy ] || lack haproxy "another one (Debian also starts it as a service)"
     [ -n "$(compgen -G '/usr/lib/apache2/modules/libphp*.so')" ] || lack libapache2-mod-php "Apache with PHP, another one (Debian also starts it as a service)"
+    have pebble || lack pebble "an authority that gives certificates to whoever proves a name"
     have php || lack php-cli "runs DokuWiki, MediaWiki and WordPress"
     php_has mbstring php-mbstring "MediaWiki's letters"
     php_has intl php-intl "MediaWiki's languages"

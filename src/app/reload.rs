@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Services, StartError};
 use crate::config::Config;
 use crate::proxy::Gateway;
-use crate::server::Tls;
+use crate::server::{Acme, Tls};
 
 /// Applies a changed configuration to a running gateway.
 #[derive(Clone)]
@@ -14,6 +14,7 @@ pub struct Reloader {
     pub(super) services: Services,
     pub(super) gateway: Arc<Gateway>,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) acme: Option<Arc<Acme>>,
     pub(super) started_with: Arc<Config>,
 }
 
@@ -28,7 +29,9 @@ impl Reloader {
         let rules = self.services.rules(config, Some(&self.gateway.rules().upstreams))?;
         rules.upstreams.look_up().await;
         if let Some((tls, options)) = self.tls.as_ref().zip(config.tls.clone()) {
+            let acme = options.acme.clone();
             tls.replace(options)?;
+            self.acme.iter().for_each(|it| it.replace(acme.clone()));
         }
         self.services.sessions.set_lifetimes(config.lifetimes);
         self.services.sessions.set_most(config.max_per_member);

@@ -3,13 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::domain::Clock;
-use crate::server::{Renewal, Tls};
+use crate::proxy::Gateway;
+use crate::server::{Acme, Renewal, Tls};
 
 /// How often it is looked whether there are other files.
 const EVERY: Duration = Duration::from_secs(60);
 /// After how many looks what is wrong with a certificate is said again: once a day.
 const LOOKS_A_DAY: u32 = 24 * 60;
+
+/// Who orders certificates, if the configuration says so now or later.
+pub(super) fn acme(config: &Config, tls: &Arc<Tls>, gateway: &Gateway, clock: &Arc<dyn Clock>) -> Arc<Acme> {
+    let options = config.tls.as_ref().and_then(|tls| tls.acme.clone());
+    let data_dir = &config.server.data_dir;
+    Arc::new(Acme::new(options, data_dir, Arc::clone(tls), gateway.challenges(), Arc::clone(clock)))
+}
 
 /// Looks for renewed certificates, and says once a day which run out soon. Never ends.
 pub(super) async fn keep(tls: Arc<Tls>, clock: Arc<dyn Clock>) {

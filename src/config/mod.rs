@@ -6,6 +6,7 @@
 //! was found, what was expected and what to do. Unknown keys are problems.
 
 mod access;
+mod acme;
 mod app_passwords;
 mod connections;
 mod database;

@@ -11,7 +11,7 @@ mod upstream;
 pub(super) use self::app_passwords::AppPasswords;
 pub(super) use self::password::{Password, SecondFactor};
 pub(super) use self::throttle::Throttle;
-pub(super) use self::tls::{Tls, TlsCertificate};
+pub(super) use self::tls::{Tls, TlsAcme, TlsCertificate};
 pub(super) use self::upstream::{Check, Route, Upstream};
 
 use std::fmt;

@@ -111,7 +111,8 @@ fn listeners(
     let server = server::read(reader, &raw.server, public, &raw.tls.listen);
     let plain = server.as_ref().map(|server| [&server.listen[..], server.admin_listen.as_slice()].concat());
     let mut all = plain.unwrap_or_default();
-    let tls = tls::read(reader, &raw.tls, &all, public);
+    let in_the_clear = server.as_ref().is_none_or(|server| !server.listen.is_empty());
+    let tls = tls::read(reader, &raw.tls, &all, in_the_clear, public);
     all.extend(tls.iter().filter_map(|tls| tls.options.as_ref()).flat_map(|options| &options.listen));
     (server, tls, all, connections::read(reader, &raw.connections))
 }

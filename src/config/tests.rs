@@ -1,5 +1,6 @@
 //! The default file, the recipes, and the good and bad files of `tests/fixtures/config`.
 
+mod acme;
 mod tls;
 mod upstream;
 
@@ -79,8 +80,7 @@ fn the_default_file_shows_every_key_of_a_rule_and_of_a_certificate() {
 fn every_recipe_and_every_good_file_loads() {
     for path in [files("config"), files("tests/fixtures/config/good")].concat() {
         // The one that names certificates has a test of its own, which brings some.
-        if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("direct-tls.toml")
-        {
+        if path.extension().is_some_and(|extension| extension == "toml") {
             load(&path, &[], &[])
                 .unwrap_or_else(|problems| panic!("{}\n{}", path.display(), told(&problems)));
         }

@@ -1,4 +1,4 @@
-//! The `[tls]` section: TLS on listeners of our own. Certificates are read with the configuration, so that one which can't be
+//! The `[tls]` section: TLS on listeners of our own. Certificates in files are read with the configuration, so that one which can't be
 //! used is a problem like any other, and a reload takes all of it or nothing.
 
 use std::net::SocketAddr;
@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::acme::{self, Around};
 use super::public::Public;
 use super::raw;
 use super::reader::{DAY, Reader, quoted};
 use super::server::{listen, placed};
 use crate::auth::Transport;
+use crate::domain::CertificateName;
 use crate::proxy::options::PlainHttp;
-use crate::server::options::{Certificate, CertificateError, CertificateSource, TlsOptions, TlsProfile};
+use crate::server::options::{
+    Certificate, CertificateError, CertificateSource, RenewedBy, TlsOptions, TlsProfile,
+};
 
 /// What `[tls]` comes to.
 pub(super) struct Tls {
@@ -24,11 +28,12 @@ pub(super) struct Tls {
 
 const LISTEN: &str = "tls.listen";
 
-/// `taken` are the addresses of other listeners.
+/// `taken` are the addresses of other listeners, and `in_the_clear` whether members' requests arrive at any of them.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     raw: &raw::Tls,
     taken: &[SocketAddr],
+    in_the_clear: bool,
     public: Option<&Public>,
 ) -> Option<Tls> {
     let addresses = listen(reader, LISTEN, &raw.listen, taken);
@@ -40,13 +45,18 @@ pub(super) fn read(
     let certificates: Vec<_> =
         raw.certificate.iter().enumerate().map(|(at, raw)| certificate(reader, at, raw)).collect();
     let certificates: Option<Vec<_>> = certificates.into_iter().collect();
-    let (addresses, certificates) = (addresses?, certificates?);
-    fits(reader, raw, &addresses, &certificates, public)?;
+    let around = Around { public, over_tls: !raw.listen.is_empty(), in_the_clear };
+    let acme = acme::read(reader, &raw.acme, around);
+    let (addresses, certificates, acme) = (addresses?, certificates?, acme?);
+    let names = acme.iter().flat_map(|acme| acme.names.iter().cloned().map(CertificateName::Exact));
+    let names = certificates.iter().flat_map(|it| it.names().iter().cloned()).chain(names);
+    fits(reader, raw, &addresses, &names.collect::<Vec<_>>(), public)?;
     let is_https = public.is_some_and(|public| public.transport == Transport::Tls);
     let options = TlsOptions {
         listen: addresses,
         profile: profile?,
         certificates,
+        acme,
         handshake_timeout: handshake_timeout?,
     };
     Some(Tls {
@@ -76,6 +86,7 @@ fn certificate(reader: &mut Reader<'_>, at: usize, raw: &raw::TlsCertificate) ->
         chain: placed(reader, &chain_key, &raw.chain),
         key: placed(reader, &key_key, &raw.key),
         is_default: raw.default,
+        renewed_by: RenewedBy::Operator,
     };
     let found = |file: &std::path::Path, what: &dyn std::fmt::Display| {
         format!("{}: {what}", quoted(&file.to_string_lossy()))
@@ -108,7 +119,7 @@ fn fits(
     reader: &mut Reader<'_>,
     raw: &raw::Tls,
     addresses: &[SocketAddr],
-    certificates: &[Certificate],
+    names: &[CertificateName],
     public: Option<&Public>,
 ) -> Option<()> {
     if addresses.is_empty() {
@@ -118,14 +129,9 @@ fn fits(
         }
         return Some(());
     }
-    if certificates.is_empty() {
-        let help = "add [[tls.certificate]] with `chain` and `key`";
-        return reader.refuse(
-            LISTEN,
-            "no certificate to show there",
-            "at least one [[tls.certificate]]",
-            help,
-        );
+    if names.is_empty() {
+        let help = "add [[tls.certificate]] with `chain` and `key`, or let [tls.acme] get one";
+        return reader.refuse(LISTEN, "no certificate to show there", "at least one", help);
     }
     let public = public?;
     if public.transport != Transport::Tls {
@@ -137,15 +143,14 @@ fn fits(
             help,
         );
     }
-    let mut names = certificates.iter().flat_map(|certificate| certificate.names().iter());
-    if !names.any(|name| name.covers(&public.host)) {
+    if !names.iter().any(|name| name.covers(&public.host)) {
         let found = format!("no certificate for {}, the host of server.public_url", public.host);
         let expected = "a certificate that browsers take for it";
         return reader.refuse(
             "tls.certificate",
             found,
             expected,
-            "get one with that name in it (subjectAltName)",
+            "get one with that name in it (subjectAltName), or add it to tls.acme.names",
         );
     }
     Some(())

@@ -11,6 +11,7 @@ mod access_log;
 mod answers;
 mod app_passwords;
 mod bridge;
+mod challenges;
 mod connection;
 mod context;
 mod conversation;
@@ -40,6 +41,7 @@ mod wire;
 
 pub use access_log::Metrics;
 pub use bridge::ForumRules;
+pub use challenges::HttpChallenges;
 pub use connection::{Connection, Crowd, Manners};
 pub use context::RequestContext;
 pub use dial::UpstreamDial;
@@ -73,7 +75,7 @@ use self::forwarded::Trust;
 use self::http2::Front;
 use self::known::{Known, cookie_fields};
 use self::leash::Leashed;
-use self::options::{ConnectionLimits, PlainHttp, UpstreamOptions};
+use self::options::{ConnectionLimits, UpstreamOptions};
 use self::trailers::Crossing;
 use self::tunnels::{Holder, Tunnels};
 use self::upstream::Attempts;
@@ -91,6 +93,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     tunnels: Arc<Tunnels>,
+    challenges: Arc<HttpChallenges>,
     ids: RequestIds,
 }
 
@@ -106,8 +109,8 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (rules, tunnels) = (ArcSwap::from_pointee(rules), Arc::default());
-        Self { rules, sessions, throttle, clock, metrics, tunnels, ids: RequestIds::new() }
+        let (rules, tunnels, challenges) = (ArcSwap::from_pointee(rules), Arc::default(), Arc::default());
+        Self { rules, sessions, throttle, clock, metrics, tunnels, challenges, ids: RequestIds::new() }
     }
 
     /// The engine that carries this gateway's requests to `upstream`. What it takes at its start holds to its end: how many unused
@@ -150,8 +153,7 @@ impl Gateway {
         let known = self.known(session.req_header(), &rules.cookies);
         let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
         let parsed = facts::parse(session.req_header(), &raw);
-        if ctx.secured.is_none() && rules.plain_http == PlainHttp::Redirected {
-            let (outcome, response) = rules.in_the_clear(&parsed, &session.req_header().method, ctx);
+        if let Some((outcome, response)) = self.in_the_clear(&parsed, session.req_header(), ctx) {
             ctx.outcome = outcome;
             return own::respond(session, response).await.map(|()| true);
         }

@@ -35,6 +35,27 @@ pub enum KeyFileError {
     },
 }
 
+/// Puts `text` in the place of what a file held, readable by its owner alone: all of it is on the disk then or, after a crash, still
+/// the old (SECURITY: OPS-05).
+///
+/// # Errors
+/// What the system says; the old is still there.
+pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.to_owned().into_os_string();
+    beside.push(".new");
+    // What a crash left there was never in use.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
 /// The keys on the disk.
 #[derive(Debug)]
 pub(super) struct KeyFile {
@@ -75,23 +96,7 @@ impl KeyFile {
             text.push_str(&key.to_text());
             text.push('\n');
         });
-        self.replace(&text).map_err(|error| self.trouble(error))
-    }
-
-    fn replace(&self, text: &str) -> io::Result<()> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        // What a crash left there is no key that anything was sealed with.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+        write_private(&self.path, &text).map_err(|error| self.trouble(error))
     }
 
     fn trouble(&self, reason: impl ToString) -> KeyFileError {

@@ -9,7 +9,7 @@
 
 mod key_file;
 
-pub use self::key_file::KeyFileError;
+pub use self::key_file::{KeyFileError, write_private};
 
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use super::{Stopping, Tls};
+use super::{Acme, Stopping, Tls};
 use crate::auth::Sessions;
 use crate::auth::mail::MailQueue;
 use crate::auth::throttle::Throttle;
@@ -36,6 +36,8 @@ pub struct Admin {
     pub mail: Arc<MailQueue>,
     /// And when certificates run out; none without TLS of our own.
     pub tls: Option<Arc<Tls>>,
+    /// And how often they did not come.
+    pub acme: Option<Arc<Acme>>,
     /// For their number.
     pub sessions: Arc<Sessions>,
     /// For its health.
@@ -60,6 +62,7 @@ impl Admin {
                         self.throttle.exposition(),
                         self.mail.exposition(),
                         self.tls.as_ref().map(|tls| tls.exposition()).unwrap_or_default(),
+                        self.acme.as_ref().map(|acme| acme.exposition()).unwrap_or_default(),
                     ]
                     .concat(),
                 ),

@@ -26,5 +26,6 @@ pub use hardening::{Successor, harden, is_root, raise_descriptors};
 pub use listen::{BindError, Door, Entrance, Stopping, accept, bind};
 pub use process::{StopSignals, private_folder, runtime};
 pub use telemetry::{LogError, LogGuard, start_log};
+pub use tls::acme::{Acme, Look, Standing};
 pub use tls::{Renewal, Tls, TlsError};
 pub use watch::Watched;

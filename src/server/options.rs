@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use super::tls::{Certificate, CertificateError, CertificateSource};
+pub use super::tls::acme::{AcmeOptions, Authorities, ChallengeKind, ExternalAccount};
+pub use super::tls::{Certificate, CertificateError, CertificateSource, RenewedBy};
 
 /// The process's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct TlsOptions {
     pub profile: TlsProfile,
     /// What is shown to clients, in the order of the file.
     pub certificates: Vec<Certificate>,
+    /// By what certificates come by themselves; none if they don't.
+    pub acme: Option<AcmeOptions>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
 }

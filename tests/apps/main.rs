@@ -1,5 +1,5 @@
 //! Programs that nobody here wrote: four web applications behind the gateway, three proxies that ask it, two databases it
-//! reads members from, and eight servers that have to understand alike what it forwards.
+//! reads members from, an authority it gets certificates from, and eight servers that have to understand alike what it forwards.
 //!
 //! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
 //! their own, and end with the test.
@@ -10,6 +10,7 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod acme;
 mod bridge;
 mod databases;
 mod dokuwiki;

@@ -1,9 +1,12 @@
 //! What `passgate check` says of the certificates that `[tls]` names.
 
+use std::path::Path;
+
 use crate::cli::{Exit, Streams, Trouble};
 use crate::config::Config;
 use crate::domain::{CertificateName, HostPattern, Timestamp};
-use crate::server::options::{Certificate, TlsOptions, TlsProfile};
+use crate::server::Standing;
+use crate::server::options::{AcmeOptions, Certificate, TlsOptions, TlsProfile};
 
 /// Where TLS is spoken, and which.
 pub(super) fn listeners(config: &Config) -> String {
@@ -22,10 +25,14 @@ pub(super) fn listeners(config: &Config) -> String {
 /// If one has run out. The gateway would start with it all the same: then visitors at least see why.
 pub(super) fn tell(config: &Config, now: Timestamp, streams: &mut Streams<'_>) -> Result<(), Trouble> {
     let Some(tls) = &config.tls else { return Ok(()) };
-    for certificate in &tls.certificates {
+    let mut certificates = tls.certificates.clone();
+    if let Some(acme) = &tls.acme {
+        certificates.extend(by_itself(acme, &config.server.data_dir, now, streams)?);
+    }
+    for certificate in &certificates {
         streams.data(&line(certificate))?;
     }
-    for warning in tls.certificates.iter().filter_map(|certificate| certificate.warning(now)) {
+    for warning in certificates.iter().filter_map(|certificate| certificate.warning(now)) {
         streams.say(&format!("warning: {warning}"));
     }
     for pattern in
@@ -37,10 +44,36 @@ pub(super) fn tell(config: &Config, now: Timestamp, streams: &mut Streams<'_>) -
         };
         streams.say(&format!("warning: no certificate is for {star}{host}, so nobody gets there over TLS"));
     }
-    match tls.certificates.iter().any(|certificate| certificate.has_run_out(now)) {
+    match certificates.iter().any(|certificate| certificate.has_run_out(now)) {
         true => Err(Trouble::new(Exit::Configuration, "a certificate has run out: renew it")),
         false => Ok(()),
     }
+}
+
+/// What is ordered, and the one that has come.
+fn by_itself(
+    acme: &AcmeOptions,
+    data_dir: &Path,
+    now: Timestamp,
+    streams: &mut Streams<'_>,
+) -> Result<Option<Certificate>, Trouble> {
+    let names: Vec<_> = acme.names.iter().map(ToString::to_string).collect();
+    let authority = acme.directory.host_str().unwrap_or_default();
+    streams.data(&format!("  {:<16} {}; from {authority}", "comes by itself", names.join(", ")))?;
+    let Standing { certificate, why, next_try } = Standing::read(data_dir, now);
+    if let Some(why) = why {
+        streams.say(&format!(
+            "warning: at the last try no certificate came: {why}; the next is not before {next_try}"
+        ));
+    }
+    match certificate {
+        Ok(None) => streams
+            .say("warning: no certificate has come so far; handshakes for its names are refused until then"),
+        Err(why) => streams
+            .say(&format!("warning: the certificate that has come can't be used: {why}; another is ordered")),
+        Ok(certificate) => return Ok(certificate),
+    }
+    Ok(None)
 }
 
 fn line(certificate: &Certificate) -> String {
@@ -51,11 +84,13 @@ fn line(certificate: &Certificate) -> String {
 }
 
 fn is_covered(tls: &TlsOptions, pattern: &HostPattern) -> bool {
-    let mut names = tls.certificates.iter().flat_map(|certificate| certificate.names().iter());
+    let ordered = tls.acme.iter().flat_map(|acme| acme.names.iter().cloned().map(CertificateName::Exact));
+    let mut names =
+        tls.certificates.iter().flat_map(|certificate| certificate.names().iter().cloned()).chain(ordered);
     match pattern {
         HostPattern::Exact(host) => names.any(|name| name.covers(host)),
         HostPattern::Below(suffix) => {
-            names.any(|name| *name == CertificateName::OneLabelBelow(suffix.clone()))
+            names.any(|name| name == CertificateName::OneLabelBelow(suffix.clone()))
         }
     }
 }
@@ -63,7 +98,6 @@ fn is_covered(tls: &TlsOptions, pattern: &HostPattern) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 

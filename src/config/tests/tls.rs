@@ -44,18 +44,13 @@ fn refused(folder: &Path) -> (String, String) {
 }
 
 #[test]
-fn the_direct_tls_recipe_loads_with_certificates_beside_it() {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("direct-tls.toml");
-    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/direct-tls.toml"), &file).unwrap();
-    let beside = folder.path().join("tls");
-    fs::create_dir(&beside).unwrap();
-    issue(&beside, &["forum.example.org", "www.forum.example.org"], 0o640);
+fn the_direct_tls_recipe_loads_with_nothing_beside_it_as_certificates_come_by_themselves() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/direct-tls.toml");
     let config = load(&file, &[], &[]).unwrap();
     let tls = config.tls.unwrap();
     assert_eq!((tls.listen.len(), tls.profile), (1, TlsProfile::Intermediate));
     assert_eq!(config.proxy.plain_http, PlainHttp::Redirected);
-    let names: Vec<_> = tls.certificates[0].names().iter().map(ToString::to_string).collect();
+    let names: Vec<_> = tls.acme.unwrap().names.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["forum.example.org", "www.forum.example.org"]);
 }
 

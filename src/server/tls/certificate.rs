@@ -18,12 +18,13 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::domain::{CertificateName, Timestamp};
 
-/// Certificates are renewed a month before they run out, as a rule; so with less than this something has gone wrong.
+/// Certificates are renewed a month before they run out, as a rule, and short ones in their last third; so with less than this, or
+/// less than a quarter of their time, something has gone wrong.
 const SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 
 /// Where a certificate lies, and what it is for.
@@ -35,6 +36,17 @@ pub struct CertificateSource {
     pub key: PathBuf,
     /// Whether it is shown to clients that name no host, or one that no certificate is for.
     pub is_default: bool,
+    /// Who sees to it that another one is there in time.
+    pub renewed_by: RenewedBy,
+}
+
+/// Who renews a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewedBy {
+    /// The operator, or a program of theirs.
+    Operator,
+    /// The gateway itself.
+    Gateway,
 }
 
 /// A certificate and its key. Printed without either.
@@ -42,6 +54,7 @@ pub struct CertificateSource {
 pub struct Certificate {
     source: CertificateSource,
     names: Arc<[CertificateName]>,
+    not_before: Timestamp,
     not_after: Timestamp,
     /// Whether the file holds the certificate alone although another signed it.
     lacks_chain: bool,
@@ -114,6 +127,7 @@ impl Certificate {
         Ok(Self {
             source,
             names: described.names.into(),
+            not_before: described.not_before,
             not_after: described.not_after,
             lacks_chain,
             certified: Arc::new(certified),
@@ -136,6 +150,16 @@ impl Certificate {
         self.not_after
     }
 
+    /// For how long it holds in all.
+    pub const fn lifetime(&self) -> Duration {
+        self.not_after.since(self.not_before)
+    }
+
+    /// When so many parts of its lifetime are over, out of so many.
+    pub(super) fn moment(&self, parts: u32, of: u32) -> Timestamp {
+        self.not_before.after(self.lifetime() / of * parts)
+    }
+
     /// Whether it holds no longer.
     pub fn has_run_out(&self, now: Timestamp) -> bool {
         self.not_after <= now
@@ -145,11 +169,17 @@ impl Certificate {
     pub fn warning(&self, now: Timestamp) -> Option<String> {
         let file = self.source.chain.display();
         let day = self.day();
+        let advice = match self.source.renewed_by {
+            RenewedBy::Operator => "renew it",
+            RenewedBy::Gateway => "no new one has come so far, and the log tells why",
+        };
         if self.has_run_out(now) {
-            return Some(format!("the certificate in {file} ran out on {day}; browsers refuse it"));
+            return Some(format!(
+                "the certificate in {file} ran out on {day} and browsers refuse it; {advice}"
+            ));
         }
-        if self.not_after.since(now) < SOON {
-            return Some(format!("the certificate in {file} runs out on {day}; renew it"));
+        if self.not_after.since(now) < SOON.min(self.lifetime() / 4) {
+            return Some(format!("the certificate in {file} runs out on {day}; {advice}"));
         }
         self.lacks_chain.then(|| {
             format!("{file} holds one certificate alone; add those of the authorities that lead to it, or some browsers refuse it")
@@ -195,6 +225,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
 
 struct Described {
     names: Vec<CertificateName>,
+    not_before: Timestamp,
     not_after: Timestamp,
     is_self_signed: bool,
 }
@@ -211,10 +242,14 @@ fn describe(certificate: &CertificateDer<'_>) -> Result<Described, CertificateEr
             "its first certificate names no host (subjectAltName); the site's own comes first".to_owned();
         return Err(CertificateError::Chain(text));
     }
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
+    let moment = |time: ASN1Time| {
+        Timestamp::from_millis(u64::try_from(time.timestamp()).unwrap_or(0).saturating_mul(1000))
+    };
+    let validity = certificate.validity();
     Ok(Described {
         names,
-        not_after: Timestamp::from_millis(seconds.saturating_mul(1000)),
+        not_before: moment(validity.not_before),
+        not_after: moment(validity.not_after),
         is_self_signed: certificate.issuer() == certificate.subject(),
     })
 }

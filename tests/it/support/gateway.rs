@@ -35,6 +35,9 @@ impl Settings<'_> {
         Self { server: "", upstream: "", access: "", rest: "", public_port: None, ca_file: None };
 }
 
+/// What each gateway's clock shows at first.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_795_327_200_000);
+
 /// A running gateway with a clock that the test moves.
 pub(crate) struct Gateway {
     pub(crate) running: Running,
@@ -61,7 +64,7 @@ impl Gateway {
     pub(crate) async fn on(sockets: Sockets, address: SocketAddr, mut config: Config) -> Self {
         config.hashing = HashingCost { memory_kib: 64, iterations: 1, parallelism: 1 };
         config.server.drain_timeout = Duration::from_secs(5);
-        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_327_200_000)));
+        let clock = Arc::new(ManualClock::at(START));
         let services = Services::open(&config, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         let running = Running::start(&config, services, sockets).await.unwrap();
         Self { running, clock, address, passwords: Mutex::default() }

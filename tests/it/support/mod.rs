@@ -3,6 +3,7 @@
 //! Only `gateway` knows the gateway; tests bring the two together. Whatever waits, waits for an event and at most
 //! [`LIMIT`] long.
 
+pub(crate) mod acme;
 pub(crate) mod app;
 pub(crate) mod browser;
 pub(crate) mod ceremony;

@@ -11,13 +11,16 @@ use std::sync::Arc;
 use pingora::tls::{
     PrivateKeyDer, ServerConfig, TlsAcceptor, WebPkiClientVerifier, install_default_crypto_provider,
 };
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType, IsCa,
+    KeyPair, date_time_ymd,
+};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::{IpAddr, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateSigningRequestDer, IpAddr, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
 use super::soon;
@@ -74,19 +77,22 @@ impl Authority {
         Client { roots, versions: version_list(), alpn: Vec::new() }
     }
 
-    /// A door to `upstream` that shows a certificate for `name`.
-    pub(crate) async fn door(&self, name: &str, holds: Holds, upstream: SocketAddr) -> Door {
-        self.door_for(name, holds, upstream, None).await
+    /// Signs a request (RFC 2986), after `edit`: the certificate and this authority's own in PEM, and the first alone in DER.
+    pub(crate) fn sign(
+        &self,
+        request: &[u8],
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> (String, Vec<u8>) {
+        let request = CertificateSigningRequestDer::from(request);
+        let mut request = CertificateSigningRequestParams::from_der(&request).unwrap();
+        edit(&mut request.params);
+        request.params.use_authority_key_identifier_extension = true;
+        let certificate = request.signed_by(&self.0).unwrap();
+        (certificate.pem() + &self.0.pem(), certificate.der().to_vec())
     }
 
-    /// The same, for those alone who show a certificate of `clients`, if there is one.
-    pub(crate) async fn door_for(
-        &self,
-        name: &str,
-        holds: Holds,
-        upstream: SocketAddr,
-        clients: Option<&Self>,
-    ) -> Door {
+    /// A side of TLS that shows a certificate for `name`, to those alone who show one of `clients`, if there is one.
+    pub(crate) fn acceptor(&self, name: &str, holds: Holds, clients: Option<&Self>) -> TlsAcceptor {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         if let Holds::NoLonger = holds {
             params.not_after = date_time_ymd(2020, 1, 1);
@@ -105,7 +111,23 @@ impl Authority {
             }
         };
         let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A door to `upstream` that shows a certificate for `name`.
+    pub(crate) async fn door(&self, name: &str, holds: Holds, upstream: SocketAddr) -> Door {
+        self.door_for(name, holds, upstream, None).await
+    }
+
+    /// The same, for those alone who show a certificate of `clients`, if there is one.
+    pub(crate) async fn door_for(
+        &self,
+        name: &str,
+        holds: Holds,
+        upstream: SocketAddr,
+        clients: Option<&Self>,
+    ) -> Door {
+        let acceptor = self.acceptor(name, holds, clients);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
