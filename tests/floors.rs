@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 57] = [
+const HOMES: [(&str, &[&str]); 58] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -77,7 +77,8 @@ const HOMES: [(&str, &[&str]); 57] = [
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),
     ("mysql_async", &["database/mysql.rs"]),
-    ("nix", &["server/hardening.rs"]),
+    ("nix", &["server/hardening.rs", "store/sled/disk.rs"]),
+    ("parking_lot", &["store/sled/table.rs"]),
     ("pingora", &["proxy/", "server/"]),
     ("ppp", &["server/proxy_protocol.rs"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),

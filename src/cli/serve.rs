@@ -20,6 +20,7 @@ use crate::server::{
     StopSignals, Successor, Watched, harden, is_root, manager, private_folder, raise_descriptors, runtime,
     start_log,
 };
+use crate::store::{Standstill, Store, StoreError};
 
 /// Serves until a signal. `file` is what `--config` named, to be read again on reload.
 pub(super) fn run(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
@@ -66,20 +67,52 @@ async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
     let hangup = signal(SignalKind::hangup()).map_err(Trouble::unavailable)?;
     announce(config, &running);
     manager::ready();
-    tokio::select! {
-        () = stop.arrive() => {}
-        () = reload.at_each(hangup) => {}
-        () = reload.at_each_change(changes.as_mut()) => {}
-        () = manager::keep_alive(|| true) => {}
-        () = mind(&clock) => {}
-    }
+    let store = Arc::clone(&running.services.store);
+    let fault = tokio::select! {
+        () = stop.arrive() => None,
+        () = reload.at_each(hangup) => None,
+        () = reload.at_each_change(changes.as_mut()) => None,
+        // Should stopping not come to its end either, silence has the service manager see to it.
+        () = manager::keep_alive(|| lost(&*store).is_none()) => None,
+        fault = loss(&*store) => Some(fault),
+        () = mind(&clock) => None,
+    };
+    drop(store);
     manager::stopping();
+    if fault.is_some() {
+        // Whoever waits for the store may hold up the end, too.
+        end_within(config.server.drain_timeout + Duration::from_secs(2));
+    }
     tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
     let connections_cut = running.stop().await;
     // It ends by itself when stopping begins.
     let _ = answering.await;
     tracing::info!(target: "passgate::server", connections_cut, "stopped");
-    Ok(())
+    fault.map_or(Ok(()), |fault| Err(Trouble::unavailable(fault)))
+}
+
+/// Why the store needs a restart, if it does (SECURITY: STO-14).
+fn lost(store: &dyn Store) -> Option<StoreError> {
+    store.health().err().filter(|error| *error == StoreError::StandsStill(Standstill::Store))
+}
+
+/// Completes when the store needs a restart.
+async fn loss(store: &dyn Store) -> StoreError {
+    let mut looks = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        looks.tick().await;
+        if let Some(error) = lost(store) {
+            return error;
+        }
+    }
+}
+
+/// Ends the process then, if nothing else has. Where there are no threads left, the service manager has to.
+fn end_within(limit: Duration) {
+    let _ = std::thread::Builder::new().name("end".to_owned()).spawn(move || {
+        std::thread::sleep(limit);
+        std::process::exit(Exit::Unavailable as i32);
+    });
 }
 
 /// The data folder, and whose process it is from now on.

@@ -63,6 +63,7 @@ impl Admin {
                         self.mail.exposition(),
                         self.tls.as_ref().map(|tls| tls.exposition()).unwrap_or_default(),
                         self.acme.as_ref().map(|acme| acme.exposition()).unwrap_or_default(),
+                        self.store_exposition(),
                     ]
                     .concat(),
                 ),
@@ -70,6 +71,13 @@ impl Admin {
             },
             _ => text(StatusCode::NOT_FOUND, "there are /health, /ready and /metrics\n"),
         }
+    }
+
+    fn store_exposition(&self) -> String {
+        let (name, writes) = ("passgate_store_writes", u8::from(self.store.health().is_ok()));
+        format!(
+            "# HELP {name} Whether the store takes writes: 1, or 0.\n# TYPE {name} gauge\n{name} {writes}\n"
+        )
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {

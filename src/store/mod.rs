@@ -237,7 +237,8 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The disk refused; writes are refused until a restart, since what a failed sync has written is unknown.
+    /// The disk refused, or has no room. Nothing is written until it is known again what the disk has; whether this was is
+    /// unknown.
     #[error("the store can't write: {0}")]
     Failed(String),
     /// Another process has it open.
@@ -264,6 +265,20 @@ pub enum StoreError {
     /// What lies in a drawer is not what was put there, or from a newer version.
     #[error("the store holds what can't be read: {0}")]
     NotUnderstood(String),
+    /// A write does not come back. Whether it will have happened is unknown.
+    #[error("the store stands still: {0}")]
+    StandsStill(Standstill),
+}
+
+/// What keeps a write from coming back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Standstill {
+    /// The disk, for all that is known. A restart would only wait for it, too.
+    #[error("its disk does not answer, or has only just; it goes on when that does")]
+    Disk,
+    /// Not the disk: that takes what it is given. Only a restart helps.
+    #[error("a write does not come back, though the disk answers; it takes a restart")]
+    Store,
 }
 
 /// The account as `revision` leaves it.

@@ -10,6 +10,7 @@
 use std::fs;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sled::IVec;
@@ -29,7 +30,7 @@ pub struct Compacted {
     /// How large the new one is.
     pub bytes_after: u64,
     /// Keeps others out of the one that is there.
-    _lock: Folder,
+    _lock: Arc<Folder>,
 }
 
 impl SledStore {

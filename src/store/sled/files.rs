@@ -7,6 +7,8 @@
 //! snap.*    sled's map of the log, written when it opens
 //! blobs/    what sled finds too large for the log
 //! written   how many groups of changes the disk has
+//! probe     there for a moment, to see whether the disk takes it
+//! closed    there while no process has the store, if the last one had brought all to the disk
 //! ```
 //!
 //! The format stands in a file of its own and is read first: sled changes files by merely opening them, and a store that
@@ -103,6 +105,24 @@ impl Folder {
         Ok(())
     }
 
+    /// Whether the last process that had the store may have left something that is not on the disk, as after a failed sync or a
+    /// kill. It is so of this one until [`Self::note_end`]. The note itself needs no sync: without power, what the operating
+    /// system remembers is gone, too.
+    pub(super) fn is_in_doubt(&self) -> io::Result<bool> {
+        match fs::remove_file(self.path.join("closed")) {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that all that was written is on the disk, and nothing more will be.
+    pub(super) fn note_end(&self) -> io::Result<()> {
+        let name = self.path.join("closed");
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&name)?;
+        secure(&name)
+    }
+
     /// Refuses a log with `groups` groups of changes if there were more.
     pub(super) fn check_written(&self, groups: u64) -> Result<(), StoreError> {
         let name = self.path.join("written");
@@ -128,25 +148,30 @@ impl Folder {
         let blobs = self.path.join("blobs");
         let known = fs::read_dir(&blobs)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
         let written = OpenOptions::new().write(true).open(self.path.join("written"))?;
-        Ok(Barrier { db: self.db()?, written, blobs, known })
+        Ok(Barrier { db: open_db(&self.path)?, written, blobs, known })
     }
 
-    fn db(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.path.join("db"))
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
 impl Drop for Folder {
-    /// sled's threads may hold its files a moment longer than the database lives. Whoever opens the store next would find
-    /// it in use, so this waits for them, within reason.
+    /// Whoever opens the store next would find it in use.
     fn drop(&mut self) {
-        let Ok(db) = self.db() else { return };
-        for _ in 0..200 {
-            if !matches!(db.try_lock(), Err(TryLockError::WouldBlock)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        wait_for_sled(&self.path);
+    }
+}
+
+/// sled's threads may hold its files a moment longer than the database lives: this waits for them, within reason.
+pub(super) fn wait_for_sled(path: &Path) {
+    let Ok(db) = open_db(path) else { return };
+    for _ in 0..200 {
+        if !matches!(db.try_lock(), Err(TryLockError::WouldBlock)) {
+            return;
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -185,6 +210,10 @@ impl Barrier {
 /// A store that can't be read, with the reason.
 pub(super) fn unreadable(path: &Path, reason: impl ToString) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn open_db(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path.join("db"))
 }
 
 /// Makes the folder and those above it, and brings their names to the disk.

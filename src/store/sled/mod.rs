@@ -7,6 +7,9 @@
 //! | `table` | the open database, seen whole or not at all |
 //! | `stage` | what a batch changes |
 //! | `writer` | the thread that writes, in groups |
+//! | `condition` | how the writing goes |
+//! | `pulse` | the thread that notices when it does not |
+//! | `disk` | what is asked of the disk beside the store's files |
 //! | `export` | a copy of it all, as lines |
 //! | `rebuild` | a store made of a copy |
 //! | `compact` | a store written anew |
@@ -17,8 +20,11 @@
 //! at about ten times what lives.
 
 mod compact;
+mod condition;
+mod disk;
 mod export;
 mod files;
+mod pulse;
 mod rebuild;
 mod records;
 mod stage;
@@ -36,15 +42,16 @@ use std::sync::Arc;
 use sled::IVec;
 
 pub use self::compact::Compacted;
+use self::disk::forget_cached;
 use self::export::SledExport;
-use self::files::{Folder, unreadable};
+use self::files::{Barrier, Folder, unreadable};
 pub use self::rebuild::{Contents, Rebuild};
 use self::records::{
     Kind, credential_after, decode_failures, decode_forum_password, decode_passkey, decode_session,
     decode_user, deleted_key, drawer_key, email_key, email_of_key, in_drawer, trailing,
 };
 use self::table::{Table, Writes};
-use self::writer::{DiskSync, Writer};
+use self::writer::{Manner, Writer};
 use super::{Batch, Commit, Drawer, Entry, Export, Owner, Store, StoreError, oldest_first};
 use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
@@ -53,13 +60,15 @@ use crate::domain::{
 
 /// All that a store keeps, on the disk.
 ///
-/// After [`StoreError::Failed`] it reads as before, which may include what was not made durable, and writes nothing more.
-/// An empty batch goes the whole way to the disk, so it tells whether that works.
+/// After [`StoreError::Failed`] it reads as before as far as sled can, which may include what was not made durable, and writes
+/// nothing. Every few seconds it tries to get well: with room on the disk, and after a failed write or sync by opening the
+/// database anew, so that it reads what the disk really has. An empty batch goes the whole way to the disk, so it tells
+/// whether that works; one is written by itself when there was no other for half a minute.
 pub struct SledStore {
     // In the order in which they must go: the writer finishes, sled closes its files, the folder is free.
     writer: Writer,
     table: Arc<Table>,
-    folder: Folder,
+    folder: Arc<Folder>,
 }
 
 impl SledStore {
@@ -70,30 +79,32 @@ impl SledStore {
     /// if what was written to it is not all there, or if its format is newer. A store that is in use or newer is left
     /// untouched.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        Self::open_with(path, cache_bytes, |sync| sync)
+        Self::open_with(path, cache_bytes, |manner| manner)
     }
 
-    /// As [`SledStore::open`], with something put around the sync of each write.
+    /// As [`SledStore::open`], with the disk asked in another manner.
     fn open_with(
         path: &Path,
         cache_bytes: u64,
-        around: impl FnOnce(DiskSync) -> DiskSync,
+        adapt: impl FnOnce(Manner) -> Manner,
     ) -> Result<Self, StoreError> {
-        let folder = Folder::open(path)?;
+        let folder = Arc::new(Folder::open(path)?);
+        if folder.is_in_doubt().map_err(|error| unreadable(path, error))? {
+            forget_cached(path).map_err(|error| unreadable(path, error))?;
+        }
         let table = Arc::new(Table::open(path, cache_bytes)?);
         folder.check_written(table.groups()?)?;
         folder.secure().map_err(|error| unreadable(path, error))?;
         folder.raise_format().map_err(|error| unreadable(path, error))?;
         let mut barrier = folder.barrier().map_err(|error| unreadable(path, error))?;
-        let mut sync: DiskSync = Box::new(move |group| barrier.pass(group));
-        list_emails(&table, &mut sync)?;
-        let sync = around(sync);
-        let writer = Writer::start(Arc::clone(&table), sync)?;
+        list_emails(&table, &mut barrier)?;
+        let manner = adapt(Manner::usual(&folder));
+        let writer = Writer::start(Arc::clone(&table), Arc::clone(&folder), barrier, manner)?;
         Ok(Self { writer, table, folder })
     }
 
     /// Ends the writing, and leaves the folder locked.
-    fn close(self) -> Folder {
+    fn close(self) -> Arc<Folder> {
         let Self { writer, table, folder } = self;
         drop(writer);
         drop(table);
@@ -159,7 +170,7 @@ impl SledStore {
 }
 
 /// Lists the accounts by their e-mail addresses in a store from before there was such a list.
-fn list_emails(table: &Table, sync: &mut DiskSync) -> Result<(), StoreError> {
+fn list_emails(table: &Table, barrier: &mut Barrier) -> Result<(), StoreError> {
     let is_listed = Kind::Email.key(&[]);
     let writes = table.read(|db| {
         if table.sound(db.contains_key(&is_listed))? {
@@ -178,9 +189,8 @@ fn list_emails(table: &Table, sync: &mut DiskSync) -> Result<(), StoreError> {
     })?;
     let Some(writes) = writes else { return Ok(()) };
     let group = table.groups()? + 1;
-    let failed = |error: &dyn ToString| StoreError::Failed(error.to_string());
-    table.write(writes, group).map_err(|error| failed(&error))?;
-    sync(group).map_err(|error| failed(&error))
+    table.write(writes, group)?;
+    barrier.pass(group).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 impl Store for SledStore {

@@ -49,7 +49,7 @@ impl Rebuild {
     pub fn begin(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let folder = Folder::open(path)?;
         let table = Table::open(path, cache_bytes)?;
-        if !table.db().is_empty() {
+        if !table.db()?.is_empty() {
             return Err(unreadable(path, "it is no empty store"));
         }
         folder.check_written(0)?;
@@ -157,7 +157,7 @@ impl Rebuild {
     fn write(&mut self) -> Result<(), StoreError> {
         self.group += 1;
         let writes = std::mem::take(&mut self.waiting);
-        self.table.write(writes, self.group).map_err(|error| StoreError::Failed(error.to_string()))
+        self.table.write(writes, self.group)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::store::{
 /// write meanwhile.
 pub(super) struct Stage<'t> {
     table: &'t Table,
+    db: sled::Db,
     /// What the batches so far have written.
     kept: Writes,
     /// What the batch at work has written.
@@ -28,8 +29,8 @@ pub(super) struct Stage<'t> {
 }
 
 impl<'t> Stage<'t> {
-    pub(super) fn over(table: &'t Table) -> Self {
-        Self { table, kept: Writes::new(), pending: Writes::new() }
+    pub(super) fn over(table: &'t Table) -> Result<Self, StoreError> {
+        Ok(Self { table, db: table.db()?, kept: Writes::new(), pending: Writes::new() })
     }
 
     /// Adds a batch, or leaves all as it was.
@@ -297,7 +298,7 @@ impl<'t> Stage<'t> {
     /// All keys that begin so.
     fn keys(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for key in self.table.db().scan_prefix(prefix).keys() {
+        for key in self.db.scan_prefix(prefix).keys() {
             keys.insert(self.table.sound(key)?.to_vec());
         }
         for writes in [&self.kept, &self.pending] {
@@ -315,7 +316,7 @@ impl<'t> Stage<'t> {
     fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.pending.get(key).or_else(|| self.kept.get(key)) {
             Some(written) => Ok(written.clone()),
-            None => self.table.sound(self.table.db().get(key)),
+            None => self.table.sound(self.db.get(key)),
         }
     }
 

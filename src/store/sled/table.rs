@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use parking_lot::{RwLock, RwLockReadGuard};
 use sled::IVec;
 
-use super::files::unreadable;
+use super::disk::forget_cached;
+use super::files::{unreadable, wait_for_sled};
 use super::records::{Kind, trailing};
 use crate::store::StoreError;
 
@@ -31,13 +34,29 @@ impl Watch {
     }
 }
 
+/// So long a read waits for the write that is going on, which takes a thousandth of it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The database and who may look at it now.
 pub(super) struct Table {
-    db: sled::Db,
     path: PathBuf,
-    /// False while, or because, a write has happened in part.
-    whole: RwLock<bool>,
+    cache_bytes: u64,
+    open: RwLock<Open>,
     watches: Mutex<Vec<Weak<Watch>>>,
+}
+
+struct Open {
+    /// None while it is being opened anew, or because it can't be.
+    db: Option<sled::Db>,
+    /// False while, or because, a write has happened in part.
+    is_whole: bool,
+}
+
+impl Open {
+    fn db(&self) -> Result<&sled::Db, StoreError> {
+        let absent = || StoreError::Failed("it is not open, and will be once its disk allows it".to_owned());
+        self.db.as_ref().ok_or_else(absent)
+    }
 }
 
 impl Table {
@@ -46,23 +65,25 @@ impl Table {
 
     /// Opens sled's database. `cache_bytes` is what it keeps in memory of what is on the disk.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
-        // sled panics over some kinds of damage. A new database is flushed, so that it is there to be synced.
-        let open = AssertUnwindSafe(|| config.open().and_then(|db| db.flush().map(|_| db)));
-        match catch_unwind(open) {
-            Ok(Ok(db)) => {
-                Ok(Self { db, path: path.to_owned(), whole: RwLock::new(true), watches: Mutex::default() })
-            }
-            Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
-                Err(StoreError::InUse { path: path.to_owned() })
-            }
-            Ok(Err(sled::Error::Io(error))) => Err(unreadable(path, error)),
-            Ok(Err(sled::Error::Corruption { .. })) => {
-                Err(unreadable(path, "sled finds its files damaged; restore it from a backup"))
-            }
-            Ok(Err(error)) => Err(unreadable(path, format!("{error}; restore it from a backup"))),
-            Err(_) => Err(unreadable(path, "sled failed over what is in it; restore it from a backup")),
-        }
+        let open = RwLock::new(Open { db: Some(open(path, cache_bytes)?), is_whole: true });
+        Ok(Self { path: path.to_owned(), cache_bytes, open, watches: Mutex::default() })
+    }
+
+    /// Opens the database anew, with what the disk has of it, if that is good enough for `check`, which is told how many groups of
+    /// changes have been written. Meanwhile, and if it can't be opened, reading fails.
+    pub(super) fn reopen(
+        &self,
+        check: impl FnOnce(u64) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let former = self.open.write().db.take();
+        drop(former);
+        wait_for_sled(&self.path);
+        forget_cached(&self.path).map_err(|error| unreadable(&self.path, error))?;
+        let db = open(&self.path, self.cache_bytes)?;
+        let groups = self.groups_in(&db)?;
+        check(groups)?;
+        *self.open.write() = Open { db: Some(db), is_whole: true };
+        Ok(groups)
     }
 
     /// Reads, with no write in between.
@@ -70,24 +91,31 @@ impl Table {
         &self,
         read: impl FnOnce(&sled::Db) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
-        if !*whole {
-            return Err(StoreError::Failed("a write broke off in the middle; restart".to_owned()));
+        let open = self.opened()?;
+        let db = open.db()?;
+        if !open.is_whole {
+            return Err(StoreError::Failed("a write broke off in the middle".to_owned()));
         }
-        catch_unwind(AssertUnwindSafe(|| read(&self.db)))
+        catch_unwind(AssertUnwindSafe(|| read(db)))
             .unwrap_or_else(|_| Err(unreadable(&self.path, "sled failed over what is in it")))
     }
 
     /// How many groups of changes have been written.
     pub(super) fn groups(&self) -> Result<u64, StoreError> {
-        let count = self.read(|db| self.sound(db.get(Kind::Count.key(&[]))))?;
+        self.read(|db| self.groups_in(db))
+    }
+
+    fn groups_in(&self, db: &sled::Db) -> Result<u64, StoreError> {
+        let count = self.sound(db.get(Kind::Count.key(&[])))?;
         count.map_or(Ok(0), |count| self.sound(trailing(&count).map(u64::from_be_bytes)))
     }
 
     /// Writes all of it as the group of this number, for readers at one moment, and hands it to the operating system.
-    pub(super) fn write(&self, writes: Writes, group: u64) -> sled::Result<()> {
-        let mut whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
-        *whole = false;
+    pub(super) fn write(&self, writes: Writes, group: u64) -> Result<(), StoreError> {
+        let failed = |error: sled::Error| StoreError::Failed(error.to_string());
+        let mut open = self.open.write();
+        let db = open.db()?.clone();
+        open.is_whole = false;
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).retain(|watch| {
             let watch = watch.upgrade();
             watch.as_ref().inspect(|watch| watch.note(&writes));
@@ -101,10 +129,10 @@ impl Table {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch)?;
-        *whole = true;
-        drop(whole);
-        self.db.flush().map(drop)
+        db.apply_batch(batch).map_err(failed)?;
+        open.is_whole = true;
+        drop(open);
+        db.flush().map(drop).map_err(failed)
     }
 
     /// From now on, notes which entries are written, for as long as it is kept.
@@ -137,8 +165,15 @@ impl Table {
     }
 
     /// The database itself, for the writer, which nobody writes behind.
-    pub(super) fn db(&self) -> &sled::Db {
-        &self.db
+    pub(super) fn db(&self) -> Result<sled::Db, StoreError> {
+        self.opened()?.db().cloned()
+    }
+
+    /// SECURITY: STO-14. A write that stands still in the middle must not hold up whoever reads, and with them the threads that
+    /// serve everybody.
+    fn opened(&self) -> Result<RwLockReadGuard<'_, Open>, StoreError> {
+        let held = || StoreError::Failed("a write does not come to its end".to_owned());
+        self.open.try_read_for(PATIENCE).ok_or_else(held)
     }
 
     /// A thing read, or the error that says that it can't be.
@@ -149,6 +184,24 @@ impl Table {
     /// Leaves the table as a write would that broke off in the middle.
     #[cfg(test)]
     pub(super) fn break_off(&self) {
-        *self.whole.write().unwrap() = false;
+        self.open.write().is_whole = false;
+    }
+}
+
+fn open(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
+    // sled panics over some kinds of damage. A new database is flushed, so that it is there to be synced.
+    let open = AssertUnwindSafe(|| config.open().and_then(|db| db.flush().map(|_| db)));
+    match catch_unwind(open) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
+            Err(StoreError::InUse { path: path.to_owned() })
+        }
+        Ok(Err(sled::Error::Io(error))) => Err(unreadable(path, error)),
+        Ok(Err(sled::Error::Corruption { .. })) => {
+            Err(unreadable(path, "sled finds its files damaged; restore it from a backup"))
+        }
+        Ok(Err(error)) => Err(unreadable(path, format!("{error}; restore it from a backup"))),
+        Err(_) => Err(unreadable(path, "sled failed over what is in it; restore it from a backup")),
     }
 }
