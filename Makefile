@@ -12,7 +12,7 @@ demo: ## a sample forum with the gateway before it; prints an address and member
 	@cargo run --locked --quiet -- demo $(ARGS)
 
 test: ## all tests: Rust, real applications, a real browser
-	@tests/setup.sh build apps browser
+	@tests/setup.sh build apps browser disks
 	@tests/run.sh
 
 lint: ## formatting, clippy, licences and sources of the crates
@@ -23,9 +23,13 @@ bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; tim
 	@tests/setup.sh build bench
 	@python3 benches/run.py
 
-soak: ## a thousand kills and two hundred cuts of the power under load, a thousand damaged stores, an hour or so, and a minute of fuzzing for each target; PASSGATE_CUT_FS=xfs for another file system
+soak: ## thousands of kills, cuts of the power, full and failing disks and damaged stores, two hours or so, and a minute of fuzzing for each target; PASSGATE_CUT_FS=xfs for another file system
 	@tests/setup.sh build soak
 	@fuzz/run.sh 60
 	@PASSGATE_KILL_ROUNDS=$${PASSGATE_KILL_ROUNDS:-1000} PASSGATE_CUT_ROUNDS=$${PASSGATE_CUT_ROUNDS:-200} \
-		cargo test --locked --test kill --test process -- --nocapture --test-threads=1 sto_01 sto_02
+		PASSGATE_FULL_ROUNDS=$${PASSGATE_FULL_ROUNDS:-50} PASSGATE_FAULT_ROUNDS=$${PASSGATE_FAULT_ROUNDS:-50} \
+		PASSGATE_THIN_ROUNDS=$${PASSGATE_THIN_ROUNDS:-20} PASSGATE_KILLED_CALLS=all \
+		cargo test --locked --test kill --test process -- --nocapture --test-threads=1 sto_01 sto_02 sto_04 sto_05 sto_06 sto_08 sto_10 sto_14
+	@PASSGATE_CUT_FS=xfs PASSGATE_CUT_ROUNDS=$${PASSGATE_XFS_ROUNDS:-50} PASSGATE_FULL_ROUNDS=5 \
+		cargo test --locked --test process -- --nocapture --test-threads=1 sto_02 sto_05
 	@PASSGATE_DAMAGE_FACTOR=$${PASSGATE_DAMAGE_FACTOR:-12} cargo test --locked --lib -- --nocapture sto_07_damage

@@ -9,6 +9,7 @@
 #   tests/setup.sh bench     wrk and nginx
 #   tests/setup.sh lint      rustfmt, clippy and cargo-deny
 #   tests/setup.sh soak      a C++ compiler for libFuzzer
+#   tests/setup.sh disks     file systems and a look at system calls, for the tests of the store
 #
 # System packages come from apt; everything else goes below target/ and tests/browser/node_modules.
 set -euo pipefail
@@ -159,6 +160,14 @@ bench() {
 
 soak() {
     have c++ || lack g++ "compiles libFuzzer"
+    disks
+}
+
+disks() {
+    have mkfs.ext4 || [ -x /usr/sbin/mkfs.ext4 ] || lack e2fsprogs "makes disks of files"
+    have mkfs.xfs || [ -x /usr/sbin/mkfs.xfs ] || lack xfsprogs "another kind of them"
+    have mount || lack mount "mounts them"
+    have strace || lack strace "writes down what the program asks of the disk"
     install_missing
 }
 
@@ -175,10 +184,10 @@ lint() {
     fi
 }
 
-[ $# -gt 0 ] || stop "say for what: build, apps, browser, bench, lint, soak"
+[ $# -gt 0 ] || stop "say for what: build, apps, browser, bench, lint, soak, disks"
 for part in "$@"; do
     case $part in
-    build | apps | browser | bench | lint | soak) "$part" ;;
-    *) stop "$part is unknown; there are build, apps, browser, bench, lint, soak" ;;
+    build | apps | browser | bench | lint | soak | disks) "$part" ;;
+    *) stop "$part is unknown; there are build, apps, browser, bench, lint, soak, disks" ;;
     esac
 done

@@ -6,12 +6,13 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use passgate::domain::{Secret, random};
 use passgate::sample::{RunningForum, SampleForum};
-use passgate::server::control::{Command, MemberView, NewAccount, Reply, SessionsOf, call};
+use passgate::server::control::{Command, Failure, MemberView, NewAccount, Reply, SessionsOf, call};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -91,32 +92,42 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
 
-fn dice(sides: usize) -> usize {
+pub(crate) fn dice(sides: usize) -> usize {
     usize::try_from(u32::from_le_bytes(random::<4>())).unwrap() % sides
+}
+
+/// What it means when the gateway says that it can't keep anything now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusals {
+    /// A fault.
+    AreFaults,
+    /// That its disk fails, as it was made to. It ends the work.
+    EndTheWork,
 }
 
 /// One of those who load the gateway; all at once, each with accounts of its own.
 struct Worker {
     number: usize,
     data_dir: PathBuf,
+    refusals: Refusals,
     accounts: Vec<Account>,
-    acknowledged: usize,
+    acknowledged: Arc<AtomicUsize>,
 }
 
 static NAMES: AtomicUsize = AtomicUsize::new(0);
 
 impl Worker {
-    /// Works until the gateway is gone.
+    /// Works until the gateway is gone, or can't keep anything.
     async fn work(mut self, address: SocketAddr, round: usize) -> Self {
         let Ok(page) = ask(address, &get("/.passgate/login", "")).await else { return self };
         let form = Form { cookie: cookie(&page, "passgate").unwrap(), csrf: csrf(&page).unwrap() };
         while self.act(address, round, &form).await.is_some() {
-            self.acknowledged += 1;
+            self.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         self
     }
 
-    /// One acknowledged act; none if the gateway is gone.
+    /// One acknowledged act; none if there was no answer, or one that ends the work.
     async fn act(&mut self, address: SocketAddr, round: usize, form: &Form) -> Option<()> {
         let recent = self.accounts.len().saturating_sub(6);
         let active = (recent..self.accounts.len())
@@ -132,23 +143,28 @@ impl Worker {
             0 => {
                 let in_doubt = std::mem::take(&mut account.live);
                 account.state = State::Unknown;
-                command(&self.data_dir, Command::UserDisable { name }).await?;
+                acked(&self.data_dir, self.refusals, Command::UserDisable { name }).await?;
                 account.state = State::Disabled;
                 account.ended.extend(in_doubt);
             }
             1 => {
                 let in_doubt = std::mem::take(&mut account.live);
-                command(&self.data_dir, Command::SessionRevoke(SessionsOf::User(name))).await?;
+                acked(&self.data_dir, self.refusals, Command::SessionRevoke(SessionsOf::User(name))).await?;
                 account.ended.extend(in_doubt);
             }
             2 | 3 if !account.live.is_empty() => {
                 let session = account.live.swap_remove(dice(account.live.len()));
-                sign_out(address, &session).await?;
+                sign_out(address, &session, self.refusals).await?;
                 account.ended.push(session);
             }
             _ => match sign_in(address, form, &name).await? {
                 Ok(session) => account.live.push(session),
-                Err(status) => assert_eq!(status, "503", "too many at once, or lost: {account:?}"),
+                Err(status) => {
+                    assert_eq!(status, "503", "too many at once, or lost: {account:?}");
+                    if self.refusals == Refusals::EndTheWork {
+                        return None;
+                    }
+                }
             },
         }
         Some(())
@@ -163,10 +179,18 @@ impl Worker {
             groups: vec![],
             password: Some(Secret::new(PASSWORD.to_owned())),
         };
-        command(&self.data_dir, Command::UserAdd(new)).await?;
+        acked(&self.data_dir, self.refusals, Command::UserAdd(new)).await?;
         let (live, ended) = (Vec::new(), Vec::new());
         self.accounts.push(Account { name, state: State::Active, live, ended, round });
         Some(())
+    }
+
+    /// Every session that is known to be live is served, by a gateway that may know nothing but what is in its memory.
+    async fn check_served(&self, address: SocketAddr) {
+        for session in self.accounts.iter().flat_map(|account| &account.live) {
+            let page = ask(address, &get("/whoami.php", session)).await.unwrap();
+            assert_eq!(status(&page), "200", "{session}: {page}");
+        }
     }
 
     /// Holds the gateway against what was acknowledged, for accounts that were touched since `round`.
@@ -177,7 +201,7 @@ impl Worker {
         for account in self.accounts.iter_mut().filter(|account| account.round >= round) {
             let name = account.name.clone();
             let Some(Reply::User(MemberView { user, .. })) =
-                command(&self.data_dir, Command::UserShow { name }).await
+                call_at(&self.data_dir, Command::UserShow { name }).await
             else {
                 panic!("{account:?} is lost");
             };
@@ -208,13 +232,22 @@ impl Worker {
     }
 }
 
-/// A command over the socket; none if there was no answer.
-async fn command(data_dir: &Path, command: Command) -> Option<Reply> {
+/// The reply to a command; none if there was none, or one that ends the work.
+async fn acked(data_dir: &Path, refusals: Refusals, command: Command) -> Option<Reply> {
+    match (call_at(data_dir, command).await?, refusals) {
+        (Reply::Failed(Failure::Unavailable(words)), Refusals::EndTheWork) => {
+            assert!(words.contains("can't write") || words.contains("stands still"), "{words}");
+            None
+        }
+        (Reply::Failed(failure), _) => panic!("{failure:?}"),
+        (reply, _) => Some(reply),
+    }
+}
+
+/// The reply to a command; none if there was none.
+async fn call_at(data_dir: &Path, command: Command) -> Option<Reply> {
     let data_dir = data_dir.to_owned();
-    let reply = tokio::task::spawn_blocking(move || call(&data_dir, &command)).await.unwrap();
-    let reply = reply.ok().flatten()?;
-    assert!(!matches!(reply, Reply::Failed(_)), "{reply:?}");
-    Some(reply)
+    tokio::task::spawn_blocking(move || call(&data_dir, &command)).await.unwrap().ok().flatten()
 }
 
 /// The session, or the status of the refusal; none if there was no answer.
@@ -227,12 +260,15 @@ async fn sign_in(address: SocketAddr, form: &Form, name: &str) -> Option<Result<
     })
 }
 
-async fn sign_out(address: SocketAddr, session: &str) -> Option<()> {
+async fn sign_out(address: SocketAddr, session: &str, refusals: Refusals) -> Option<()> {
     let page = ask(address, &get("/.passgate/logout", session)).await.ok()?;
     assert_eq!(status(&page), "200", "a live session may sign out: {page}");
     // The page may be cut off.
     let csrf = csrf(&page)?;
     let answer = ask(address, &post("/.passgate/logout", session, &[("csrf", &csrf)])).await.ok()?;
+    if refusals == Refusals::EndTheWork && status(&answer) == "503" {
+        return None;
+    }
     assert_eq!(status(&answer), "303", "{answer}");
     Some(())
 }
@@ -254,16 +290,74 @@ pub(crate) fn rounds(variable: &str, else_: usize) -> usize {
 pub(crate) fn site_before(forum: &RunningForum) -> Site {
     Site::before(
         forum.address(),
-        "access.default = \"login\"\nlog.level = \"error,passgate::server=info\"\nstore.backups_kept = 0",
+        "access.default = \"login\"\nlog.level = \"error,passgate::server=info,passgate::store=info\"\nstore.backups_kept = 0",
     )
+}
+
+/// Those who load a gateway, and know what it has acknowledged.
+pub(crate) struct Crowd {
+    workers: Vec<Worker>,
+    acknowledged: Arc<AtomicUsize>,
+}
+
+impl Crowd {
+    pub(crate) fn at(site: &Site, refusals: Refusals) -> Self {
+        let acknowledged = Arc::new(AtomicUsize::new(0));
+        let worker = |number| Worker {
+            number,
+            data_dir: site.data_dir(),
+            refusals,
+            accounts: Vec::new(),
+            acknowledged: Arc::clone(&acknowledged),
+        };
+        Self { workers: (0..WORKERS).map(worker).collect(), acknowledged }
+    }
+
+    /// Loads it, and has `end` make an end of that at a random moment after something was acknowledged.
+    pub(crate) async fn load(&mut self, address: SocketAddr, round: usize, end: impl FnOnce()) {
+        let working = |worker: Worker| tokio::spawn(worker.work(address, round));
+        let tasks: Vec<_> = self.workers.drain(..).map(working).collect();
+        let (before, deadline) = (self.acknowledged.load(Ordering::Relaxed), Instant::now() + LIMIT);
+        while self.acknowledged.load(Ordering::Relaxed) < before + WORKERS && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(dice(500) as u64)).await;
+        end();
+        for task in tasks {
+            self.workers.push(task.await.unwrap());
+        }
+    }
+
+    /// Holds it against what was acknowledged, for accounts that were touched since `round`.
+    pub(crate) async fn check(&mut self, address: SocketAddr, round: usize) {
+        for worker in &mut self.workers {
+            worker.check(address, round).await;
+        }
+    }
+
+    /// Whoever is signed in is served.
+    pub(crate) async fn check_served(&self, address: SocketAddr) {
+        for worker in &self.workers {
+            worker.check_served(address).await;
+        }
+    }
+
+    /// Says what was checked, and insists that it was something.
+    pub(crate) fn tell(&self, rounds: usize, what: &str) {
+        let accounts = || self.workers.iter().flat_map(|worker| &worker.accounts);
+        let acknowledged = self.acknowledged.load(Ordering::Relaxed);
+        let sessions: usize = accounts().map(|account| account.live.len() + account.ended.len()).sum();
+        println!(
+            "{rounds} {what}, {acknowledged} acknowledged writes, {} accounts and {sessions} sessions checked at the end",
+            accounts().count()
+        );
+        assert!(acknowledged > rounds, "hardly any load");
+    }
 }
 
 /// Loads a gateway, has `end` end it in the middle, and holds the next one against what was acknowledged; again and again.
 pub(crate) async fn hold_through(site: &Site, rounds: usize, what: &str, mut end: impl FnMut(Gateway)) {
-    let data_dir = site.data_dir();
-    let mut workers: Vec<_> = (0..WORKERS)
-        .map(|number| Worker { number, data_dir: data_dir.clone(), accounts: Vec::new(), acknowledged: 0 })
-        .collect();
+    let mut crowd = Crowd::at(site, Refusals::AreFaults);
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
         if round % 5 == 4 {
@@ -275,29 +369,12 @@ pub(crate) async fn hold_through(site: &Site, rounds: usize, what: &str, mut end
         }
         let gateway = site.serve();
         slowest = slowest.max(gateway.ready_after);
-        for worker in &mut workers {
-            worker.check(gateway.address, round.saturating_sub(1)).await;
-        }
-        let tasks: Vec<_> =
-            workers.drain(..).map(|worker| tokio::spawn(worker.work(gateway.address, round))).collect();
-        tokio::time::sleep(Duration::from_millis(50 + dice(500) as u64)).await;
-        end(gateway);
-        for task in tasks {
-            workers.push(task.await.unwrap());
-        }
+        crowd.check(gateway.address, round.saturating_sub(1)).await;
+        crowd.load(gateway.address, round, || end(gateway)).await;
     }
     let gateway = site.serve();
     slowest = slowest.max(gateway.ready_after);
-    for worker in &mut workers {
-        worker.check(gateway.address, 0).await;
-    }
-    let acknowledged: usize = workers.iter().map(|worker| worker.acknowledged).sum();
-    let accounts: usize = workers.iter().map(|worker| worker.accounts.len()).sum();
-    let sessions: usize =
-        workers.iter().flat_map(|worker| &worker.accounts).map(|a| a.live.len() + a.ended.len()).sum();
-    println!(
-        "{rounds} {what}, {acknowledged} acknowledged writes, {accounts} accounts and {sessions} sessions checked at the \
-         end; slowest from start to ready: {slowest:?}"
-    );
-    assert!(acknowledged > rounds, "hardly any load");
+    crowd.check(gateway.address, 0).await;
+    crowd.tell(rounds, what);
+    println!("slowest from start to ready: {slowest:?}");
 }

@@ -1,102 +1,133 @@
-//! A disk that is full: nobody is signed out, nobody is signed in, and nothing that was promised is lost (STO-05, STO-06).
+//! A disk that is full: nobody is signed out, nobody is signed in, nothing that was promised is lost, and when there is room again
+//! all goes on by itself (STO-05, OPS-11).
+//!
+//! `PASSGATE_FULL_ROUNDS` sets how often it is filled under the load of [`crate::crash`].
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use passgate::sample::SampleForum;
 
-use crate::site::{PASSWORD, Site};
+use crate::crash::{Crowd, Refusals, rounds, site_before};
+use crate::cut::Disk;
+use crate::site::{Gateway, PASSWORD, Site};
 use crate::support::raw::exchange;
 
-/// A small disk in memory; gone when dropped.
-struct SmallDisk(PathBuf);
+const ROUNDS: usize = 3;
 
-impl SmallDisk {
-    /// None, with the reason, where this may not be done.
-    fn mount(at: &Path) -> Result<Self, String> {
-        fs::create_dir(at).map_err(|error| error.to_string())?;
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"])
-            .arg(at)
-            .output()
-            .map_err(|error| error.to_string())?;
-        match mount.status.success() {
-            true => Ok(Self(at.to_owned())),
-            false => Err(String::from_utf8_lossy(&mount.stderr).trim().to_owned()),
-        }
+/// What takes the room.
+pub(crate) struct Filling(PathBuf);
+
+impl Filling {
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self(folder.join("filling"))
     }
 
-    fn filling(&self) -> PathBuf {
-        self.0.join("filling")
-    }
-
-    /// To the last byte.
-    fn fill(&self) {
-        let mut file = File::create(self.filling()).unwrap();
-        for size in [64 * 1024, 4096, 1] {
+    /// Leaves room for so many bytes, about.
+    pub(crate) fn fill(&self, but: u64) {
+        let mut file = File::create(&self.0).unwrap();
+        for size in [1024 * 1024, 4096, 1] {
             // The error is the disk being full.
             while file.write_all(&vec![0; size]).is_ok() {}
         }
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(but)).unwrap();
+        file.sync_all().unwrap();
+    }
+
+    pub(crate) fn take_away(&self) {
+        fs::remove_file(&self.0).unwrap();
     }
 }
 
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily, should a process still have files open.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+/// A site with a disk of its own; none, with the reason, where there can't be one.
+fn small_disk(site: &Site) -> Option<Disk> {
+    match Disk::make(site.data_dir().with_file_name("disk.img"), &Disk::kind(), &site.data_dir()) {
+        Ok(disk) => Some(disk),
+        Err(reason) => {
+            println!("skipped: no disk could be made of a file: {reason}");
+            None
+        }
     }
+}
+
+/// What an address of the admin listener answers.
+pub(crate) async fn ask(gateway: &Gateway, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let answer = exchange(gateway.admin, request).await.unwrap();
+    (answer.status(), answer.text())
+}
+
+/// Waits until the gateway serves sign-ins again, which it finds out by itself.
+pub(crate) async fn until_ready(gateway: &Gateway) {
+    gateway.event_has_come(1, "the store writes again");
+    assert_eq!(ask(gateway, "/ready").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sto_05_a_full_disk_stops_signing_in_and_nothing_else() {
+async fn sto_05_a_full_disk_stops_signing_in_and_nothing_else_until_there_is_room() {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
     let site = Site::before(forum.address(), "");
-    let disk = match SmallDisk::mount(&site.data_dir()) {
-        Ok(disk) => disk,
-        Err(reason) => return println!("skipped: no small disk could be mounted: {reason}"),
-    };
+    let Some(_disk) = small_disk(&site) else { return };
     let mut gateway = site.serve();
     site.add_member("alice");
     let (mut alice, page) = gateway.signed_in("alice", PASSWORD).await;
     page.assert_status(200).assert_says("<b id=\"member\">alice</b>");
-    let mut kept = vec![alice.jar.find("passgate").unwrap().value.clone()];
-    disk.fill();
+    assert!(ask(&gateway, "/metrics").await.1.contains("\npassgate_store_writes 1\n"));
+    let filling = Filling::in_folder(&site.data_dir());
+    filling.fill(4 << 20);
 
-    // What the disk has already set aside for the store may still take some.
-    let refused = 'full: {
-        for _ in 0..200 {
-            let (browser, page) = gateway.signed_in("alice", PASSWORD).await;
-            match browser.jar.find("passgate") {
-                Some(cookie) => kept.push(cookie.value.clone()),
-                None => break 'full page,
-            }
-        }
-        panic!("200 sign-ins on a full disk");
-    };
-    refused.assert_status(503).assert_says("We can’t do this right now").assert_silent_about("No space");
+    let refused = gateway.signed_in("alice", PASSWORD).await.1;
+    refused.assert_status(503).assert_says("We can’t do this right now");
+    refused.assert_silent_about("KiB").assert_silent_about("room");
     for _ in 0..3 {
         alice.get("/whoami.php").await.assert_status(200).assert_says("<b id=\"member\">alice</b>");
         gateway.browser().get("/.passgate/login").await.assert_status(200);
     }
-    let ask = |path: &'static str| {
-        exchange(gateway.admin, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-    };
-    assert_eq!(ask("/health").await.unwrap().status(), 200);
-    let ready = ask("/ready").await.unwrap();
-    assert_eq!(ready.status(), 503);
-    assert!(ready.text().contains("can't write"), "{}", ready.text());
-    site.run(&["user", "add", "bob"]).assert_code(69).assert_says("can't write").assert_says("restart");
-    assert_eq!(gateway.stop(), Some(0), "{}", gateway.lines().join("\n"));
+    assert_eq!(ask(&gateway, "/health").await.0, 200);
+    let (status, text) = ask(&gateway, "/ready").await;
+    assert!(status == 503 && text.contains("KiB left"), "{text}");
+    assert!(ask(&gateway, "/metrics").await.1.contains("\npassgate_store_writes 0\n"));
+    gateway.event("of the reason", |event| {
+        event["reason"].as_str().is_some_and(|text| text.contains("KiB left"))
+    });
+    site.run(&["user", "add", "bob"]).assert_code(69).assert_says("can't write").assert_says("make room");
 
-    fs::remove_file(disk.filling()).unwrap();
+    filling.take_away();
+    until_ready(&gateway).await;
+    site.add_member("bob");
+    gateway.signed_in("bob", PASSWORD).await.1.assert_says("<b id=\"member\">bob</b>");
+    alice.get("/whoami.php").await.assert_says("<b id=\"member\">alice</b>");
+    assert_eq!(gateway.stop(), Some(0), "{}", gateway.lines().join("\n"));
     let mut gateway = site.serve();
-    for session in kept {
-        let mut browser = gateway.browser();
-        browser.jar.put("passgate", &session);
-        browser.get("/whoami.php").await.assert_says("<b id=\"member\">alice</b>");
+    let mut again = gateway.browser();
+    again.jar.put("passgate", &alice.jar.find("passgate").unwrap().value);
+    again.get("/whoami.php").await.assert_says("<b id=\"member\">alice</b>");
+    assert_eq!(gateway.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sto_05_ops_11_a_disk_that_fills_up_under_load_again_and_again_loses_nothing_and_breaks_no_log() {
+    let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();
+    let site = site_before(&forum);
+    let Some(_disk) = small_disk(&site) else { return };
+    let (filling, rounds) = (Filling::in_folder(&site.data_dir()), rounds("PASSGATE_FULL_ROUNDS", ROUNDS));
+    let mut crowd = Crowd::at(&site, Refusals::EndTheWork);
+    let mut gateway = site.serve();
+    for round in 0..rounds {
+        // To the last byte, which may come in the middle of a write, or so that there is too little.
+        crowd.load(gateway.address, round, || filling.fill(if round % 2 == 0 { 0 } else { 4 << 20 })).await;
+        crowd.check_served(gateway.address).await;
+        assert_eq!(ask(&gateway, "/ready").await.0, 503);
+        filling.take_away();
+        gateway.event_has_come(round + 1, "the store writes again");
+        crowd.check(gateway.address, round.saturating_sub(1)).await;
     }
-    gateway.signed_in("alice", PASSWORD).await.1.assert_says("<b id=\"member\">alice</b>");
+    assert_eq!(gateway.stop(), Some(0), "{}", gateway.lines().join("\n"));
+    site.run(&["audit", "verify"]).assert_code(0);
+    let mut gateway = site.serve();
+    crowd.check(gateway.address, 0).await;
+    crowd.tell(rounds, &format!("times full on {}", Disk::kind()));
     assert_eq!(gateway.stop(), Some(0));
 }

@@ -10,9 +10,12 @@ mod commands;
 mod crash;
 mod cut;
 mod descriptors;
+mod failing_disk;
+mod faults;
 mod full_disk;
 mod import;
 mod joining;
+mod killed_calls;
 mod mail;
 mod mail_queue;
 mod mail_server;
@@ -28,4 +31,6 @@ mod stop;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "the integration tests use all of it; these need a part")]
 mod support;
+mod synced;
+mod thin_disk;
 mod throttle;

@@ -74,6 +74,12 @@ impl Site {
         self.folder.path().join("data")
     }
 
+    /// Makes a folder that only its owner may enter.
+    pub(crate) fn private_folder(path: &Path) {
+        std::fs::create_dir_all(path).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
     /// The program with these arguments, and the configuration, in the folder; nothing of this process's environment.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
@@ -211,10 +217,15 @@ impl Log {
 
     /// The first line for which `find` has a value; none if the pipe ends before.
     pub(crate) fn wait<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.wait_for(|lines| lines.iter().find_map(|line| find(line)))
+    }
+
+    /// The same of all lines together.
+    pub(crate) fn wait_for<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Option<T> {
         let mut lines = self.lines.lock().unwrap();
         let deadline = Instant::now() + LIMIT;
         loop {
-            if let Some(found) = lines.0.iter().find_map(|line| find(line)) {
+            if let Some(found) = find(&lines.0) {
                 return Some(found);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -310,6 +321,16 @@ impl Gateway {
     pub(crate) fn event(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let event = self.log.wait(|line| serde_json::from_str(line).ok().filter(|event| fits(event)));
         event.unwrap_or_else(|| panic!("no event {what} in\n{}", self.lines().join("\n")))
+    }
+
+    /// Waits until the event with this message has come so many times.
+    #[track_caller]
+    pub(crate) fn event_has_come(&self, times: usize, message: &str) {
+        let fits = |line: &&String| {
+            serde_json::from_str::<Value>(line).is_ok_and(|event| event["message"] == message)
+        };
+        let found = self.log.wait_for(|lines| (lines.iter().filter(fits).count() >= times).then_some(()));
+        found.unwrap_or_else(|| panic!("not {times} times {message:?} in\n{}", self.lines().join("\n")));
     }
 
     /// What it has logged; all of it once it has ended.
