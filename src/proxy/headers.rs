@@ -104,7 +104,7 @@ impl HeaderRules {
 
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
     /// and `Authorization` unless the permit lets it through.
-    pub(super) fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {
+    pub fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {
         let aliases: Vec<HeaderName> =
             request.headers.keys().filter(|name| self.is_managed(name)).cloned().collect();
         aliases.iter().for_each(|name| drop(request.remove_header(name)));
