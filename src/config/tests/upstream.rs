@@ -9,6 +9,7 @@ use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
 use super::{load, told};
+use crate::config::Config;
 use crate::domain::{Host, RequestPath, Timestamp};
 use crate::policy::{Decision, RequestFacts};
 use crate::proxy::options::Balance;
@@ -52,6 +53,19 @@ fn ops_05_a_client_certificate_is_refused_where_it_can_not_serve_or_others_can_r
     for text in ["", &key.serialize_pem(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         fs::write(folder.join("client.pem"), text).unwrap();
         assert_eq!(refused(folder).0, "upstream.client_certificate", "{text}");
+    }
+}
+
+#[test]
+fn the_forum_is_the_application_that_gets_requests_for_its_path() {
+    for (path, route) in [("/phpbb", Some(0)), ("/", None), ("/other", None)] {
+        let text = format!(
+            "[upstream]\n[[upstream.route]]\npath = \"/phpbb/**\"\nurl = \"http://10.0.0.1\"\n[forum]\npreset = \"phpbb\"\n\
+             bridge = \"basic\"\npath = \"{path}\"\n"
+        );
+        let config = Config::from_toml_str(&text);
+        let config = config.unwrap_or_else(|problems| panic!("{}", told(&problems)));
+        assert_eq!(config.forum_application.route(), route, "{path}");
     }
 }
 

@@ -55,13 +55,19 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// Whose addresses are not known yet; see [`Self::look_up`]. What is known of servers that `before` has too stays known.
+    /// Whose addresses are not known yet; see [`Self::look_up`]. What is known of servers that `before` has too stays known, but for
+    /// what they said to another question.
     pub fn new(options: &UpstreamOptions, before: Option<&Self>) -> Self {
         let upstream = |options: &ApplicationOptions| {
             let known = before.and_then(|before| before.all().find(|known| known.name == options.name));
+            let is_asked_alike = known.is_some_and(|known| known.check == options.check);
             Upstream::new(options.clone(), |name| {
                 let mut servers = known.iter().flat_map(|known| &known.servers);
-                servers.find(|server| server.name == name).map(|server| Arc::clone(&server.standing))
+                let standing = &servers.find(|server| server.name == name)?.standing;
+                if !is_asked_alike {
+                    standing.forget_checks();
+                }
+                Some(Arc::clone(standing))
             })
         };
         Self {

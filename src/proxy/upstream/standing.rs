@@ -93,6 +93,13 @@ impl Standing {
         due <= now.0 && self.next_check.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
 
+    /// Nothing is known from checks any more: they are no longer made, or ask something else.
+    pub(super) fn forget_checks(&self) {
+        self.is_down.store(false, Relaxed);
+        self.failed_checks.store(0, Relaxed);
+        self.next_check.store(0, Relaxed);
+    }
+
     /// Notes what a check came to.
     pub(super) fn checked(&self, works: bool) -> Change {
         if works {

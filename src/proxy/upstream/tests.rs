@@ -154,6 +154,32 @@ async fn what_is_known_of_a_server_outlives_a_reload() {
 }
 
 #[tokio::test]
+async fn a_check_that_is_taken_out_or_asks_something_else_leaves_no_server_away() {
+    let check = |target: &str| CheckOptions {
+        target: target.into(),
+        interval: Duration::from_secs(3_600),
+        timeout: Duration::from_secs(1),
+        status: http::StatusCode::OK,
+        host: None,
+        proof: None,
+    };
+    let asked = |check: Option<CheckOptions>| {
+        options(ApplicationOptions { check, ..application(&[1], Balance::Turns) }, Vec::new())
+    };
+    let wrong = Upstreams::new(&asked(Some(check("/no-such-page"))), None);
+    let standing = &wrong.sites.servers[0].standing;
+    for (next, is_up) in [(Some(check("/no-such-page")), false), (Some(check("/health")), true), (None, true)]
+    {
+        assert!(standing.is_check_due(Tick::now(), Duration::from_secs(3_600)));
+        (0..2).for_each(|_| _ = standing.checked(false));
+        let reloaded = Upstreams::new(&asked(next), Some(&wrong));
+        assert_eq!(reloaded.sites.servers[0].standing.is_up(), is_up);
+        assert_eq!(standing.is_check_due(Tick::now(), Duration::from_secs(3_600)), is_up);
+        standing.forget_checks();
+    }
+}
+
+#[tokio::test]
 async fn files_that_have_changed_are_read_again_and_the_old_ones_connections_are_not_used_any_more() {
     let folder = tempfile::tempdir().unwrap();
     let [chain, key] = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
