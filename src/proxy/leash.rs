@@ -84,8 +84,12 @@ impl Leashed {
             held.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        while self.gateway.sessions.holds(session) {
+        // It held just now; what ends before the first look is answered, and not cut off.
+        loop {
             pingora::time::sleep(Self::LOOK).await;
+            if !self.gateway.sessions.holds(session) {
+                break;
+            }
         }
         if let Some(leash) = LEASH.with(RefCell::take) {
             access_log::write_ended(&leash, &self.gateway.metrics);

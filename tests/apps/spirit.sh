@@ -35,6 +35,8 @@ MIDDLEWARE = ["forum.proxied.Proxied", *MIDDLEWARE]
 PASSWORD_HASHERS = ["forum.settings.run.Hasher"]
 RUN = os.environ["SPIRIT_RUN"]
 DATABASES["default"]["NAME"] = os.path.join(RUN, "db.sqlite3")
+# On a busy machine its own threads wait for each other longer than the five seconds it gives them.
+DATABASES["default"]["OPTIONS"] = {"timeout": 60}
 MEDIA_ROOT = os.path.join(RUN, "media")
 HAYSTACK_CONNECTIONS["default"]["PATH"] = os.path.join(RUN, "search")
 PYTHON
