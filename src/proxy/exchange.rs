@@ -2,7 +2,7 @@
 //!
 //! The engine carries a request as two sides that may both speak at any time, with a queue from each to the other, and gives
 //! a connection that is free a task of its own to watch it. A question needs neither: it is written, then its answer is
-//! passed on as it comes. That is a third of what the engine takes for it. The phases are the same, called here in the
+//! passed on as it comes. What that saves is in docs/performance.md. The phases are the same, called here in the
 //! engine's order, so no rule is written twice; and whatever is no plain question goes the engine's way.
 
 use std::pin::pin;
@@ -167,7 +167,14 @@ fn drop_hop_by_hop(request: &mut RequestHeader) {
     let is_ours = |name: &&HeaderName| {
         matches!(
             name.as_str(),
-            "connection" | "keep-alive" | "te" | "trailer" | "proxy-authorization" | "proxy-connection"
+            "connection"
+                | "http2-settings"
+                | "keep-alive"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "proxy-connection"
+                | "te"
+                | "trailer"
         )
     };
     let ours: Vec<HeaderName> = request.headers.keys().filter(is_ours).cloned().collect();

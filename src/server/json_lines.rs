@@ -1,5 +1,5 @@
-//! Events as JSON objects, one a line. What the library has for it builds them by way of serde, which takes ten times as long;
-//! with an event for each request that is a seventh of what a request takes.
+//! Events as JSON objects, one a line. What the library has for it builds them by way of serde, which takes twice as many
+//! instructions; with an event for each request that is felt.
 //!
 //! SECURITY: OPS-01. Whatever a value holds, it can't break out of its string or its line, nor move a terminal's cursor.
 
