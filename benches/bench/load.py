@@ -100,7 +100,9 @@ def measure_program():
         build = ["cargo", "build", *(["--release"] if BUILD == "release" else []), "--bench", "measure"]
         build += ["--locked", "--message-format=json"]
         built = subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-        _measure.append(next(program for line in built if (program := json.loads(line).get("executable"))))
+        # passgate itself is built along, and is named first or last.
+        made = [one for one in map(json.loads, built) if one.get("target", {}).get("name") == "measure"]
+        _measure.append(next(one["executable"] for one in made if one.get("executable")))
     return _measure[0]
 
 
