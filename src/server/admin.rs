@@ -84,6 +84,9 @@ impl Admin {
         if let Err(error) = self.store.health() {
             return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"));
         }
+        if self.tls.as_ref().is_some_and(|tls| tls.has_no_certificate()) {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "no certificate has come yet\n");
+        }
         // Whoever has a password or a passkey gets in without a mail, and an application that a part of the site needs is not the site.
         let (is_ready, mut lacking) = self.gateway.rules().upstreams.readiness().await;
         if !is_ready {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use passgate::server::Look;
 
 use self::site::{DAY, Site};
+use super::upstreams::admin;
 use crate::support::acme::Fault;
 use crate::support::acme::proof::shown;
 use crate::support::raw::exchange;
@@ -23,6 +24,11 @@ async fn a_certificate_comes_by_either_challenge_and_is_shown_from_the_next_hand
         let mut running = site.serve(&format!("challenges = \"{kind}\"")).await;
         site.ca.until("a first question", |ca| !ca.requests().is_empty()).await;
         assert!(shown(running.tls, "forum.example").await.is_err(), "nothing is shown before");
+        assert_eq!(
+            admin(&running.gateway, "/ready").await,
+            (503, "no certificate has come yet\n".to_owned())
+        );
+        assert_eq!(admin(&running.gateway, "/health").await.0, 200);
         drop(running);
         site.ca.habits().fault = None;
         running = site.serve(&format!("challenges = \"{kind}\"")).await;
@@ -39,6 +45,7 @@ async fn a_certificate_comes_by_either_challenge_and_is_shown_from_the_next_hand
         assert_eq!(running.order().await, Look::Fine);
         let reply = running.get("/viewtopic.php").await;
         assert_eq!((reply.status(), reply.text().as_str()), (200, "the forum"));
+        assert_eq!(admin(&running.gateway, "/ready").await.0, 200);
     }
 }
 

@@ -54,7 +54,8 @@ async fn get(gateway: &Gateway, target: &str) -> String {
 }
 
 /// What the admin listener says.
-async fn admin(gateway: &Gateway, target: &str) -> (u16, String) {
+/// What the admin listener says.
+pub(super) async fn admin(gateway: &Gateway, target: &str) -> (u16, String) {
     let address = gateway.running.admin_address.unwrap();
     let reply = exchange(address, request(&format!("GET {target}"), "localhost", "")).await.unwrap();
     (reply.status(), reply.text())

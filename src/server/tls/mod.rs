@@ -116,6 +116,11 @@ impl Tls {
         self.in_force.load().issued.clone()
     }
 
+    /// Whether there is none to show, to anybody.
+    pub(super) fn has_no_certificate(&self) -> bool {
+        self.in_force.load().certificates().next().is_none()
+    }
+
     fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
