@@ -166,6 +166,10 @@ async fn web_05_every_answer_over_tls_says_hsts_once_and_none_where_it_is_off() 
     for (request, status) in [
         ("GET / HTTP/1.1\r\nHost: localhost\r\nA\x01: b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
+        // Which the engine would answer by itself.
+        ("GET http://other.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("POST http://other.example/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 400),
+        ("GET http://alice@localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
         ("GET / HTTP/1.9\r\nHost: localhost\r\n\r\n", 505),
         ("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
     ] {

@@ -3,6 +3,9 @@
 //! Lines are judged in their order, each when its line feed is there. So the verdict is the same however the bytes are cut,
 //! and each byte is looked at a fixed number of times however many pieces a head comes in.
 
+use std::ops::Range;
+
+use http::uri::Authority;
 use memchr::{memchr, memrchr};
 
 use super::Refusal;
@@ -42,6 +45,8 @@ pub(in crate::proxy) struct HeadReader {
     empty_lines: u8,
     fields: u8,
     version: Option<Version>,
+    /// Where the target names a host, which is then the one of `Host`.
+    authority: Option<Range<usize>>,
     is_head: bool,
     is_safe: bool,
     hosts: u8,
@@ -85,14 +90,18 @@ impl HeadReader {
             };
             let end = self.searched + at;
             self.check_lengths(end, end + 1)?;
-            let line = bytes.get(self.line..end).unwrap_or_default();
+            let start = self.line;
+            let line = bytes.get(start..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
             (self.line, self.searched) = (end + 1, end + 1);
             match (line, self.version) {
                 ([], Some(version)) => return self.finish(end + 1, version).map(Some),
                 ([], None) => self.empty_line()?,
-                (_, None) => self.request_line(line)?,
-                (_, Some(_)) => self.field(line)?,
+                (_, None) => self.request_line(line, start)?,
+                (_, Some(_)) => {
+                    let named = self.authority.clone().and_then(|place| bytes.get(place));
+                    self.field(line, named)?;
+                }
             }
         }
     }
@@ -122,8 +131,8 @@ impl HeadReader {
         if self.empty_lines > Self::MOST_EMPTY_LINES { Err(Refusal::RequestLine) } else { Ok(()) }
     }
 
-    /// RFC 9112 §3: exactly two blanks, nothing mended.
-    fn request_line(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    /// RFC 9112 §3: exactly two blanks, nothing mended. `start` is where the line begins.
+    fn request_line(&mut self, line: &[u8], start: usize) -> Result<(), Refusal> {
         let first = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
         let last = memrchr(b' ', line).filter(|last| *last > first).ok_or(Refusal::RequestLine)?;
         let (method, target, version) = (&line[..first], &line[first + 1..last], &line[last + 1..]);
@@ -136,6 +145,8 @@ impl HeadReader {
         self.is_head = method == b"HEAD";
         self.is_safe = matches!(method, b"GET" | b"HEAD" | b"OPTIONS");
         check_target(target, method)?;
+        self.authority =
+            authority(target)?.map(|place| start + first + 1 + place.start..start + first + 1 + place.end);
         self.version = Some(match version {
             b"HTTP/1.1" => Version::Http11,
             b"HTTP/1.0" => Version::Http10,
@@ -146,7 +157,7 @@ impl HeadReader {
     }
 
     /// RFC 9112 §5: a token, a colon, a value; never folded.
-    fn field(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn field(&mut self, line: &[u8], named: Option<&[u8]>) -> Result<(), Refusal> {
         self.fields += 1;
         if self.fields > Self::MOST_FIELDS {
             return Err(Refusal::HeadTooLarge);
@@ -158,7 +169,7 @@ impl HeadReader {
         }
         self.is_for_next_hop |= is_for_next_hop(name, value);
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value, named),
             6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
             7 if name.eq_ignore_ascii_case(b"upgrade") => {
                 self.is_upgrade = true;
@@ -171,11 +182,14 @@ impl HeadReader {
         }
     }
 
-    fn host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    /// `named` is the host in the target, if there is one. RFC 9112 §3.2.2 would have it count instead; but no client has reason to
+    /// name two (SECURITY: H1-15).
+    fn host(&mut self, value: &[u8], named: Option<&[u8]>) -> Result<(), Refusal> {
         self.hosts += 1;
         let host = trim(value);
         let is_host = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
-        if self.hosts > 1 || host.is_empty() || !host.iter().all(is_host) {
+        let is_other = named.is_some_and(|named| named != host);
+        if self.hosts > 1 || host.is_empty() || !host.iter().all(is_host) || is_other {
             return Err(Refusal::Host);
         }
         Ok(())
@@ -242,13 +256,29 @@ fn check_target(target: &[u8], method: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::Target);
     }
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let is_absolute =
-        |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let is_served = match target {
         b"*" => method == b"OPTIONS",
-        _ => target.starts_with(b"/") || is_absolute(b"http://") || is_absolute(b"https://"),
+        _ => target.starts_with(b"/") || scheme(target).is_some(),
     };
     if is_served && memchr(b'`', path).is_none() { Ok(()) } else { Err(Refusal::Target) }
+}
+
+/// The length of what comes before the host in a target that names one (RFC 9112 §3.2.2).
+fn scheme(target: &[u8]) -> Option<usize> {
+    let is =
+        |scheme: &&[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    [&b"http://"[..], b"https://"].into_iter().find(is).map(<[u8]>::len)
+}
+
+/// Where in a target its host is named, and its port, if it is.
+fn authority(target: &[u8]) -> Result<Option<Range<usize>>, Refusal> {
+    let Some(start) = scheme(target) else { return Ok(None) };
+    let rest = target.get(start..).unwrap_or_default();
+    let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    match Authority::try_from(rest.get(..length).unwrap_or_default()) {
+        Ok(_) => Ok(Some(start..start + length)),
+        Err(_) => Err(Refusal::Target),
+    }
 }
 
 /// Whether a field makes a request more than a question to the next hop.

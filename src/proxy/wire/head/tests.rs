@@ -109,6 +109,30 @@ fn hdr_03_a_question_has_no_body_and_nothing_for_the_next_hop() {
 }
 
 #[test]
+fn h1_15_a_host_in_the_target_is_the_one_in_the_field() {
+    let asked =
+        |target: &str, host: &str| refused(format!("GET {target} HTTP/1.1\r\nX: 1\r\nHost: {host} \r\n\r\n"));
+    for target in [
+        "http://f:80",
+        "HTTPS://f:80?x",
+        "http://f:80/x",
+        "http://f:80/http://g/",
+        "/http://g/",
+        "/?http://g",
+    ] {
+        assert_eq!(asked(target, "f:80"), None, "{target}");
+    }
+    for target in
+        ["http://f/", "http://g:80/", "http://F:80/", "http://f:80.g/", "http://x@f:80/", "http://f:80\\x"]
+    {
+        assert!(matches!(asked(target, "f:80"), Some(Refusal::Host | Refusal::Target)), "{target}");
+    }
+    for nobody in ["http://", "http:///x", "http://?x", "http://a:b:c/", "http://[::1/"] {
+        assert_eq!(asked(nobody, "f"), Some(Refusal::Target), "{nobody}");
+    }
+}
+
+#[test]
 fn h1_01_h1_02_a_body_with_two_ends_is_refused() {
     for fields in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
