@@ -16,6 +16,7 @@ mod tests;
 
 pub(super) use guard::Coming;
 pub use guard::Manners;
+pub(super) use pace::Alarm;
 
 use std::fmt;
 use std::future::poll_fn;

@@ -4,10 +4,11 @@
 //! What frames and streams may be is the `h2` crate's; what it lets through of a request, the engine looks at once more. Over
 //! TLS alone: in the clear neither a preface nor `Upgrade: h2c` begins it (SECURITY: H2-09).
 
-use std::cell::Cell;
+mod bodies;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::header::{COOKIE, HOST};
@@ -18,10 +19,13 @@ use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::server::ShutdownWatch;
-use tokio::task_local;
+use tokio::time::Instant;
 
+use self::bodies::Bodies;
+pub(super) use self::bodies::{came as body_came, is_waited_for as body_is_waited_for};
 use super::leash::Leashed;
 use super::options::ConnectionLimits;
+use super::wire::Refusal;
 use super::{Connection, Secured, conversation};
 
 /// How many fields a request may have; cookies may come in one each (SECURITY: H2-05).
@@ -38,27 +42,6 @@ const WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How many streams a client may spoil before the connection is closed (SECURITY: H2-03).
 const MOST_SPOILT: usize = 100;
-task_local! {
-    /// When the last of the body of this task's request came; none when it is whole.
-    static LAST_OF_BODY: Cell<Option<Instant>>;
-}
-
-/// Notes that something of the body of this task's request has come, and whether it was the last.
-pub(super) fn body_came(is_whole: bool) {
-    // Over HTTP/1 nobody asks.
-    let _ = LAST_OF_BODY.try_with(|last| last.set((!is_whole).then(Instant::now)));
-}
-
-/// Completes when nothing has come of the body for `patience`: the engine waits for ever.
-async fn body_stalls(patience: Duration) {
-    loop {
-        let last = LAST_OF_BODY.with(Cell::get).unwrap_or_else(Instant::now);
-        match patience.checked_sub(last.elapsed()) {
-            None | Some(Duration::ZERO) => return,
-            Some(left) => pingora::time::sleep(left).await,
-        }
-    }
-}
 
 /// The options of each connection.
 pub(super) fn options() -> H2Options {
@@ -129,6 +112,7 @@ impl ServerApp for Front {
         let connection = OnConnection {
             leashed: Arc::clone(&self.leashed),
             limits: self.limits,
+            bodies: Arc::new(Bodies::new(self.limits)),
             secured,
             has_begun: AtomicBool::new(false),
             at_work: AtomicUsize::new(0),
@@ -148,11 +132,12 @@ impl ServerApp for Front {
 
 /// The engine on one connection of HTTP/2.
 ///
-/// SECURITY: H2-07. No longer than `idle_timeout` without a request; no longer than `stall_timeout` in which nothing comes of a request's
-/// body, or a response waits for the client to take more.
+/// SECURITY: H2-07. No longer than `idle_timeout` without a request; no longer than `stall_timeout` for a client that takes no more of a
+/// response; and bodies that are too slow end their requests, see [`bodies`].
 struct OnConnection {
     leashed: Arc<Leashed>,
     limits: ConnectionLimits,
+    bodies: Arc<Bodies>,
     secured: Option<Arc<Secured>>,
     has_begun: AtomicBool,
     at_work: AtomicUsize,
@@ -196,17 +181,18 @@ impl HttpServerApp for OnConnection {
             session.req_header_mut().extensions_mut().insert(Arc::clone(secured));
         }
         let has_body = session.as_http2().is_some_and(|stream| !stream.is_body_done());
+        let client = session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip);
         let serving = self.leashed.process_new_http(session, shutdown);
         if !has_body {
             return serving.await;
         }
-        let serving = async {
-            tokio::select! {
-                next = serving => next,
-                () = body_stalls(self.limits.stall_timeout) => None,
+        match self.bodies.begin(Instant::now()).carry(serving).await {
+            Some(next) => next,
+            None => {
+                self.leashed.refused(client, Refusal::BodyTimeout);
+                None
             }
-        };
-        LAST_OF_BODY.scope(Cell::new(Some(Instant::now())), serving).await
+        }
     }
 
     fn h2_options(&self) -> Option<H2Options> {

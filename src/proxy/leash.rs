@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ use pingora::server::ShutdownWatch;
 use tokio::task_local;
 
 use super::context::{RequestContext, RequestId};
+use super::wire::Refusal;
 use super::{Engine, Gateway, access_log};
 use crate::auth::LiveSession;
 use crate::domain::{SessionId, UserId};
@@ -75,6 +76,11 @@ impl Leashed {
 
     pub(super) fn new(engine: HttpProxy<Engine>, own: Engine, gateway: Arc<Gateway>) -> Self {
         Self { engine: Arc::new(engine), own, gateway }
+    }
+
+    /// Counts and writes a request that is given up for what its client does.
+    pub(super) fn refused(&self, client: Option<IpAddr>, refusal: Refusal) {
+        self.gateway.metrics.refused(client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), refusal);
     }
 
     /// Completes when the session of the request on this task no longer holds.

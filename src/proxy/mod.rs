@@ -357,6 +357,7 @@ impl ProxyHttp for Engine {
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
+        http2::body_is_waited_for();
         let rules = Arc::clone(&ctx.rules);
         let application = rules.upstreams.of(permit);
         rules.headers.rewrite(upstream, permit);
@@ -385,10 +386,10 @@ impl ProxyHttp for Engine {
         end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
+        http2::body_came(body.as_ref().map_or(0, Bytes::len), end_of_stream);
         if let Some(replay) = &mut ctx.replay {
             *body = Some(if end_of_stream { replay.take_body() } else { Bytes::new() });
         }
-        http2::body_came(end_of_stream);
         bridge::read_form(ctx, body.as_ref(), end_of_stream);
         if let Some(session) = ctx.tunnel.as_ref().and_then(|tunnel| tunnel.session)
             && body.as_ref().is_some_and(|bytes| !bytes.is_empty())

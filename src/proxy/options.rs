@@ -89,6 +89,18 @@ pub struct ConnectionLimits {
     pub stall_timeout: Duration,
 }
 
+impl ConnectionLimits {
+    /// How long so many bytes may take.
+    pub(super) const fn time_for(&self, bytes: usize) -> Duration {
+        Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / self.least_rate)
+    }
+
+    /// How long may be waited at most for the next byte, however many came before.
+    pub(super) fn most_patience(&self) -> Duration {
+        self.stall_timeout.max(self.rate_grace)
+    }
+}
+
 impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {

@@ -74,7 +74,7 @@ async fn whole_body(session: &mut Session, most: usize) -> Result<Bytes, Problem
                 return Err(Problem::PayloadTooLarge);
             }
             Ok(Some(chunk)) => {
-                http2::body_came(false);
+                http2::body_came(chunk.len(), false);
                 body.extend_from_slice(&chunk);
             }
             Ok(None) => return Ok(body.freeze()),

@@ -2,6 +2,7 @@
 
 mod floods;
 mod frames;
+mod limits;
 mod patience;
 
 use bytes::Bytes;
@@ -105,6 +106,43 @@ async fn hdr_02_identity_headers_and_forwarding_fields_are_dropped_over_http_2()
     }
     assert_eq!(status(&client, asked.body(()).unwrap()).await, 200);
     assert!(!upstream.only_head().text().contains("evil"), "{}", upstream.only_head().text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_02_fields_for_the_next_hop_alone_do_not_reach_the_application_over_http_2() {
+    let upstream = Recorder::always([Act::ok("the forum")]).await;
+    let site = Secure::before(upstream.address(), Wanted::DEFAULT).await;
+    let client = site.http2("localhost").await;
+    for (method, body) in [("GET", ""), ("POST", "text")] {
+        for (name, value) in [
+            ("proxy-authenticate", "Basic"),
+            ("proxy-authorization", "Basic YTpi"),
+            ("proxy", "http://evil.example"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
+            ("te", "trailers"),
+            ("trailer", "remote-user"),
+        ] {
+            let asked = request(&site, method, "/").header(name, value).body(()).unwrap();
+            let (answer, _) = client.send(asked, body.into(), None).await.unwrap();
+            assert_eq!(answer.status(), 200, "{method} {name}");
+            let head = upstream.request_heads().pop().unwrap();
+            assert_eq!(head.value(name), None, "{method} {name}");
+        }
+        // Those that HTTP/2 has no use for at all make a request malformed (RFC 9113 §8.2.2).
+        let before = upstream.request_heads().len();
+        for (name, value) in [
+            ("connection", "remote-user"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+        ] {
+            let asked = request(&site, method, "/").header(name, value).body(()).unwrap();
+            assert!(client.send(asked, body.into(), None).await.is_err(), "{method} {name}");
+        }
+        assert_eq!(upstream.request_heads().len(), before);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,20 +39,18 @@ impl Pace {
         if let (Some(since), Some(now)) = (self.since.take(), now) {
             self.left = self.left.saturating_sub(now - since);
         }
-        let earned = (bytes as u64).saturating_mul(1_000_000_000) / limits.least_rate;
-        let most = limits.stall_timeout.max(limits.rate_grace);
-        self.left = (self.left + Duration::from_nanos(earned)).min(most);
+        self.left = (self.left + limits.time_for(bytes)).min(limits.most_patience());
     }
 }
 
-/// One timer for all waits of a connection. It is moved forward only when it goes off, and backward when a wait is to end
+/// One timer for all waits of a connection, or a request. It is moved forward only when it goes off, and backward when a wait is to end
 /// before.
 #[derive(Debug, Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(in crate::proxy) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
     /// Completes once `at` has passed. Whoever waits may be woken before, and has to ask again.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+    pub(in crate::proxy) fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if sleep.deadline() > at {
             sleep.as_mut().reset(at);
