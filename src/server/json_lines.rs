@@ -4,7 +4,7 @@
 //! SECURITY: OPS-01. Whatever a value holds, it can't break out of its string or its line, nor move a terminal's cursor.
 
 use std::cell::RefCell;
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Debug, Display, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -25,23 +25,34 @@ where
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let meta = event.metadata();
-        out.write_str("{\"timestamp\":\"")?;
-        time(&mut out, SystemClock.now())?;
-        out.write_str("\",\"level\":\"")?;
-        out.write_str(meta.level().as_str())?;
-        out.write_char('"')?;
-        let mut fields = Fields { out, done: Ok(()) };
-        event.record(&mut fields);
-        let Fields { mut out, done } = fields;
-        done?;
-        out.write_str(",\"target\":")?;
-        text(&mut out, |out| out.write_str(meta.target()))?;
-        out.write_str("}\n")
+        // One that another event is being written to, as by a value that logs, is left alone.
+        let mut line = LINE.try_with(RefCell::take).unwrap_or_default();
+        line.push_str("{\"timestamp\":\"");
+        time(&mut line, SystemClock.now());
+        line.push_str("\",\"level\":\"");
+        line.push_str(meta.level().as_str());
+        line.push('"');
+        event.record(&mut Fields { line: &mut line });
+        line.push_str(",\"target\":");
+        text(&mut line, |out| out.write_str(meta.target()));
+        line.push_str("}\n");
+        let written = out.write_str(&line);
+        line.clear();
+        line.shrink_to(MOST_KEPT);
+        let _ = LINE.try_with(|kept| kept.replace(line));
+        written
     }
 }
 
+/// A longer line gives its room back.
+const MOST_KEPT: usize = 4096;
+thread_local! {
+    /// Room for a thread's next line.
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 /// A time in RFC 3339, to the millisecond. The date is worked out once a second.
-fn time(out: &mut Writer<'_>, now: Timestamp) -> fmt::Result {
+fn time(line: &mut String, now: Timestamp) {
     thread_local! {
         static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
     }
@@ -51,85 +62,100 @@ fn time(out: &mut Writer<'_>, now: Timestamp) -> fmt::Result {
             *second = now;
             *text = Timestamp::from_millis(now * 1000).to_string();
         }
-        let to_the_second = text.strip_suffix(".000Z").unwrap_or(text);
-        write!(out, "{to_the_second}.{millis:03}Z")
-    })
+        line.push_str(text.strip_suffix("000Z").unwrap_or(text));
+    });
+    thousandths(line, millis);
+    line.push('Z');
 }
 
-/// Writes each field with the comma before it.
-struct Fields<'w> {
-    out: Writer<'w>,
-    done: fmt::Result,
+/// Three digits.
+fn thousandths(line: &mut String, number: u64) {
+    let digit = |at: u64| char::from(b'0' + u8::try_from(number / at % 10).unwrap_or_default());
+    line.extend([digit(100), digit(10), digit(1)]);
+}
+
+/// Writes each field with the comma before it. Nothing fails: it is all in memory.
+struct Fields<'l> {
+    line: &'l mut String,
 }
 
 impl Fields<'_> {
-    fn put(&mut self, field: &Field, write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let named = |out: &mut Writer<'_>| {
-            // Names are identifiers of ours.
-            out.write_str(",\"")?;
-            out.write_str(field.name())?;
-            out.write_str("\":")?;
-            write(out)
-        };
-        self.done = self.done.and_then(|()| named(&mut self.out));
+    fn name(&mut self, field: &Field) -> &mut String {
+        // Names are identifiers of ours.
+        for part in [",\"", field.name(), "\":"] {
+            self.line.push_str(part);
+        }
+        self.line
+    }
+
+    fn put(&mut self, field: &Field, value: impl Display) {
+        let _ = write!(self.name(field), "{value}");
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, |out| text(out, |out| out.write_str(value)));
+        text(self.name(field), |out| out.write_str(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, |out| write!(out, "{value}"));
+        self.put(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, |out| write!(out, "{value}"));
+        self.put(field, value);
     }
 
+    /// To three places, which is all that is known of a duration.
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(
-            field,
-            |out| if value.is_finite() { write!(out, "{value:?}") } else { out.write_str("null") },
-        );
+        let line = self.name(field);
+        if !(0.0..1e12).contains(&value) {
+            let _ = if value.is_finite() { write!(line, "{value:?}") } else { line.write_str("null") };
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in bounds")]
+        let places = (value * 1e3).round() as u64;
+        let _ = write!(line, "{}.", places / 1000);
+        thousandths(line, places % 1000);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, |out| write!(out, "{value}"));
+        self.put(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field, |out| text(out, |out| write!(out, "{value:?}")));
+        text(self.name(field), |out| write!(out, "{value:?}"));
     }
 }
 
 /// A string with what `write` writes.
-fn text(out: &mut Writer<'_>, write: impl FnOnce(&mut Escaped<'_, '_>) -> fmt::Result) -> fmt::Result {
-    out.write_char('"')?;
-    write(&mut Escaped(out))?;
-    out.write_char('"')
+fn text(line: &mut String, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
+    line.push('"');
+    // It fails only where a value says so of itself, which is then cut there.
+    let _ = write(&mut Escaped(line));
+    line.push('"');
 }
 
 /// Escapes what JSON strings must not hold as it is (RFC 8259 §7), and what else controls a terminal or ends a line.
-struct Escaped<'o, 'w>(&'o mut Writer<'w>);
+struct Escaped<'l>(&'l mut String);
 
-impl Write for Escaped<'_, '_> {
+impl Write for Escaped<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let is_special =
-            |char: char| char.is_control() || matches!(char, '"' | '\\' | '\u{2028}' | '\u{2029}');
-        let mut rest = piece;
-        while let Some((plain, special)) = rest.find(is_special).and_then(|at| rest.split_at_checked(at)) {
-            self.0.write_str(plain)?;
-            let mut after = special.chars();
-            match after.next() {
-                Some(char @ ('"' | '\\')) => write!(self.0, "\\{char}")?,
-                Some(char) => write!(self.0, "\\u{:04x}", u32::from(char))?,
-                None => {}
-            }
-            rest = after.as_str();
+        // Nearly all are; it is found out for many bytes at a time.
+        let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\');
+        if piece.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+            self.0.push_str(piece);
+            return Ok(());
         }
-        self.0.write_str(rest)
+        let is_special = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+        for char in piece.chars() {
+            match char {
+                '"' | '\\' => self.0.extend(['\\', char]),
+                _ if is_special(char) => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                _ => self.0.push(char),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -196,7 +222,7 @@ mod tests {
             (1_795_852_800_000, "2026-11-28T08:00:00.000Z"),
         ] {
             let mut text = String::new();
-            time(&mut Writer::new(&mut text), Timestamp::from_millis(millis)).unwrap();
+            time(&mut text, Timestamp::from_millis(millis));
             assert_eq!(text, expected);
         }
     }
