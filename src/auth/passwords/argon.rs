@@ -23,6 +23,11 @@ impl Memory {
         self.blocks.capacity()
     }
 
+    /// Gives back what is kept between hashes.
+    pub(super) fn release(&mut self) {
+        self.blocks = Vec::new();
+    }
+
     /// None if the system lacks memory.
     pub(super) fn compute(
         &mut self,

@@ -49,6 +49,11 @@ impl Hasher {
         self.memory.kib()
     }
 
+    /// Nobody has needed it for some time.
+    pub(super) fn rest(&mut self) {
+        self.memory.release();
+    }
+
     /// A new PHC string; none if the system lacks memory.
     pub(super) fn hash(&mut self, password: &Secret<String>) -> Option<String> {
         let HashingCost { memory_kib, iterations, parallelism } = self.cost;

@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -239,11 +239,18 @@ impl fmt::Debug for Passwords {
     }
 }
 
+/// A thread that has had nothing to do for so long gives its memory back: with the usual cost as much as all the rest of a process
+/// needs that serves a small site.
+const RESTS_AFTER: Duration = Duration::from_secs(10);
+
 fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
     loop {
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        // The caller sees that there is no answer; the thread is needed.
-        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut hasher)));
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(RESTS_AFTER);
+        match next {
+            // The caller sees that there is no answer; the thread is needed.
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut hasher)))),
+            Err(RecvTimeoutError::Timeout) => hasher.rest(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
     }
 }

@@ -104,6 +104,9 @@ fn auth_07_hostile_parameters_are_refused_before_any_memory_is_taken() {
     let usual = format!("$argon2id$v=19$m=1024,t=1,p=1${REST}");
     assert_eq!(hasher.verify(Some(&usual), &secret("sesame")), NO);
     assert!(hasher.kib() <= 8, "what a dearer hash took is given back");
+    hasher.rest();
+    assert_eq!(hasher.kib(), 0);
+    assert_eq!(hasher.verify(Some(&usual), &secret("sesame")), NO, "it can still be computed");
 }
 
 #[test]
