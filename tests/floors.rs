@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 58] = [
+const HOMES: [(&str, &[&str]); 59] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -65,6 +65,7 @@ const HOMES: [(&str, &[&str]); 58] = [
     ("futures_util", &["database/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
     ("html5gum", &["bridge/form.rs"]),
+    ("httparse", &["proxy/reply.rs"]),
     ("http_body_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
     ("humantime", &["bridge/preset.rs", "domain/clock.rs", "config/", "cli/"]),
     ("hyper", &["bridge/client.rs", "server/", "sample/", "cli/"]),
@@ -72,7 +73,7 @@ const HOMES: [(&str, &[&str]); 58] = [
     ("indicatif", &["cli/"]),
     ("instant_acme", &["server/tls/acme"]),
     ("lettre", &["auth/mail/smtp.rs"]),
-    ("memchr", &["auth/import", "proxy/wire"]),
+    ("memchr", &["auth/import", "proxy/fields.rs", "proxy/reply.rs", "proxy/wire"]),
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::{Method, StatusCode};
 use pingora::Error;
 use pingora::proxy::Session;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
@@ -137,18 +138,41 @@ fn index(outcome: Outcome) -> usize {
     }
 }
 
+/// What is told of a request and its answer.
+pub(super) struct Seen<'r> {
+    pub(super) method: &'r Method,
+    pub(super) target: &'r [u8],
+    pub(super) status: Option<StatusCode>,
+    /// Bytes of the two bodies.
+    pub(super) received: usize,
+    pub(super) sent: usize,
+}
+
+impl<'r> Seen<'r> {
+    /// That of a request the engine has.
+    pub(super) fn of(session: &'r Session) -> Self {
+        let request = session.req_header();
+        Self {
+            method: &request.method,
+            target: request.raw_path(),
+            status: session.response_written().map(|response| response.status),
+            received: session.body_bytes_read(),
+            sent: session.body_bytes_sent(),
+        }
+    }
+}
+
 /// Counts and writes one request.
-pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestContext, metrics: &Metrics) {
+pub(super) fn write(seen: &Seen<'_>, error: Option<&Error>, ctx: &RequestContext, metrics: &Metrics) {
     let took = ctx.started.elapsed();
-    let status = session.response_written().map_or(0, |response| response.status.as_u16());
-    let (received, sent) = (session.body_bytes_read(), session.body_bytes_sent());
+    let status = seen.status.map_or(0, |status| status.as_u16());
+    let (received, sent) = (seen.received, seen.sent);
     metrics.count(ctx.outcome, status, took, received, sent);
-    let request = session.req_header();
     let cause = error.filter(|_| matches!(ctx.outcome, Outcome::Failed(_))).map(cause);
     if is_failure(ctx.outcome) {
         tracing::warn!(target: "passgate::proxy", id = ctx.id.as_str(), cause, "the request failed");
     }
-    let path = shown(path(request.raw_path()), 512);
+    let path = shown(path(seen.target), 512);
     if let Outcome::Failed(problem) = ctx.outcome {
         let visit = Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member: None };
         ctx.rules.web.note_problem(problem, ctx.member, &path, &visit);
@@ -157,7 +181,7 @@ pub(super) fn write(session: &Session, error: Option<&Error>, ctx: &RequestConte
         target: "passgate::access",
         id = ctx.id.as_str(),
         client = address_text(ctx.origin.client),
-        method = &*shown(request.method.as_str().as_bytes(), 16),
+        method = &*shown(seen.method.as_str().as_bytes(), 16),
         path = &*path,
         outcome = OUTCOMES[index(ctx.outcome)],
         problem = problem_code(ctx.outcome),

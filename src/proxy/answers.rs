@@ -5,9 +5,11 @@
 //! that is broken, or that lets members write into its header. An error here is 502, and the connection is not used again.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, StatusCode, Version};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::{StatusCode, Version};
+use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType};
+
+use super::fields::Fields;
 
 /// How many interim responses are passed on; nobody needs more than two or three.
 const MOST_INTERIM: u8 = 16;
@@ -18,34 +20,36 @@ const MOST_INTERIM: u8 = 16;
 /// If it is not to be passed on.
 pub(super) fn judge(
     request: &RequestHeader,
-    response: &mut ResponseHeader,
+    status: StatusCode,
+    version: Version,
+    response: &mut impl Fields,
     interim: &mut u8,
 ) -> pingora::Result<()> {
-    if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        let is_granted = is_websocket(&request.headers) && is_websocket(&response.headers);
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let is_granted = is_websocket(request) && is_websocket(response);
         return if is_granted { Ok(()) } else { refuse("an upgrade that was not asked for") };
     }
-    if response.status.is_informational() {
+    if status.is_informational() {
         *interim += 1;
         if *interim > MOST_INTERIM {
             return refuse("too many interim responses");
         }
     }
-    one_coding(response)?;
+    one_coding(response, version)?;
     one_length(response)?;
     // RFC 9110 §8.6, RFC 9112 §6.1: these have no body, and no field that speaks of one.
-    if response.status.is_informational() || response.status == StatusCode::NO_CONTENT {
-        response.remove_header(&CONTENT_LENGTH);
-        response.remove_header(&TRANSFER_ENCODING);
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        response.remove(&CONTENT_LENGTH);
+        response.remove(&TRANSFER_ENCODING);
     }
     Ok(())
 }
 
-fn one_coding(response: &ResponseHeader) -> pingora::Result<()> {
-    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+fn one_coding(response: &impl Fields, version: Version) -> pingora::Result<()> {
+    let mut codings = response.values(&TRANSFER_ENCODING);
     let Some(coding) = codings.next() else { return Ok(()) };
-    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if is_chunked && codings.next().is_none() && response.version >= Version::HTTP_11 {
+    let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+    if is_chunked && codings.next().is_none() && version >= Version::HTTP_11 {
         Ok(())
     } else {
         refuse("a transfer coding other than chunked")
@@ -53,23 +57,25 @@ fn one_coding(response: &ResponseHeader) -> pingora::Result<()> {
 }
 
 /// The engine has refused lengths that differ; of several that are the same, one is passed on.
-fn one_length(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let mut lengths = response.headers.get_all(CONTENT_LENGTH).iter();
+fn one_length(response: &mut impl Fields) -> pingora::Result<()> {
+    let mut lengths = response.values(&CONTENT_LENGTH);
     let Some(first) = lengths.next() else { return Ok(()) };
-    if lengths.next().is_none() && !first.as_bytes().contains(&b',') {
+    if lengths.next().is_none() && !first.contains(&b',') {
         return Ok(());
     }
-    let length = first.to_str().ok().and_then(|text| text.split(',').next()?.trim().parse::<u64>().ok());
+    let first = std::str::from_utf8(first).ok();
+    let length = first.and_then(|text| text.split(',').next()?.trim().parse::<u64>().ok());
+    drop(lengths);
     match length {
-        Some(length) => response.insert_header(CONTENT_LENGTH, length.to_string()),
+        Some(length) => response.set_as(&CONTENT_LENGTH, "Content-Length", length.to_string().as_bytes()),
         None => refuse("a length that is none"),
     }
 }
 
 /// As the engine asks it, so that both know of the same upgrades.
-fn is_websocket(headers: &HeaderMap) -> bool {
-    let mut upgrades = headers.get_all(UPGRADE).iter();
-    let is_one = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+fn is_websocket(head: &impl Fields) -> bool {
+    let mut upgrades = head.values(&UPGRADE);
+    let is_one = |value: &[u8]| value.eq_ignore_ascii_case(b"websocket");
     upgrades.next().is_some_and(is_one) && upgrades.next().is_none()
 }
 
@@ -79,6 +85,8 @@ fn refuse(why: &'static str) -> pingora::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use pingora::http::ResponseHeader;
+
     use super::*;
 
     fn judged(request: &str, status: u16, fields: &[(&str, &str)]) -> Result<Vec<String>, ()> {
@@ -88,7 +96,7 @@ mod tests {
         for (name, value) in fields {
             response.append_header((*name).to_owned(), (*value).to_owned()).unwrap();
         }
-        judge(&asked, &mut response, &mut 0).map_err(drop)?;
+        judge(&asked, response.status, response.version, &mut response, &mut 0).map_err(drop)?;
         Ok(response.headers.values().map(|value| value.to_str().unwrap().to_owned()).collect())
     }
 
@@ -127,7 +135,9 @@ mod tests {
         let asked = RequestHeader::build("GET", b"/", None).unwrap();
         let mut interim = 0;
         let mut hint = ResponseHeader::build(103, None).unwrap();
-        let passed = (0..100).take_while(|_| judge(&asked, &mut hint, &mut interim).is_ok()).count();
+        let passed = (0..100)
+            .take_while(|_| judge(&asked, hint.status, hint.version, &mut hint, &mut interim).is_ok())
+            .count();
         assert_eq!(passed, usize::from(MOST_INTERIM));
     }
 }

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, VARY, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response};
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use pingora::http::RequestHeader;
 
 use super::context::RequestContext;
 use super::facts::Parsed;
+use super::fields::Fields;
 use super::{Gateway, Known};
 use crate::auth::LiveSession;
 use crate::auth::app_passwords::options::AppPasswordOptions;
@@ -105,9 +106,9 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Takes ours out of a request in which a rule lets `Authorization` through.
-pub(super) fn take_out(upstream: &mut RequestHeader) {
-    if fields(&upstream.headers).any(Presented::is_ours) {
-        upstream.remove_header(&AUTHORIZATION);
+pub(super) fn take_out(upstream: &mut impl Fields) {
+    if upstream.values(&AUTHORIZATION).any(Presented::is_ours) {
+        upstream.remove(&AUTHORIZATION);
     }
 }
 
@@ -121,9 +122,13 @@ pub(super) fn invite(response: &mut Response<Bytes>, request: &HeaderMap, ctx: &
 }
 
 /// SECURITY: SES-13. What a program gets is its member's, and no cache may hand it to another's.
-pub(super) fn vary(response: &mut ResponseHeader, ctx: &RequestContext) -> pingora::Result<()> {
-    if ctx.takes_app_password && !response.status.is_informational() {
-        response.append_header(VARY, HeaderValue::from_static("Authorization"))?;
+pub(super) fn vary(
+    response: &mut impl Fields,
+    status: StatusCode,
+    ctx: &RequestContext,
+) -> pingora::Result<()> {
+    if ctx.takes_app_password && !status.is_informational() {
+        response.append("Vary", b"Authorization")?;
     }
     Ok(())
 }

@@ -12,11 +12,12 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
 use http::{HeaderValue, Method, Response, StatusCode};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use url::{Position, Url};
 
 use super::context::{Outcome, RequestContext};
+use super::fields::Fields;
 use super::{Gateway, Known, facts, visit};
 use crate::bridge::options::{ForumOptions, Register};
 use crate::bridge::{self, AddressPattern, AsWhom, Asked, ForumAccounts, InBrowser, Kind, Seen, any_seen};
@@ -73,7 +74,7 @@ struct Watched {
 }
 
 /// What the member sees instead of what they asked for.
-enum Instead {
+pub(super) enum Instead {
     Ask(bridge::Ask),
     Blocked,
     ChoosePassword,
@@ -111,8 +112,8 @@ impl ForumRules {
     }
 
     /// What only the header of an answer can show: a page is not there yet.
-    fn shows_signed_out(&self, response: &ResponseHeader, now: Timestamp) -> bool {
-        any_seen(&self.options.preset.signs.signed_out, &seen(response, now))
+    fn shows_signed_out(&self, response: &impl Fields, status: StatusCode, now: Timestamp) -> bool {
+        any_seen(&self.options.preset.signs.signed_out, &seen(response, status, now))
     }
 
     fn looks_at_pages(&self) -> bool {
@@ -129,13 +130,10 @@ impl Gateway {
         permit: &Permit,
         known: &Known,
     ) -> Option<Response<Bytes>> {
+        let (instead, target) = self.meet_forum(session.req_header(), ctx, permit, known).await?;
         let rules = Arc::clone(&ctx.rules);
-        let forum = rules.forum.as_ref().filter(|forum| forum.application == permit.application())?;
+        let forum = rules.forum.as_ref()?;
         let request = session.req_header();
-        let parsed = facts::parse(request, &[]).ok()?;
-        let target = parsed.path.target().into_owned();
-        ctx.forum = Some(AtForum { path: parsed.path.wire().to_owned(), ..AtForum::default() });
-        let instead = self.judge_at_forum(forum, request, ctx, permit, known).await?;
         ctx.outcome = Outcome::Own;
         let response = match instead {
             Instead::Ask(ask) if forum.is_way_in_or_out(&target) => {
@@ -166,6 +164,22 @@ impl Gateway {
             }
         };
         Some(response)
+    }
+
+    /// The same for a request whose answer is not asked for yet: what it is to be, and what was asked for.
+    pub(super) async fn meet_forum(
+        &self,
+        request: &RequestHeader,
+        ctx: &mut RequestContext,
+        permit: &Permit,
+        known: &Known,
+    ) -> Option<(Instead, String)> {
+        let rules = Arc::clone(&ctx.rules);
+        let forum = rules.forum.as_ref().filter(|forum| forum.application == permit.application())?;
+        let parsed = facts::parse(request, &[]).ok()?;
+        ctx.forum = Some(AtForum { path: parsed.path.wire().to_owned(), ..AtForum::default() });
+        let instead = self.judge_at_forum(forum, request, ctx, permit, known).await?;
+        Some((instead, parsed.path.target().into_owned()))
     }
 
     async fn judge_at_forum(
@@ -233,20 +247,21 @@ impl Gateway {
     pub(super) async fn take_from_forum(
         &self,
         ctx: &mut RequestContext,
-        response: &mut ResponseHeader,
+        response: &mut impl Fields,
+        status: StatusCode,
     ) -> pingora::Result<()> {
         let rules = Arc::clone(&ctx.rules);
         let (Some(forum), Some(at_forum)) = (&rules.forum, &mut ctx.forum) else { return Ok(()) };
-        if response.status.is_informational() {
+        if status.is_informational() {
             return Ok(());
         }
         let now = self.clock.now();
-        let is_signed_out = forum.shows_signed_out(response, now);
+        let is_signed_out = forum.shows_signed_out(response, status, now);
         if let Some(accounts) = &forum.accounts {
             if let AsWhom::Member(session) = &at_forum.whom {
-                accounts.notice(session, &seen(response, now));
+                accounts.notice(session, &seen(response, status, now));
                 if at_forum.leaving.is_none() && ctx.audience == Audience::Page && forum.looks_at_pages() {
-                    at_forum.watched = Watched::of(response);
+                    at_forum.watched = Watched::of(response, status);
                 }
             }
             pass_cookies(accounts, at_forum, ctx.audience, response, now)?;
@@ -256,12 +271,10 @@ impl Gateway {
         let taken: Vec<_> = accounts.flat_map(|accounts| accounts.farewell(&leaving, now)).collect();
         match self.sessions.end(leaving).await {
             Ok(()) => {
-                taken
-                    .into_iter()
-                    .try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))?;
+                taken.iter().try_for_each(|field| response.append("Set-Cookie", field.as_bytes()))?;
                 tracing::info!(target: "passgate::audit", event = "signed-out", at = "forum",
                     member = ctx.member.map(tracing::field::display), request_id = ctx.id.as_str());
-                response.append_header(SET_COOKIE, rules.cookies.clear_session())?;
+                response.append("Set-Cookie", rules.cookies.clear_session().as_bytes())?;
             }
             Err(error) => tracing::error!(request_id = ctx.id.as_str(), %error, "the store failed"),
         }
@@ -272,34 +285,35 @@ impl Gateway {
 /// Writes by what the forum knows the member. After everything of ours and of the client's has been taken out.
 pub(super) fn introduce(
     ctx: &mut RequestContext,
-    upstream: &mut RequestHeader,
+    upstream: &mut impl Fields,
     now: Timestamp,
 ) -> pingora::Result<()> {
     let rules = Arc::clone(&ctx.rules);
     let Some(forum) = &rules.forum else { return Ok(()) };
     if forum.options.uses(Kind::Basic) {
         // SECURITY: this forum believes the name without a password, so a client's own line would be a way in, on any route.
-        upstream.remove_header(&AUTHORIZATION);
+        upstream.remove(&AUTHORIZATION);
         let named = ctx.permit.as_ref().filter(|permit| {
             permit.bridge() == Some(Kind::Basic) && permit.application() == forum.application
         });
         let name = named.and_then(Permit::identity).map(|profile| profile.name.as_str());
         if let Some(named) = name.and_then(bridge::basic_authorization) {
-            upstream.insert_header(AUTHORIZATION, named)?;
+            upstream.set_as(&AUTHORIZATION, "Authorization", named.as_bytes())?;
         }
     }
     let (Some(at_forum), Some(accounts)) = (&mut ctx.forum, &forum.accounts) else { return Ok(()) };
     if accounts.leaves_alone(&at_forum.whom) {
         return Ok(());
     }
-    let browsers: Vec<HeaderValue> = upstream.headers.get_all(COOKIE).iter().cloned().collect();
-    upstream.remove_header(&COOKIE);
-    let browsers: Vec<&[u8]> = browsers.iter().map(HeaderValue::as_bytes).collect();
+    let browsers: Vec<&[u8]> = upstream.values(&COOKIE).collect();
     let (field, in_browser) = accounts.cookies(&at_forum.whom, &browsers, &at_forum.path, now);
     at_forum.in_browser = in_browser;
     match field {
-        Some(cookies) => upstream.insert_header(COOKIE, cookies),
-        None => Ok(()),
+        Some(cookies) => upstream.set_as(&COOKIE, "Cookie", cookies.as_bytes()),
+        None => {
+            upstream.remove(&COOKIE);
+            Ok(())
+        }
     }
 }
 
@@ -326,7 +340,7 @@ fn is_form(request: &RequestHeader) -> bool {
 }
 
 /// Looks at a page that passes, for the sign that the forum took the member for a guest.
-pub(super) fn watch(ctx: &mut RequestContext, body: Option<&Bytes>, end: bool) {
+pub(super) fn watch(ctx: &mut RequestContext, body: Option<&[u8]>, end: bool) {
     let Some(AtForum { whom: AsWhom::Member(session), watched: Some(watched), .. }) = &mut ctx.forum else {
         return;
     };
@@ -344,16 +358,16 @@ pub(super) fn watch(ctx: &mut RequestContext, body: Option<&Bytes>, end: bool) {
 
 impl Watched {
     /// A page that can be read.
-    fn of(response: &ResponseHeader) -> Option<Self> {
-        let kind = response.headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let coding = response.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    fn of(response: &impl Fields, status: StatusCode) -> Option<Self> {
+        let kind = response.text(&CONTENT_TYPE)?;
+        let coding = response.values(&CONTENT_ENCODING).next();
         let is_packed = match coding {
             None => false,
             Some(b"gzip") => true,
             Some(_) => return None,
         };
-        let is_page = response.status == StatusCode::OK && kind.trim_start().starts_with("text/html");
-        is_page.then(|| Self { status: response.status, is_packed, bytes: Vec::new() })
+        let is_page = status == StatusCode::OK && kind.trim_start().starts_with("text/html");
+        is_page.then(|| Self { status, is_packed, bytes: Vec::new() })
     }
 
     fn text(&self) -> String {
@@ -368,12 +382,11 @@ impl Watched {
 }
 
 /// What the header of an answer shows.
-fn seen(response: &ResponseHeader, now: Timestamp) -> Seen<'_> {
-    let settings = response.headers.get_all(SET_COOKIE).iter();
-    let settings = settings.filter_map(|field| bridge::setting(field.as_bytes(), now));
+fn seen(response: &impl Fields, status: StatusCode, now: Timestamp) -> Seen<'_> {
+    let settings = response.values(&SET_COOKIE).filter_map(|field| bridge::setting(field, now));
     Seen {
-        status: response.status.as_u16(),
-        location: response.headers.get(LOCATION).and_then(|location| location.to_str().ok()),
+        status: status.as_u16(),
+        location: response.text(&LOCATION),
         cookies: last_ones(
             settings.map(|setting| (setting.name.to_vec(), setting.value.map(<[u8]>::to_vec))),
         ),
@@ -397,24 +410,25 @@ fn pass_cookies(
     accounts: &ForumAccounts,
     at_forum: &AtForum,
     audience: Audience,
-    response: &mut ResponseHeader,
+    response: &mut impl Fields,
     now: Timestamp,
 ) -> pingora::Result<()> {
     let AtForum { whom, in_browser, path, .. } = at_forum;
     if accounts.leaves_alone(whom) {
         return Ok(());
     }
-    let fields: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
+    let fields = response.values(&SET_COOKIE).filter_map(|field| HeaderValue::from_bytes(field).ok());
+    let fields: Vec<HeaderValue> = fields.collect();
     let passed: Vec<_> = fields.iter().filter_map(|field| accounts.pass(whom, field, path, now)).collect();
     let (taken, mut given) = match audience {
         Audience::Page => accounts.put_right(whom, in_browser, now),
         Audience::Script => Default::default(),
     };
     given.retain(|field| !passed.contains(field));
-    response.remove_header(&SET_COOKIE);
+    response.remove(&SET_COOKIE);
     // Of one name the last counts: what the forum says counts more than what is taken away here.
     let mut all = taken.into_iter().chain(passed).chain(given);
-    all.try_for_each(|field| response.append_header(SET_COOKIE, field).map(drop))
+    all.try_for_each(|field| response.append("Set-Cookie", field.as_bytes()))
 }
 
 /// The page of this site that led here; the front page if it was none, or one for signing in or out.

@@ -28,6 +28,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::HeaderValue;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -88,6 +89,11 @@ impl<S> Connection<S> {
     /// What TLS has agreed on; none in the clear.
     pub(super) const fn security(&self) -> Option<&Arc<Secured>> {
         self.secured.as_ref()
+    }
+
+    /// Whose it is, where clients have to behave.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        self.guard.as_ref().map(|guard| guard.client())
     }
 
     /// From now on: passes on the trailers of the message being read, and adds some to the one written next.
@@ -165,6 +171,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(guard) => guard.poll_next(&mut self.stream, cx),
             None => Poll::Ready(Coming::Other),
         }
+    }
+
+    /// Takes out the head of the question that has come, which then counts as read.
+    pub(super) fn take_head(&mut self) -> Bytes {
+        self.guard.as_mut().map(|guard| guard.take_head()).unwrap_or_default()
+    }
+
+    /// Puts a head back that was taken out; it is then read as if it came just now.
+    pub(super) fn give_back(&mut self, head: &[u8]) {
+        if let Some(guard) = &mut self.guard {
+            guard.give_back(head);
+        }
+    }
+
+    /// Completes when the client of a question that has been taken out waits for no answer any more.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Some(guard) = &mut self.guard else { return Poll::Pending };
+        let gone = ready!(guard.poll_ahead(&mut self.stream, cx));
+        Poll::Ready(gone.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// Writes what is held and, with it, what fits of `more`; returns how much of `more`.

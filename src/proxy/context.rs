@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use http::Version;
+use pingora::http::RequestHeader;
 
 use super::bridge::AtForum;
 use super::forwarded::{Origin, Trust};
+use super::headers::value_of;
 use super::kept::Replay;
 use super::trailers::Crossing;
 use super::tunnels::Tunnel;
@@ -91,6 +93,24 @@ impl RequestContext {
 }
 
 impl RequestContext {
+    /// Notes where a request has come from: its TCP peer, or whom that brings, and what TLS has agreed on.
+    pub(super) fn begin(
+        &mut self,
+        request: &RequestHeader,
+        peer: Option<IpAddr>,
+        secured: Option<&Arc<Secured>>,
+    ) {
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        self.origin = self.rules.trusted.origin(peer, &request.headers);
+        if self.origin.trust == Trust::Proxy
+            && let Some(id) = value_of(&request.headers, "x-request-id").and_then(RequestId::given)
+        {
+            self.id = id;
+        }
+        self.audience = Audience::of(&request.headers, &request.method);
+        self.secured = secured.cloned();
+    }
+
     /// Whose it is, where it matters which server gets it.
     pub(super) const fn client(&self) -> Client {
         Client { member: self.member, address: self.origin.client }

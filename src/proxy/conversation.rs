@@ -10,16 +10,19 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-use pingora::ErrorType;
+use http::header::AUTHORIZATION;
 use pingora::apps::HttpServerApp;
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{Shutdown, Stream};
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::server::ShutdownWatch;
+use pingora::{Error, ErrorType};
 
+use super::asker::{Asker, Direct};
 use super::connection::Coming;
+use super::context::{Outcome, RequestContext};
 use super::leash::{LEASH, Leashed};
-use super::{Connection, Engine};
+use super::{Connection, Engine, Gateway, Judged, access_log, failure};
 
 /// Serves a connection to its end.
 pub(super) async fn hold(leashed: &Arc<Leashed>, mut stream: Stream, shutdown: &ShutdownWatch) {
@@ -50,13 +53,13 @@ fn kept_for(is_last: bool) -> Option<u64> {
 }
 
 impl Leashed {
-    async fn question(&self, stream: Stream, is_last: bool) -> Option<Stream> {
+    async fn question(&self, connection: Box<Connection>, is_last: bool) -> Option<Stream> {
         // Some kilobytes, which are not to be moved.
         let served = pin!(async {
             // As in `process_new_http`.
             tokio::select! {
                 biased;
-                next = self.own.question(stream, is_last) => next,
+                next = self.own.question(connection, is_last) => next,
                 () = self.over() => None,
             }
         });
@@ -76,9 +79,78 @@ impl Leashed {
     }
 }
 
+/// What became of a question.
+enum Passed {
+    /// It is answered, and another one may follow.
+    On,
+    /// It is answered, and was the last one on its connection.
+    Last,
+    /// Its answer has broken off, or nobody waits for it.
+    Broken,
+    /// Nothing has been said to it yet but that.
+    Failed(Box<Error>),
+    /// It is not simply to be passed on.
+    Not,
+}
+
 impl Engine {
+    /// One question, which mostly has no more to it than to be passed on; returns the connection if another may follow.
+    async fn question(&self, mut connection: Box<Connection>, is_last: bool) -> Option<Stream> {
+        let head = connection.take_head();
+        let mut ctx = self.new_ctx();
+        let passed = match Direct::read(&mut connection, &head, is_last) {
+            Some(asked) if self.0.passes(&asked, &mut ctx).await => self.pass(asked, &mut ctx).await,
+            _ => Passed::Not,
+        };
+        match passed {
+            Passed::On => Some(connection),
+            Passed::Last => {
+                connection.shutdown().await;
+                None
+            }
+            Passed::Broken => None,
+            Passed::Failed(error) => {
+                connection.give_back(&head);
+                self.tell(connection, &error, &mut ctx).await;
+                None
+            }
+            Passed::Not => {
+                connection.give_back(&head);
+                self.serve(connection, is_last).await
+            }
+        }
+    }
+
+    async fn pass(&self, mut asked: Direct<'_>, ctx: &mut RequestContext) -> Passed {
+        let carried = self.carry(&mut asked, ctx).await;
+        let problem = carried.as_ref().err().and_then(|error| failure::problem_of(error));
+        let is_untold = asked.status.is_none_or(|status| status.is_informational());
+        let error = match (carried, problem) {
+            (Err(error), Some(_)) if is_untold => return Passed::Failed(error),
+            (carried, _) => carried.err(),
+        };
+        ctx.outcome = problem.map_or(ctx.outcome, Outcome::Failed);
+        access_log::write(&asked.seen(), error.as_deref(), ctx, &self.0.metrics);
+        match error {
+            None if asked.keeps() => Passed::On,
+            None => Passed::Last,
+            Some(_) => Passed::Broken,
+        }
+    }
+
+    /// Tells that a question has failed.
+    async fn tell(&self, connection: Stream, error: &Error, ctx: &mut RequestContext) {
+        let mut session = Session::new_h1(connection);
+        session.set_keepalive(None);
+        if matches!(session.as_downstream_mut().read_request().await, Ok(true)) {
+            self.fail_to_proxy(&mut session, error, ctx).await;
+        }
+        self.logging(&mut session, Some(error), ctx).await;
+        session.shutdown().await;
+    }
+
     /// One request, as the engine would serve it; returns the connection if another may follow.
-    async fn question(&self, stream: Stream, is_last: bool) -> Option<Stream> {
+    async fn serve(&self, stream: Stream, is_last: bool) -> Option<Stream> {
         let mut session = Session::new_h1(stream);
         session.set_keepalive(kept_for(is_last));
         match session.as_downstream_mut().read_request().await {
@@ -109,5 +181,26 @@ impl Engine {
                 None
             }
         }
+    }
+}
+
+impl Gateway {
+    /// Whether a question is simply to be passed on. If not, it has to be handled as any other request; nothing has been done
+    /// about it then.
+    async fn passes(&self, asked: &Direct<'_>, ctx: &mut RequestContext) -> bool {
+        let request = asked.request();
+        // Passwords that are tried are counted, and so are to be looked at once.
+        if request.headers.contains_key(AUTHORIZATION) {
+            return false;
+        }
+        let connection = asked.connection();
+        ctx.begin(request, connection.client(), connection.security());
+        let (known, judged) = self.weigh(request, asked.raw(), ctx);
+        let Judged::Forwarded(permit, rewritten) = judged else { return false };
+        if self.meet_forum(request, ctx, &permit, &known).await.is_some() {
+            return false;
+        }
+        self.let_pass(request, ctx, permit, rewritten, &known);
+        true
     }
 }

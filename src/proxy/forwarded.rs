@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
-use pingora::http::RequestHeader;
 
+use super::fields::Fields;
 use super::headers::value_of;
 use crate::domain::{Host, address_text};
 use crate::policy::Policy;
@@ -89,7 +89,7 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 ///
 /// `X-Forwarded-For` begins with the address we believe to be the client's, since old forums read the leftmost.
 pub(super) fn write(
-    upstream: &mut RequestHeader,
+    upstream: &mut impl Fields,
     sent: &HeaderMap,
     origin: &Origin,
     public: &PublicOrigin,
@@ -99,22 +99,22 @@ pub(super) fn write(
         true => address_text(origin.client),
         false => format!("{}, {}", origin.client, origin.peer),
     };
-    upstream.insert_header("X-Forwarded-For", chain)?;
+    upstream.append("X-Forwarded-For", chain.as_bytes())?;
     let (proto, port) = match proxied_proto(sent, origin) {
         Some("https") => ("https", if public.proto == "https" { public.port.as_str() } else { "443" }),
         Some(_) => ("http", if public.proto == "http" { public.port.as_str() } else { "80" }),
         None => (public.proto, public.port.as_str()),
     };
-    upstream.insert_header("X-Forwarded-Proto", proto)?;
-    upstream.insert_header("X-Forwarded-Port", port)?;
+    upstream.append("X-Forwarded-Proto", proto.as_bytes())?;
+    upstream.append("X-Forwarded-Port", port.as_bytes())?;
     let is_ours = |host: &&str| Host::parse(host).is_ok_and(|host| policy.answers_to(&host));
     let told = match origin.trust {
         Trust::Proxy => value_of(sent, "x-forwarded-host").filter(is_ours),
         Trust::Stranger => None,
     };
     match (told, sent.get(http::header::HOST)) {
-        (Some(host), _) => upstream.insert_header("X-Forwarded-Host", host)?,
-        (None, Some(host)) => upstream.insert_header("X-Forwarded-Host", host)?,
+        (Some(host), _) => upstream.append("X-Forwarded-Host", host.as_bytes())?,
+        (None, Some(host)) => upstream.append("X-Forwarded-Host", host.as_bytes())?,
         (None, None) => {}
     }
     Ok(())

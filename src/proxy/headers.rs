@@ -11,8 +11,8 @@ use std::collections::HashSet;
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use pingora::http::{RequestHeader, ResponseHeader};
 
+use super::fields::Fields;
 use super::forwarded::Trust;
 use super::options::{IdentityEncoding, IdentityOptions, Webauthn};
 use crate::auth::Cookies;
@@ -104,25 +104,23 @@ impl HeaderRules {
 
     /// Takes out of a request what the client must not tell the application: every alias of a managed name, our cookies,
     /// and `Authorization` unless the permit lets it through.
-    pub fn rewrite(&self, request: &mut RequestHeader, permit: &Permit) {
-        let aliases: Vec<HeaderName> =
-            request.headers.keys().filter(|name| self.is_managed(name)).cloned().collect();
-        aliases.iter().for_each(|name| drop(request.remove_header(name)));
+    pub fn rewrite(&self, request: &mut impl Fields, permit: &Permit) {
+        request.retain(|name| !self.is_managed(name));
         if permit.authorization() == ClientAuthorization::Drop {
-            request.remove_header(&AUTHORIZATION);
+            request.remove(&AUTHORIZATION);
         }
         self.take_out_our_cookies(request);
     }
 
     /// Writes the gateway's proof, if there is one, and the member's identity, or nothing. Every value is ours or the field
     /// is absent (SECURITY: H4, HDR-05).
-    pub(super) fn write_identity(&self, request: &mut RequestHeader, permit: &Permit) -> pingora::Result<()> {
+    pub(super) fn write_identity(&self, request: &mut impl Fields, permit: &Permit) -> pingora::Result<()> {
         if let Some(proof) = &self.identity.proof {
-            request.insert_header(self.identity.secret.clone(), proof)?;
+            request.set(&self.identity.secret, proof.as_bytes())?;
         }
         let Some(profile) = permit.identity() else { return Ok(()) };
         for (name, value) in self.identity(profile) {
-            request.insert_header(name.clone(), value)?;
+            request.set(name, value.as_bytes())?;
         }
         Ok(())
     }
@@ -150,32 +148,24 @@ impl HeaderRules {
     /// the page's to use where they are ours. Everything else goes on byte for byte. Interim responses get nothing added.
     pub(super) fn rewrite_response(
         &self,
-        response: &mut ResponseHeader,
+        response: &mut impl Fields,
+        status: StatusCode,
         permit: &Permit,
         trust: Trust,
     ) -> pingora::Result<()> {
-        let sets_ours = |value: &HeaderValue| self.cookies.sets_ours(value.as_bytes());
-        if response.headers.get_all(SET_COOKIE).iter().any(sets_ours) {
-            let kept: Vec<HeaderValue> = response
-                .headers
-                .get_all(SET_COOKIE)
-                .iter()
-                .filter(|value| !sets_ours(value))
-                .cloned()
-                .collect();
-            response.remove_header(&SET_COOKIE);
-            kept.into_iter().try_for_each(|value| response.append_header(SET_COOKIE, value).map(drop))?;
+        let sets_ours = |value: &[u8]| self.cookies.sets_ours(value);
+        if response.values(&SET_COOKIE).any(sets_ours) {
+            let settings = response.values(&SET_COOKIE).filter(|value| !sets_ours(value));
+            let kept: Vec<Vec<u8>> = settings.map(<[u8]>::to_vec).collect();
+            response.remove(&SET_COOKIE);
+            kept.iter().try_for_each(|value| response.append("Set-Cookie", value))?;
         }
-        if response.status.is_informational() {
+        if status.is_informational() {
             return Ok(());
         }
-        let is_dropped = |name: &&HeaderName| {
-            is_hop_by_hop(name.as_str(), response.status) || is_file_order(name.as_str(), trust)
-        };
-        let dropped: Vec<HeaderName> = response.headers.keys().filter(is_dropped).cloned().collect();
-        dropped.iter().for_each(|name| drop(response.remove_header(name)));
-        if permit.depends_on_member() && !varies_by_cookie(&response.headers) {
-            response.append_header(VARY, HeaderValue::from_static("Cookie"))?;
+        response.retain(|name| !(is_hop_by_hop(name, status) || is_file_order(name, trust)));
+        if permit.depends_on_member() && !varies_by_cookie(response) {
+            response.append("Vary", b"Cookie")?;
         }
         self.secure_transport(response)?;
         match self.webauthn {
@@ -185,45 +175,38 @@ impl HeaderRules {
     }
 
     /// SECURITY: WEB-05. Once: the application's own, of which browsers read the first alone (RFC 6797 §8.1), or ours.
-    fn secure_transport(&self, response: &mut ResponseHeader) -> pingora::Result<()> {
-        let mut given = response.headers.get_all(STRICT_TRANSPORT_SECURITY).iter();
+    fn secure_transport(&self, response: &mut impl Fields) -> pingora::Result<()> {
+        let mut given = response.values(&STRICT_TRANSPORT_SECURITY);
         let written = match (given.next(), given.next(), &self.hsts) {
             (Some(_), None, _) | (None, _, None) => return Ok(()),
-            (Some(first), Some(_), _) => first.clone(),
-            (None, _, Some(ours)) => ours.clone(),
+            (Some(first), Some(_), _) => first.to_vec(),
+            (None, _, Some(ours)) => ours.as_bytes().to_vec(),
         };
-        response.insert_header(STRICT_TRANSPORT_SECURITY, written)
+        drop(given);
+        response.set_as(&STRICT_TRANSPORT_SECURITY, "Strict-Transport-Security", &written)
     }
 
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
     /// characters that are neither letter nor digit are one name here.
-    pub(super) fn is_managed(&self, name: &HeaderName) -> bool {
+    pub(super) fn is_managed(&self, name: &str) -> bool {
         const FAMILY: &[u8] = b"xforwarded";
-        let mut letters = fold(name.as_str());
+        let mut letters = fold(name);
         let Some(first) = letters.next() else { return false };
         let length = 1 + letters.count();
         let is_one = self.lengths[usize::from(first & 0x7f)] & 1 << length.min(63) != 0
-            && self.managed.contains(&fold(name.as_str()).collect::<Vec<_>>());
-        is_one || first == FAMILY[0] && fold(name.as_str()).take(FAMILY.len()).eq(FAMILY.iter().copied())
+            && self.managed.contains(&fold(name).collect::<Vec<_>>());
+        is_one || first == FAMILY[0] && fold(name).take(FAMILY.len()).eq(FAMILY.iter().copied())
     }
 
-    fn take_out_our_cookies(&self, request: &mut RequestHeader) {
-        let needs_work = |value: &HeaderValue| self.cookies.without_ours(value.as_bytes()).is_some();
-        if !request.headers.get_all(COOKIE).iter().any(needs_work) {
+    fn take_out_our_cookies(&self, request: &mut impl Fields) {
+        if !request.values(&COOKIE).any(|value| self.cookies.without_ours(value).is_some()) {
             return;
         }
-        let kept: Vec<HeaderValue> = request
-            .headers
-            .get_all(COOKIE)
-            .iter()
-            .filter_map(|value| match self.cookies.without_ours(value.as_bytes()) {
-                None => Some(value.clone()),
-                Some(rest) if rest.is_empty() => None,
-                Some(rest) => HeaderValue::from_bytes(&rest).ok(),
-            })
-            .collect();
-        request.remove_header(&COOKIE);
-        kept.into_iter().for_each(|value| drop(request.append_header(COOKIE, value)));
+        let rest = |value: &[u8]| self.cookies.without_ours(value).unwrap_or_else(|| value.to_vec());
+        let kept: Vec<Vec<u8>> = request.values(&COOKIE).map(rest).collect();
+        request.remove(&COOKIE);
+        // What is left is a part of what was a value before.
+        kept.iter().filter(|rest| !rest.is_empty()).for_each(|rest| drop(request.append("Cookie", rest)));
     }
 
     /// SECURITY: HDR-04. Names hold no control characters, so both forms make valid fields; if one does not, the field
@@ -258,24 +241,20 @@ fn percent(text: &str) -> String {
 /// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1). `Connection` itself is
 /// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it.
 fn is_hop_by_hop(name: &str, status: StatusCode) -> bool {
-    match name {
-        "keep-alive" | "proxy-connection" => true,
-        "upgrade" => status != StatusCode::UPGRADE_REQUIRED,
-        _ => false,
-    }
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    is("keep-alive") || is("proxy-connection") || is("upgrade") && status != StatusCode::UPGRADE_REQUIRED
 }
 
 /// SECURITY: HDR-10. What tells a web server before the application to send a file of its own instead. It names where
 /// files lie, and is meant for that server alone; where one asked that we trust, it may be that one.
 fn is_file_order(name: &str, trust: Trust) -> bool {
-    trust == Trust::Stranger
-        && matches!(name, "x-accel-redirect" | "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
+    const ORDERS: [&str; 4] = ["x-accel-redirect", "x-sendfile", "x-sendfile2", "x-lighttpd-send-file"];
+    trust == Trust::Stranger && ORDERS.iter().any(|order| order.eq_ignore_ascii_case(name))
 }
 
-fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
-    })
+fn varies_by_cookie(response: &impl Fields) -> bool {
+    let names = response.values(&VARY).flat_map(|value| value.split(|byte| *byte == b','));
+    names.map(<[u8]>::trim_ascii).any(|name| name == b"*" || name.eq_ignore_ascii_case(b"cookie"))
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use http::{Method, Uri};
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
-use pingora::proxy::{HttpProxy, Session};
+use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::task_local;
 
@@ -47,8 +48,7 @@ pub(super) struct Leash {
 }
 
 /// From now on the request lasts no longer than `live` does.
-pub(super) fn attach(session: &Session, ctx: &RequestContext, live: &Arc<LiveSession>) {
-    let request = session.req_header();
+pub(super) fn attach(request: &RequestHeader, ctx: &RequestContext, live: &Arc<LiveSession>) {
     let leash = Leash {
         session: live.id(),
         member: live.user(),

@@ -10,6 +10,7 @@
 mod access_log;
 mod answers;
 mod app_passwords;
+mod asker;
 mod bridge;
 mod challenges;
 mod connection;
@@ -19,6 +20,7 @@ mod dial;
 mod exchange;
 mod facts;
 mod failure;
+mod fields;
 mod flood;
 mod forward_auth;
 mod forwarded;
@@ -31,6 +33,7 @@ mod leash;
 mod lines;
 pub mod options;
 mod own;
+mod reply;
 mod rules;
 mod secured;
 mod trailers;
@@ -45,13 +48,14 @@ pub use challenges::HttpChallenges;
 pub use connection::{Connection, Crowd, Manners};
 pub use context::RequestContext;
 pub use dial::UpstreamDial;
+pub use fields::Fields;
 pub use forwarded::{PublicOrigin, TrustedProxies};
 pub use headers::HeaderRules;
 pub use rules::Rules;
 pub use secured::Secured;
 pub use upstream::{Checks, Seen, Upstream, Upstreams};
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,18 +64,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Version;
 use http::header::{SET_COOKIE, TRANSFER_ENCODING};
+use pingora::Error;
 use pingora::apps::ServerApp;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType};
 
-use self::context::{Outcome, RequestId, RequestIds};
+use self::context::{Outcome, RequestIds};
 use self::exchange::Exchange;
 use self::facts::Parsed;
-use self::forwarded::Trust;
 use self::http2::Front;
 use self::known::{Known, cookie_fields};
 use self::leash::Leashed;
@@ -82,8 +85,8 @@ use self::upstream::Attempts;
 use crate::auth::Sessions;
 use crate::auth::throttle::Throttle;
 use crate::domain::Clock;
-use crate::policy::{Decision, Refusal, RequestFacts};
-use crate::web::{Audience, Member, Problem, Visit, is_well_known};
+use crate::policy::{Decision, Permit, Refusal, RequestFacts};
+use crate::web::{Member, Problem, Visit, is_well_known};
 
 /// The gateway: rules, sessions, and the four acts.
 pub struct Gateway {
@@ -147,23 +150,21 @@ impl Gateway {
         self.rules.load_full()
     }
 
-    /// Facts, session, policy: then one of four acts. Returns whether a response has been written.
-    async fn handle(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
+    /// Facts, session, policy: who asks, and which of the acts it comes to.
+    fn weigh(&self, request: &RequestHeader, raw: &[u8], ctx: &mut RequestContext) -> (Known, Judged) {
         let rules = Arc::clone(&ctx.rules);
-        let known = self.known(session.req_header(), &rules.cookies);
-        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
-        let parsed = facts::parse(session.req_header(), &raw);
-        if let Some((outcome, response)) = self.in_the_clear(&parsed, session.req_header(), ctx) {
-            ctx.outcome = outcome;
-            return own::respond(session, response).await.map(|()| true);
+        let known = self.known(request, &rules.cookies);
+        let parsed = facts::parse(request, raw);
+        if let Some((outcome, response)) = self.in_the_clear(&parsed, request, ctx) {
+            return (known, Judged::Answered(outcome, Box::new(response)));
         }
         let (known, judged) = match parsed {
-            Ok(parsed) if !ctx.may_ask(&parsed.host, session.req_header().version) => {
+            Ok(parsed) if !ctx.may_ask(&parsed.host, request.version) => {
                 (known, Judged::Refused(Problem::UnknownHost))
             }
-            Ok(parsed) => match self.or_program(known, session.req_header(), &parsed, ctx) {
+            Ok(parsed) => match self.or_program(known, request, &parsed, ctx) {
                 Ok(known) => {
-                    let judged = self.judge(&rules, session.req_header(), parsed, &known);
+                    let judged = self.judge(&rules, request, parsed, &known);
                     (known, judged)
                 }
                 Err(problem) => (Known::Nobody, Judged::Refused(problem)),
@@ -171,7 +172,31 @@ impl Gateway {
             Err(problem) => (known, Judged::Refused(problem)),
         };
         ctx.member = known.live().map(|live| live.user());
-        let judged = self.placed(judged, session.req_header(), ctx, &known);
+        let judged = self.placed(judged, request, ctx, &known);
+        (known, judged)
+    }
+
+    /// From here on the request is the application's.
+    fn let_pass(
+        &self,
+        request: &RequestHeader,
+        ctx: &mut RequestContext,
+        permit: Permit,
+        rewritten: Option<Vec<u8>>,
+        known: &Known,
+    ) {
+        ctx.outcome = Outcome::Forwarded;
+        (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
+        if let Some(live) = known.live() {
+            leash::attach(request, ctx, live);
+        }
+    }
+
+    /// One of the acts. Returns whether a response has been written.
+    async fn handle(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
+        let rules = Arc::clone(&ctx.rules);
+        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes()).unwrap_or_default();
+        let (known, judged) = self.weigh(session.req_header(), &raw, ctx);
         match judged {
             Judged::Forwarded(permit, rewritten) => {
                 let answer = match self.at_forum(session, ctx, &permit, &known).await {
@@ -181,13 +206,13 @@ impl Gateway {
                 if let Some(response) = answer {
                     return own::respond(session, response).await.map(|()| true);
                 }
-                ctx.outcome = Outcome::Forwarded;
                 ctx.crossing = Crossing::begin(session, &rules.headers, rules.upstreams.of(&permit));
-                (ctx.permit, ctx.rewritten) = (Some(permit), rewritten);
-                if let Some(live) = known.live() {
-                    leash::attach(session, ctx, live);
-                }
+                self.let_pass(session.req_header(), ctx, permit, rewritten, &known);
                 Ok(false)
+            }
+            Judged::Answered(outcome, response) => {
+                ctx.outcome = outcome;
+                own::respond(session, *response).await.map(|()| true)
             }
             Judged::Moved(location) => {
                 ctx.outcome = Outcome::Own;
@@ -253,7 +278,8 @@ impl Gateway {
 
 /// What a request came to.
 enum Judged {
-    Forwarded(crate::policy::Permit, Option<Vec<u8>>),
+    Answered(Outcome, Box<http::Response<Bytes>>),
+    Forwarded(Permit, Option<Vec<u8>>),
     Moved(String),
     Own(String),
     Refused(Problem),
@@ -288,17 +314,8 @@ impl ProxyHttp for Engine {
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> pingora::Result<bool> {
         session.set_total_drain_timeout(Some(Gateway::DRAIN_TIMEOUT));
         http2::take_in(session.req_header_mut())?;
-        let request = session.req_header();
         let peer = session.client_addr().and_then(|address| address.as_inet()).map(std::net::SocketAddr::ip);
-        let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        ctx.origin = ctx.rules.trusted.origin(peer.unwrap_or(nobody), &request.headers);
-        if ctx.origin.trust == Trust::Proxy
-            && let Some(id) = headers::value_of(&request.headers, "x-request-id").and_then(RequestId::given)
-        {
-            ctx.id = id;
-        }
-        ctx.audience = Audience::of(&request.headers, &request.method);
-        ctx.secured = secured::of(session).cloned();
+        ctx.begin(session.req_header(), peer, secured::of(session));
         self.0.handle(session, ctx).await
     }
 
@@ -319,11 +336,7 @@ impl ProxyHttp for Engine {
         session: &mut Session,
         ctx: &mut RequestContext,
     ) -> pingora::Result<Box<HttpPeer>> {
-        let Some(permit) = &ctx.permit else {
-            return Error::e_explain(ErrorType::InternalError, "no permit");
-        };
-        let (client, upstream) = (ctx.client(), ctx.rules.upstreams.of(permit));
-        upstream.peer(permit, session.req_header(), ctx.crossing.as_ref(), client, &mut ctx.attempts)
+        Self::peer(session.req_header(), ctx)
     }
 
     fn fail_to_connect(
@@ -344,28 +357,19 @@ impl ProxyHttp for Engine {
         ctx: &mut RequestContext,
         is_reused: bool,
     ) -> Box<Error> {
-        upstream::not_answered(error, session, ctx, is_reused, &self.0.metrics)
+        let is_safe_again = upstream::is_safe_again(&error, session);
+        upstream::not_answered(error, is_safe_again, ctx, is_reused, &self.0.metrics)
     }
 
-    /// The engine has dropped hop-by-hop and nominated fields by now, so nothing can take ours away (SECURITY: HDR-03).
+    /// The engine has dropped hop-by-hop and nominated fields by now.
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
         upstream: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
-        let Some(permit) = &ctx.permit else {
-            return Error::e_explain(ErrorType::InternalError, "no permit");
-        };
         http2::body_is_waited_for();
-        let rules = Arc::clone(&ctx.rules);
-        let application = rules.upstreams.of(permit);
-        rules.headers.rewrite(upstream, permit);
-        app_passwords::take_out(upstream);
-        rules.headers.write_identity(upstream, permit)?;
-        forwarded::write(upstream, &session.req_header().headers, &ctx.origin, &rules.public, &rules.policy)?;
-        bridge::introduce(ctx, upstream, self.0.clock.now())?;
-        upstream.insert_header("X-Request-Id", ctx.id.as_str())?;
+        self.introduce(session.req_header(), upstream, ctx)?;
         if let Some(crossing) = &ctx.crossing {
             crossing.announce(upstream, session.req_header())?;
         }
@@ -375,7 +379,7 @@ impl ProxyHttp for Engine {
         if let Some(replay) = &mut ctx.replay {
             replay.write_header(upstream)?;
         }
-        application.write_host(upstream, &ctx.attempts)
+        Ok(())
     }
 
     /// A kept form goes in place of the request's own body.
@@ -406,7 +410,8 @@ impl ProxyHttp for Engine {
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
         upstream::answered(ctx);
-        answers::judge(session.req_header(), response, &mut ctx.interim)
+        let (status, version) = (response.status, response.version);
+        answers::judge(session.req_header(), status, version, response, &mut ctx.interim)
     }
 
     async fn response_filter(
@@ -420,11 +425,7 @@ impl ProxyHttp for Engine {
         if is_old && response.remove_header(&TRANSFER_ENCODING).is_some() {
             session.set_keepalive(None);
         }
-        if let Some(permit) = &ctx.permit {
-            ctx.rules.headers.rewrite_response(response, permit, ctx.origin.trust)?;
-        }
-        app_passwords::vary(response, ctx)?;
-        self.0.take_from_forum(ctx, response).await?;
+        self.pass_back(response, response.status, ctx).await?;
         if ctx.replay.is_some() {
             response.append_header(SET_COOKIE, ctx.rules.web.clear_send())?;
         }
@@ -438,7 +439,7 @@ impl ProxyHttp for Engine {
         end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> pingora::Result<Option<Duration>> {
-        bridge::watch(ctx, body.as_ref(), end_of_stream);
+        bridge::watch(ctx, body.as_deref(), end_of_stream);
         Ok(None)
     }
 
@@ -476,6 +477,6 @@ impl ProxyHttp for Engine {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext) {
-        access_log::write(session, error, ctx, &self.0.metrics);
+        access_log::write(&access_log::Seen::of(session), error, ctx, &self.0.metrics);
     }
 }

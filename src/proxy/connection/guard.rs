@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -206,6 +207,22 @@ impl Guard {
         }
     }
 
+    pub(super) const fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    /// Takes out what has been judged of a request.
+    pub(super) fn take_head(&mut self) -> Bytes {
+        let rest = self.kept.split_off(std::mem::take(&mut self.owed));
+        Bytes::from(std::mem::replace(&mut self.kept, rest))
+    }
+
+    /// Puts back what was taken out.
+    pub(super) fn give_back(&mut self, head: &[u8]) {
+        self.owed = head.len();
+        self.kept.splice(..0, head.iter().copied());
+    }
+
     /// Hands on bytes that were kept.
     fn hand_on(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.owed.min(buf.remaining());
@@ -322,7 +339,7 @@ impl Guard {
     }
 
     /// Until a request is answered, what follows it is only looked at to know whether the client is still there.
-    fn poll_ahead<S: AsyncRead + Unpin>(
+    pub(super) fn poll_ahead<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,

@@ -4,34 +4,33 @@
 //! The field is a dictionary of RFC 8941, and browsers ignore all of it when any part can't be read. So ours joins
 //! the application's only if that can be read; one that can't had no effect before, and would take ours down with it.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora::http::ResponseHeader;
+use http::HeaderName;
+
+use crate::proxy::fields::Fields;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-const OURS: HeaderValue =
-    HeaderValue::from_static("publickey-credentials-get=(), publickey-credentials-create=()");
+const OURS: &str = "publickey-credentials-get=(), publickey-credentials-create=()";
 
 /// Takes the use of passkeys from the page. What the application declares of other things is kept byte for byte.
-pub(super) fn take_passkeys(response: &mut ResponseHeader) -> pingora::Result<()> {
-    let kept = kept(&response.headers).unwrap_or_default();
-    response.remove_header(&PERMISSIONS_POLICY);
-    for value in kept.into_iter().chain([OURS]) {
-        response.append_header(PERMISSIONS_POLICY, value)?;
-    }
-    Ok(())
+pub(super) fn take_passkeys(response: &mut impl Fields) -> pingora::Result<()> {
+    let kept = kept(response).unwrap_or_default();
+    response.remove(&PERMISSIONS_POLICY);
+    let mut all = kept.iter().map(String::as_str).chain([OURS]);
+    all.try_for_each(|value| response.append("Permissions-Policy", value.as_bytes()))
 }
 
 /// The application's lines without what they say of passkeys; none if browsers would ignore them all.
-fn kept(headers: &HeaderMap) -> Option<Vec<HeaderValue>> {
+fn kept(response: &impl Fields) -> Option<Vec<String>> {
     let mut kept = Vec::new();
-    for value in headers.get_all(PERMISSIONS_POLICY) {
-        let members = Reader::new(value.to_str().ok()?).members()?;
+    for value in response.values(&PERMISSIONS_POLICY) {
+        let value = std::str::from_utf8(value).ok().filter(|value| value.is_ascii())?;
+        let members = Reader::new(value).members()?;
         let others: Vec<&str> =
             members.iter().filter(|(key, _)| !is_about_passkeys(key)).map(|(_, member)| *member).collect();
         if others.len() == members.len() {
-            kept.push(value.clone());
+            kept.push(value.to_owned());
         } else if !others.is_empty() {
-            kept.push(HeaderValue::from_str(&others.join(", ")).ok()?);
+            kept.push(others.join(", "));
         }
     }
     Some(kept)

@@ -98,7 +98,7 @@ pub(super) fn may_travel(name: &HeaderName, head: &[u8], rules: &HeaderRules) ->
     let is_nominated = values(head, "connection")
         .flat_map(|value| value.split(|byte| *byte == b','))
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()));
-    (is_digest || !is_forbidden) && !is_nominated && !rules.is_managed(name)
+    (is_digest || !is_forbidden) && !is_nominated && !rules.is_managed(name.as_str())
 }
 
 /// Each field's name, as it was spelled and as it is compared, and its value.

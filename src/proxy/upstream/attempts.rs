@@ -99,7 +99,7 @@ pub(in crate::proxy) fn not_connected(
 /// What becomes of a request that has been sent, when its connection fails.
 pub(in crate::proxy) fn not_answered(
     mut error: Box<Error>,
-    session: &mut Session,
+    is_safe_again: bool,
     ctx: &mut RequestContext,
     is_reused: bool,
     metrics: &Metrics,
@@ -110,7 +110,7 @@ pub(in crate::proxy) fn not_answered(
     };
     let upstream = ctx.rules.upstreams.of(permit);
     // A connection that was kept may have been closed before; else it goes to another server.
-    let may_retry = is_safe_again(&error, session) && (is_reused || upstream.may_resend(&mut ctx.attempts));
+    let may_retry = is_safe_again && (is_reused || upstream.may_resend(&mut ctx.attempts));
     error.set_retry(may_retry);
     metrics.tried_again(&error, Again::NotAnswered);
     error
@@ -143,7 +143,7 @@ pub(super) fn is_servers_fault(error: &Error) -> bool {
 
 /// Whether a request that was sent may be sent again: it changes nothing, has no body, asks for no tunnel, and the server closed or
 /// broke the connection before the first byte of an answer. One that was too slow may still be at work on it.
-fn is_safe_again(error: &Error, session: &mut Session) -> bool {
+pub(in crate::proxy) fn is_safe_again(error: &Error, session: &mut Session) -> bool {
     /// How the engine says it; what does not end so is not sent again.
     const NOTHING_CAME: &str = "bytes already read: 0";
     let is_empty = session.is_body_empty();

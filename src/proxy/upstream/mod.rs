@@ -28,13 +28,14 @@ use tokio::task::JoinSet;
 
 pub(super) use self::attempts::Attempts;
 use self::attempts::{Budget, is_servers_fault};
-pub(super) use self::attempts::{answered, not_answered, not_connected};
+pub(super) use self::attempts::{answered, is_safe_again, not_answered, not_connected};
 pub use self::checks::Checks;
 use self::choice::Choice;
 pub(super) use self::line::Line;
 pub use self::report::Seen;
 use self::server::{Security, Server};
 use self::standing::{Change, Standing, Tick};
+use super::fields::Fields;
 use super::options::{
     ApplicationOptions, Balance, CheckOptions, TunnelLimits, UpstreamOptions, UpstreamScheme,
 };
@@ -334,11 +335,11 @@ impl Upstream {
     }
 
     /// Writes the `Host` field the application is to see; by default the client's stays as it is.
-    pub(super) fn write_host(&self, request: &mut RequestHeader, attempts: &Attempts) -> pingora::Result<()> {
+    pub(super) fn write_host(&self, request: &mut impl Fields, attempts: &Attempts) -> pingora::Result<()> {
         let server = attempts.server.and_then(|at| self.servers.get(at));
         match server.and_then(|server| server.host_header.as_ref()) {
             None => Ok(()),
-            Some(host) => request.insert_header(HOST, host),
+            Some(host) => request.set_as(&HOST, "Host", host.as_bytes()),
         }
     }
 
