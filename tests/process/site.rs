@@ -55,8 +55,9 @@ impl Site {
     /// Replaces the further lines.
     pub(crate) fn configure(&self, lines: &str) {
         let text = format!(
-            "server.public_url = \"{URL}\"\nupstream.url = \"http://{}\"\n{CHEAP}{lines}\n{}{}{}",
+            "upstream.url = \"http://{}\"\n{CHEAP}{lines}\n{}{}{}{}",
             self.upstream,
+            unless(lines, "server.public_url", &format!("\"{URL}\"")),
             unless(lines, "server.listen", "\"127.0.0.1:0\""),
             unless(lines, "server.admin_listen", "\"127.0.0.1:0\""),
             unless(lines, "server.drain_timeout", "\"10s\""),
