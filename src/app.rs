@@ -106,14 +106,15 @@ pub struct Services {
 impl Services {
     /// Opens the store and reads the accounts and sessions. Takes as long as there are of them; blocks.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let store: Arc<dyn Store> = match &config.store {
-            StoreOptions::Memory => Arc::new(MemoryStore::new()),
-            StoreOptions::Sled { path, cache_bytes, .. } => Arc::new(SledStore::open(path, *cache_bytes)?),
-        };
         let passwords = Arc::new(Passwords::new(config.hashing, config.hashing_workers));
         let mut expect = |user: &User| user.password.iter().for_each(|stored| passwords.expect(stored));
-        let sessions =
-            Sessions::open_with(Arc::clone(&store), Arc::clone(&clock), config.lifetimes, &mut expect)?;
+        let store: Arc<dyn Store> = match &config.store {
+            StoreOptions::Memory => Arc::new(MemoryStore::new()),
+            StoreOptions::Sled { path, cache_bytes, .. } => {
+                Arc::new(SledStore::open_seeing(path, *cache_bytes, &mut expect)?)
+            }
+        };
+        let sessions = Sessions::open(Arc::clone(&store), Arc::clone(&clock), config.lifetimes)?;
         let sessions = Arc::new(sessions);
         sessions.set_most(config.max_per_member);
         let accounts = Arc::new(Accounts::new(
@@ -373,8 +374,7 @@ impl Running {
                 services.second_factors.sweep();
                 services.tally.sum_up();
                 if let Some(forum) = services.forum_accounts() {
-                    let ids = sessions.ids().into_iter().chain(sessions.app_password_ids());
-                    forum.keep(&ids.collect());
+                    forum.keep(|session| sessions.knows(*session));
                 }
                 accounts.sweep_applicants().await;
                 if let Err(error) = sessions.sweep().await {

@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 59] = [
+const HOMES: [(&str, &[&str]); 61] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -64,6 +64,7 @@ const HOMES: [(&str, &[&str]); 59] = [
     ("form_urlencoded", &["bridge/form.rs", "domain/", "web/", "sample/", "proxy/"]),
     ("futures_util", &["database/"]),
     ("getrandom", &["auth/passwords", "domain/secret.rs", "sample/"]),
+    ("hashbrown", &["auth/sessions", "store/sled"]),
     ("html5gum", &["bridge/form.rs"]),
     ("httparse", &["proxy/reply.rs"]),
     ("http_body_util", &["bridge/client.rs", "server/", "sample/", "cli/"]),
@@ -81,6 +82,7 @@ const HOMES: [(&str, &[&str]); 59] = [
     ("nix", &["server/hardening.rs", "store/sled/disk.rs"]),
     ("parking_lot", &["store/sled/table.rs"]),
     ("pingora", &["proxy/", "server/"]),
+    ("postcard", &["store/sled"]),
     ("ppp", &["server/proxy_protocol.rs"]),
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("qrcode", &["web/second_factor/qr.rs"]),

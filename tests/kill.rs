@@ -63,7 +63,7 @@ impl Act {
                 }),
                 Change::PutSession(session(of, n)),
             ],
-            Self::Revoke { of: _, session } => vec![Change::EndSession(hash(session))],
+            Self::Revoke { of, session } => vec![Change::EndSession(id(of), hash(session))],
             Self::Rename { of, n, but } => vec![
                 Change::EndSessions(id(of), Some(hash(but))),
                 revise(of, move |user| {
@@ -432,7 +432,7 @@ impl Expected {
             }
         }
         for session in &found.1 {
-            assert_eq!(store.session(session.id), Ok(Some(session.clone())), "{context}");
+            assert_eq!(store.session(session.user, session.id), Ok(Some(session.clone())), "{context}");
             if let Some(key) = &session.passkey {
                 assert!(found.2.iter().any(|passkey| passkey.id == *key), "{context}: its passkey is gone");
             }

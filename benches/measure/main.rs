@@ -45,6 +45,7 @@ check FOLDER                                  the price of a passkey's check
 load ADDRESS PID SECONDS ROUNDS               members who sign in while others read
 fill FOLDER MEMBERS                           makes a store with very many members
 open FOLDER MEMBERS                           opens it, and looks sessions up
+compact FOLDER INTO                           writes it anew
 micro FOLDER SECONDS                          single steps of a request, by criterion";
 
 fn main() {
@@ -83,6 +84,7 @@ fn measure(arguments: &[&str]) -> Value {
         }
         ["fill", folder, members] => scale::fill(folder.as_ref(), members.parse().unwrap()),
         ["open", folder, members] => scale::open(folder.as_ref(), members.parse().unwrap()),
+        ["compact", folder, into] => scale::compact(folder.as_ref(), into.as_ref()),
         ["micro", folder, length] => micro::measure(folder.as_ref(), seconds(length)),
         _ => panic!("usage of measure:\n{USAGE}"),
     }

@@ -16,6 +16,8 @@ use passgate::store::{Change, SledStore, Store};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::spent;
+
 const CACHE: u64 = 16 << 20;
 const USER_AGENT: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
                           Chrome/142.0.0.0 Safari/537.36";
@@ -46,10 +48,24 @@ pub(crate) fn fill(folder: &Path, members: usize) -> Value {
     json!({ "members": members, "seconds": begun.elapsed().as_secs_f64(), "memory": memory() })
 }
 
+/// Writes such a store anew into another folder.
+pub(crate) fn compact(folder: &Path, into: &Path) -> Value {
+    let begun = Instant::now();
+    let compacted = SledStore::compact(folder, into, CACHE, &mut |_, _| {}).unwrap();
+    let mib = |bytes: u64| bytes / (1 << 20);
+    json!({
+        "seconds": begun.elapsed().as_secs_f64(), "memory": memory(), "processor_s": spent("/proc/self").as_secs_f64(),
+        "before_mib": mib(compacted.bytes_before), "after_mib": mib(compacted.bytes_after),
+    })
+}
+
 /// Opens such a store, and looks sessions up.
 pub(crate) fn open(folder: &Path, members: usize) -> Value {
     let begun = Instant::now();
-    let step = || json!({ "seconds": begun.elapsed().as_secs_f64(), "memory": memory() });
+    let step = || {
+        let processor = spent("/proc/self").as_secs_f64();
+        json!({ "seconds": begun.elapsed().as_secs_f64(), "processor_s": processor, "memory": memory() })
+    };
     let before = step();
     let store: Arc<dyn Store> = Arc::new(SledStore::open(folder, CACHE).unwrap());
     let opened = step();

@@ -153,7 +153,7 @@ impl Accounts {
     /// Whether there is any account yet.
     pub fn is_empty(&self) -> Result<bool, StoreError> {
         let mut empty = true;
-        self.store.each_user(&mut |_| {
+        self.store.each_user_unordered(&mut |_| {
             empty = false;
             ControlFlow::Break(())
         })?;

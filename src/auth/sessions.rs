@@ -4,38 +4,37 @@
 //! no lock that outlives the read. What ends a session takes it out of the map only after the store has made that
 //! durable, and out of the map before it answers.
 //!
-//! With very many sessions, those that nobody uses rest: of them only what tells whether they hold is in memory, and the next
-//! use reads the member from the store.
+//! Sessions that nobody uses rest: of them only what tells whether they hold is in memory. The next use asks the store for the
+//! member, which has that in memory, too.
 
 mod holding;
 mod listing;
 mod live;
 mod over;
+mod table;
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use dashmap::DashSet;
 
 pub use self::live::LiveSession;
-use self::live::{Place, Resting};
 use self::over::Over;
+use self::table::{Row, Table};
 use super::SessionToken;
 use super::app_passwords::AppPasswordsInUse;
 use super::second_factors::FactorsMet;
 use crate::domain::{
-    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Session, SessionId, User,
-    UserId, UserState,
+    Beside, Clock, CredentialId, Lifetimes, PasskeyFor, Persistence, Profile, Proof, Session, SessionId,
+    User, UserId, UserState,
 };
 use crate::store::{Batch, Change, Store, StoreError, Verdict};
 
 /// All sessions of this gateway.
 pub struct Sessions {
-    live: DashSet<Place>,
+    live: Table,
     /// Those that lately came to their end by time alone.
     over: Over,
     /// What lets programs in, beside sessions.
@@ -73,38 +72,27 @@ impl Sessions {
         clock: Arc<dyn Clock>,
         lifetimes: Lifetimes,
     ) -> Result<Self, StoreError> {
-        Self::open_with(store, clock, lifetimes, &mut |_| {})
-    }
-
-    /// As [`Sessions::open`]; shows each account to `visit` on the way, since reading them all takes its time.
-    pub fn open_with(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        lifetimes: Lifetimes,
-        visit: &mut dyn FnMut(&User),
-    ) -> Result<Self, StoreError> {
-        let mut kept_out = HashSet::new();
-        store.each_user_unordered(&mut |user| {
-            visit(&user);
-            if user.state != UserState::Active {
-                kept_out.insert(user.profile.id);
-            }
-            ControlFlow::Continue(())
-        })?;
-        let (live, over, now) = (DashSet::new(), Over::default(), clock.now());
-        let mut ended = Batch::new();
+        let (live, over, now) = (Table::new(), Over::default(), clock.now());
+        let (mut ended, mut unread) = (Batch::new(), None);
         store.each_session(&mut |session| {
-            let may_enter = !kept_out.contains(&session.user);
+            let may_enter = match store.member(session.user) {
+                Ok(member) => member.is_some_and(|member| member.state == UserState::Active),
+                Err(error) => {
+                    unread = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
             if may_enter && session.is_live(session.last_seen, now, &lifetimes) {
-                live.insert(Place(Box::new(Resting::new(&session))));
+                live.insert(Row::new(&session));
                 return ControlFlow::Continue(());
             }
-            ended.push(Change::EndSession(session.id));
+            ended.push(Change::EndSession(session.user, session.id));
             if may_enter {
                 over.remember(session.id, session.user, session.ends(session.last_seen, &lifetimes), now);
             }
             ControlFlow::Continue(())
         })?;
+        unread.map_or(Ok(()), Err)?;
         if !ended.is_empty() {
             // Nobody waits for it: what fails now is tried at the next start.
             drop(store.apply(ended));
@@ -112,11 +100,7 @@ impl Sessions {
         let lifetimes = ArcSwap::from_pointee(lifetimes);
         let (learning, listener, most) = (Mutex::new(()), OnceLock::new(), AtomicUsize::new(usize::MAX));
         let app_passwords = AppPasswordsInUse::open(&store)?;
-        let sessions = Self { live, over, app_passwords, lifetimes, most, store, clock, learning, listener };
-        if sessions.count() <= Self::AWAKE {
-            sessions.ids().into_iter().try_for_each(|id| sessions.wake(id).map(drop))?;
-        }
-        Ok(sessions)
+        Ok(Self { live, over, app_passwords, lifetimes, most, store, clock, learning, listener })
     }
 
     /// Has `listener` told of each session that is over from now on, however it came to its end. It is called once for all,
@@ -125,51 +109,45 @@ impl Sessions {
         let _ = self.listener.set(Box::new(listener));
     }
 
-    /// The live session of a token, marked as used. Cost: one SHA-256 block and one map read; for a session that rested
-    /// one read of the store more.
+    /// The live session of a token, marked as used. Cost: one SHA-256 block and one look into a map; for a session that rested
+    /// one more, for its member.
     pub fn check(&self, token: &SessionToken) -> Option<Arc<LiveSession>> {
         let (id, now) = (token.hash(), self.clock.now());
-        let awake = {
-            let session = &self.live.get(&id)?.0;
+        let awake = self.live.look(id, |session, awake| {
             if session.ends(&self.lifetimes.load()) <= now {
                 return None;
             }
             if now.since(session.last_seen()) >= Duration::from_secs(1) {
                 session.see(now);
             }
-            session.awake.load_full()
-        };
+            Some(awake.cloned())
+        })??;
         awake.or_else(|| {
             self.wake(id).unwrap_or_else(|error| {
-                tracing::error!(target: "passgate::store", %error, "can't read whose session it is");
+                tracing::error!(target: "passgate::store", %error, "can't tell whose session it is");
                 None
             })
         })
     }
 
-    /// Reads the member of a session that rests; none if the session is over, or the member is gone or kept out. One at a
-    /// time, and not while a choice is made known, so that what is read is not older than what others were told.
+    /// Puts a session in use; none if it is over, or its member is gone or kept out. One at a time, and not while a choice is
+    /// made known, so that what is known of the member is not older than what others were told.
     fn wake(&self, id: SessionId) -> Result<Option<Arc<LiveSession>>, StoreError> {
         let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(user) = self.live.get(&id).map(|session| session.0.facts.user) else { return Ok(None) };
-        let user = self.store.user(user)?.filter(|user| user.state == UserState::Active);
-        Ok(self.live.get(&id).and_then(|session| {
-            let awake = session.0.awake.load_full();
-            awake.or_else(|| user.map(|user| session.0.wake(user)))
-        }))
+        let Some(user) = self.live.look(id, |session, _| session.user) else { return Ok(None) };
+        let member = self.store.member(user)?.filter(|member| member.state == UserState::Active);
+        Ok(member.and_then(|member| self.live.wake(id, |session| LiveSession::of_session(session, member))))
     }
 
     /// Whose session a token was that lately came to its end by time alone. It signs nobody in. Sessions that were ended
     /// are nobody's: those signed out, revoked, or of an account that was disabled.
     pub fn expired(&self, token: &SessionToken) -> Option<UserId> {
         let (id, now) = (token.hash(), self.clock.now());
-        match self.live.get(&id) {
-            Some(session) => {
-                let ends = session.0.ends(&self.lifetimes.load());
-                (ends <= now && now.since(ends) < Over::REMEMBERED).then_some(session.0.facts.user)
-            }
-            None => self.over.user(id, now),
-        }
+        let known = self.live.look(id, |session, _| {
+            let ends = session.ends(&self.lifetimes.load());
+            (ends <= now && now.since(ends) < Over::REMEMBERED).then_some(session.user)
+        });
+        known.unwrap_or_else(|| self.over.user(id, now))
     }
 
     /// Signs a member in whose password was right, with what was asked beside it: a fresh token, never one the browser brought
@@ -184,7 +162,7 @@ impl Sessions {
         let (token, (user, beside, mut batch)) = (SessionToken::generate(), met.into_parts());
         let session = Session { persistence, beside, ..self.fresh(&token, &user, user_agent) };
         batch.extend(with);
-        self.open_now(token, session, &user, batch).await
+        self.open_now(token, session, batch).await
     }
 
     /// Signs a member in whose passkey was right. `with` has [`Change::RevisePasskey`], so that no session is opened with one that
@@ -199,7 +177,7 @@ impl Sessions {
     ) -> Result<SessionToken, StoreError> {
         let token = SessionToken::generate();
         let session = Session { persistence, passkey: Some(passkey), ..self.fresh(&token, user, user_agent) };
-        self.open_now(token, session, user, with).await
+        self.open_now(token, session, with).await
     }
 
     /// Signs a member in who has shown a one-time link, with what was asked beside it; `redeem` uses the link up, given the
@@ -213,7 +191,7 @@ impl Sessions {
         let (token, (user, beside, mut batch)) = (SessionToken::generate(), met.into_parts());
         let session = Session { by_link: true, beside, ..self.fresh(&token, &user, user_agent) };
         batch.push(redeem(session.id));
-        self.open_now(token, session, &user, batch).await
+        self.open_now(token, session, batch).await
     }
 
     fn fresh(&self, token: &SessionToken, user: &User, user_agent: &str) -> Session {
@@ -235,19 +213,15 @@ impl Sessions {
         &self,
         token: SessionToken,
         session: Session,
-        user: &User,
         with: Batch,
     ) -> Result<SessionToken, StoreError> {
-        let mut batch = with;
-        batch.push(Change::PutSession(session.clone()));
+        let (row, user, mut batch) = (Row::new(&session), session.user, with);
+        batch.push(Change::PutSession(session));
         self.store.apply(batch).await?;
-        let resting = Resting::new(&session);
-        let live = resting.wake(user.clone());
-        self.live.insert(Place(Box::new(resting)));
-        self.forget_if_ended(token.hash())?;
-        // The member may have chosen while this was on its way to the disk.
-        self.learn_choice(user.profile.id, || vec![live])?;
-        self.make_room(user.profile.id, token.hash()).await?;
+        self.live.insert(row);
+        self.forget_if_ended(user, token.hash())?;
+        self.wake(token.hash())?;
+        self.make_room(user, token.hash()).await?;
         Ok(token)
     }
 
@@ -267,39 +241,48 @@ impl Sessions {
             }),
         );
         self.store.apply(vec![Change::still_there(user, passkey), revision]).await?;
-        self.learn_choice(user, || self.awake_of(user))
+        self.learn_choice(user)
     }
 
-    /// Makes what the store says now known to `sessions` of the member. One at a time, so that of two who read after
+    /// Makes what the store says now known to the member's sessions. One at a time, so that of two who read after
     /// their write the later leaves what is on the disk.
-    pub(super) fn learn_choice(
-        &self,
-        user: UserId,
-        sessions: impl FnOnce() -> Vec<Arc<LiveSession>>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn learn_choice(&self, user: UserId) -> Result<(), StoreError> {
         let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
-        let choice = Arc::new(self.store.user(user)?.map(|user| user.passkey_for).unwrap_or_default());
-        sessions().into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
+        let choice = Arc::new(self.store.member(user)?.map(|member| member.passkey_for).unwrap_or_default());
+        self.awake_of(user).into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
         Ok(())
     }
 
     /// Those of a member that are in use, with what lets programs in.
-    pub(super) fn awake_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
-        let own = self.live.iter().filter(|session| session.0.facts.user == user);
-        let awake = own.filter_map(|session| session.0.awake.load_full());
-        awake.chain(self.app_passwords.of(user)).collect()
+    fn awake_of(&self, user: UserId) -> Vec<Arc<LiveSession>> {
+        let mut awake = self.live.awake_where(|session| session.user() == user);
+        awake.extend(self.app_passwords.of(user));
+        awake
     }
 
     /// Ends one session; no error if it has ended already.
     pub async fn end(&self, id: SessionId) -> Result<(), StoreError> {
-        self.store.apply(vec![Change::EndSession(id)]).await?;
-        let was_live = self.live.remove(&id).is_some();
+        match self.live.look(id, |session, _| session.user) {
+            Some(user) => self.end_of(user, id).await,
+            // It has ended in the store, too.
+            None => {
+                self.over.forget(id);
+                Ok(())
+            }
+        }
+    }
+
+    /// The same of a session that may be on its way in still.
+    async fn end_of(&self, user: UserId, id: SessionId) -> Result<(), StoreError> {
+        self.store.apply(vec![Change::EndSession(user, id)]).await?;
+        let was_live = self.live.remove(id).is_some();
         self.over.forget(id);
         self.announce(was_live.then_some(id));
         Ok(())
     }
 
     /// Ends all sessions of a member but one, and applies `with` in the same breath. Returns how many were live.
+    /// Cost: a look at each session that there is, 64 bytes in a row.
     pub async fn end_all(
         &self,
         user: UserId,
@@ -309,9 +292,8 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::EndSessions(user, but));
         self.store.apply(batch).await?;
-        let ended = self.drop_where(|session| session.facts.user == user && Some(session.facts.id) != but);
-        self.over.forget_all(user);
-        Ok(ended)
+        let ended = self.live.ids_where(|session| session.user == user && Some(session.id) != but);
+        Ok(self.drop_ended(user, ended))
     }
 
     /// Removes a member's passkey, ends the sessions that were opened with it, and applies `with` in the same breath.
@@ -325,12 +307,23 @@ impl Sessions {
         let mut batch = with;
         batch.push(Change::RemovePasskey(user, passkey.clone()));
         self.store.apply(batch).await?;
-        let ended =
-            self.drop_where(|session| session.facts.user == user && session.passkey() == Some(passkey));
-        self.over.forget_all(user);
+        let mut ended =
+            self.live.ids_where(|session| session.user == user && session.proof == Proof::Passkey);
+        // The store knows which passkey opened which. What can't be read counts as ended.
+        ended.retain(|id| !matches!(self.store.session(user, *id), Ok(Some(_))));
+        let ended = self.drop_ended(user, ended);
         // The last one takes the member's choice along.
-        self.learn_choice(user, || self.awake_of(user))?;
+        self.learn_choice(user)?;
         Ok(ended)
+    }
+
+    /// Takes sessions of a member out of the map that have ended in the store; how many were live.
+    fn drop_ended(&self, user: UserId, mut ended: Vec<SessionId>) -> usize {
+        ended.retain(|id| self.live.remove(*id).is_some());
+        self.over.forget_all(user);
+        let count = ended.len();
+        self.announce(ended);
+        count
     }
 
     /// How many sessions are in memory.
@@ -357,26 +350,24 @@ impl Sessions {
         let mut batch = Batch::new();
         let mut expired = Vec::new();
         self.over.sweep(now);
-        for place in self.live.iter() {
-            let (session, last_seen) = (&place.0, place.0.last_seen());
-            let id = session.facts.id;
+        self.live.each(|session| {
+            let (id, user, last_seen) = (session.id, session.user, session.last_seen());
             if session.ends(&lifetimes) <= now {
                 expired.push(id);
-                batch.push(Change::EndSession(id));
-            } else if last_seen.since(session.facts.created) >= Self::SEEN_STEP
+                batch.push(Change::EndSession(user, id));
+            } else if last_seen.since(session.created()) >= Self::SEEN_STEP
                 && now.since(last_seen) < Self::SEEN_STEP * 2
             {
-                batch.push(Change::TouchSession(id, last_seen));
+                batch.push(Change::TouchSession(user, id, last_seen));
             }
-        }
+        });
         if !batch.is_empty() {
             self.store.apply(batch).await?;
         }
         for id in expired {
             // At once, so that whoever revokes it meanwhile finds it in one of the two places.
-            if let Some(place) = self.live.remove(&id) {
-                let session = place.0;
-                self.over.remember(id, session.facts.user, session.ends(&lifetimes), now);
+            if let Some(session) = self.live.remove(id) {
+                self.over.remember(id, session.user, session.ends(&lifetimes), now);
                 self.announce([id]);
             }
         }
@@ -387,31 +378,15 @@ impl Sessions {
     /// If more than `most` sessions are awake, puts those to rest that nobody has used for a while.
     fn rest(&self, most: usize) {
         let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
-        let awake = || self.live.iter().filter(|session| session.0.awake.load().is_some());
-        if awake().count() <= most {
+        if self.live.awake() <= most {
             return;
         }
         let now = self.clock.now();
-        for session in awake() {
+        self.live.rest_where(|session, live| {
             // Whoever holds it, as a long download does, is told what changes.
-            let is_held = session.0.awake.load().as_ref().is_some_and(|live| Arc::strong_count(live) > 1);
-            if !is_held && now.since(session.0.last_seen()) >= Self::REST_AFTER {
-                session.0.awake.store(None);
-            }
-        }
-    }
-
-    /// Takes sessions out of the map; how many there were.
-    fn drop_where(&self, is_over: impl Fn(&Resting) -> bool) -> usize {
-        let mut dropped = Vec::new();
-        self.live.retain(|session| {
-            let is_over = is_over(&session.0);
-            dropped.extend(is_over.then_some(session.0.facts.id));
-            !is_over
+            let is_held = Arc::strong_count(live) > 1;
+            !is_held && now.since(session.last_seen()) >= Self::REST_AFTER
         });
-        let count = dropped.len();
-        self.announce(dropped);
-        count
     }
 
     /// Not while the map is held: whoever listens may look into it.
@@ -422,9 +397,9 @@ impl Sessions {
     }
 
     /// The session may have been ended while it was on its way to the disk; whoever did that has not seen it in the map.
-    fn forget_if_ended(&self, id: SessionId) -> Result<(), StoreError> {
-        if self.store.session(id)?.is_none() {
-            self.live.remove(&id);
+    fn forget_if_ended(&self, user: UserId, id: SessionId) -> Result<(), StoreError> {
+        if self.store.session(user, id)?.is_none() {
+            self.live.remove(id);
             return Err(StoreError::NoSuchUser);
         }
         Ok(())

@@ -244,9 +244,9 @@ impl ForumAccounts {
     }
 
     /// Forgets all but these sessions.
-    pub fn keep(&self, live: &HashSet<SessionId>) {
-        self.bridge.keep(|session| live.contains(session));
-        self.guests().retain(|session| live.contains(session));
+    pub fn keep(&self, is_live: impl Fn(&SessionId) -> bool) {
+        self.bridge.keep(&is_live);
+        self.guests().retain(is_live);
     }
 
     /// Whether requests that go as this one, and their answers, keep their cookies as they are.

@@ -85,6 +85,12 @@ impl UserName {
         Ok(Self { display, key })
     }
 
+    /// A name as a store kept it: the spelling, and its key where that is another text.
+    pub(crate) fn kept(display: String, key: Option<String>) -> Self {
+        let key = key.unwrap_or_else(|| display.clone());
+        Self { display, key }
+    }
+
     /// The spelling the member chose.
     pub fn as_str(&self) -> &str {
         &self.display

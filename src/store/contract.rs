@@ -7,9 +7,12 @@ mod drawers;
 mod emails;
 mod failures;
 mod forum_passwords;
+mod members;
 mod passkeys;
 
-pub(super) use self::{deleted::*, drawers::*, emails::*, failures::*, forum_passwords::*, passkeys::*};
+pub(super) use self::{
+    deleted::*, drawers::*, emails::*, failures::*, forum_passwords::*, members::*, passkeys::*,
+};
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +48,8 @@ macro_rules! contract_of {
             sessions_end_together_but_for_one,
             a_deleted_account_takes_its_sessions_along,
             a_deleted_accounts_name_is_remembered_until_another_has_it,
-            a_session_handed_over_is_ended_with_its_new_account,
+            a_session_is_its_accounts_alone,
+            what_is_known_of_a_member_follows_the_account,
             an_empty_batch_is_done,
             accounts_are_visited_by_name_until_told_to_stop,
             a_visitor_may_use_the_store,
@@ -202,7 +206,7 @@ pub(super) fn what_was_added_is_found_in_every_way(store: &dyn Store) {
     assert_eq!(store.user(id(1)).unwrap().as_ref(), Some(&alice));
     assert_eq!(store.user_by_name("alice").unwrap().as_ref(), Some(&alice));
     assert_eq!(store.user_by_setup(&hash(7)).unwrap().as_ref(), Some(&alice));
-    assert_eq!(store.session(hash(5)).unwrap(), Some(session(5, 1)));
+    assert_eq!(store.session(id(1), hash(5)).unwrap(), Some(session(5, 1)));
     assert_eq!((users(store), sessions(store)), (vec![alice], vec![session(5, 1)]));
 }
 
@@ -213,7 +217,7 @@ pub(super) fn what_was_never_added_is_not_there(store: &dyn Store) {
         assert_eq!(store.user_by_name(key), Ok(None), "{key:?}");
     }
     assert_eq!(store.user_by_setup(&hash(1)), Ok(None));
-    assert_eq!(store.session(hash(1)), Ok(None));
+    assert_eq!(store.session(id(1), hash(1)), Ok(None));
     assert!(sessions(store).is_empty());
 }
 
@@ -243,7 +247,7 @@ pub(super) fn a_failing_batch_leaves_nothing_behind(store: &dyn Store) {
             Change::PutSession(session(2, 2)),
             rename(1, "carol"),
             set_link(1, Some(link(8))),
-            Change::TouchSession(hash(1), Timestamp::from_millis(99)),
+            Change::TouchSession(id(1), hash(1), Timestamp::from_millis(99)),
             Change::EndSessions(id(1), None),
             Change::DeleteUser(id(1)),
         ]
@@ -262,7 +266,7 @@ pub(super) fn a_failing_batch_leaves_nothing_behind(store: &dyn Store) {
         assert_eq!((id_by_link(store, 7), id_by_link(store, 8)), (Some(id(1)), None));
     }
     commit(store, vec![Change::EndSessions(id(1), None)]).unwrap();
-    assert_eq!(store.session(hash(1)), Ok(None), "still known to be alice's");
+    assert_eq!(store.session(id(1), hash(1)), Ok(None), "still known to be alice's");
 }
 
 pub(super) fn a_batch_sees_its_own_changes(store: &dyn Store) {
@@ -275,7 +279,7 @@ pub(super) fn a_batch_sees_its_own_changes(store: &dyn Store) {
         Change::AddUser(user(2, "alice")),
         Change::DeleteUser(id(2)),
         Change::AddUser(user(3, "alice")),
-        Change::TouchSession(hash(2), Timestamp::from_millis(77)),
+        Change::TouchSession(id(1), hash(2), Timestamp::from_millis(77)),
         revise(1, |user| {
             assert_eq!(user.profile.name.key(), "bob");
             Verdict::Keep
@@ -360,18 +364,18 @@ pub(super) fn a_session_can_change_and_end(store: &dyn Store) {
     let changed = Session { user_agent: "another".to_owned(), ..session(1, 1) };
     commit(store, vec![Change::PutSession(changed.clone())]).unwrap();
     assert_eq!(sessions(store), [changed]);
-    commit(store, vec![Change::TouchSession(hash(1), Timestamp::from_millis(50))]).unwrap();
-    assert_eq!(store.session(hash(1)).unwrap().unwrap().last_seen, Timestamp::from_millis(50));
-    commit(store, vec![Change::EndSession(hash(1))]).unwrap();
-    commit(store, vec![Change::EndSession(hash(1))]).unwrap();
-    assert_eq!(store.session(hash(1)), Ok(None));
+    commit(store, vec![Change::TouchSession(id(1), hash(1), Timestamp::from_millis(50))]).unwrap();
+    assert_eq!(store.session(id(1), hash(1)).unwrap().unwrap().last_seen, Timestamp::from_millis(50));
+    commit(store, vec![Change::EndSession(id(1), hash(1))]).unwrap();
+    commit(store, vec![Change::EndSession(id(1), hash(1))]).unwrap();
+    assert_eq!(store.session(id(1), hash(1)), Ok(None));
 }
 
 pub(super) fn an_ended_session_stays_ended(store: &dyn Store) {
     commit(store, vec![Change::AddUser(user(1, "alice")), Change::PutSession(session(1, 1))]).unwrap();
-    commit(store, vec![Change::EndSession(hash(1))]).unwrap();
-    commit(store, vec![Change::TouchSession(hash(1), Timestamp::from_millis(50))]).unwrap();
-    assert_eq!((store.session(hash(1)), sessions(store).len()), (Ok(None), 0));
+    commit(store, vec![Change::EndSession(id(1), hash(1))]).unwrap();
+    commit(store, vec![Change::TouchSession(id(1), hash(1), Timestamp::from_millis(50))]).unwrap();
+    assert_eq!((store.session(id(1), hash(1)), sessions(store).len()), (Ok(None), 0));
 }
 
 pub(super) fn sessions_end_together_but_for_one(store: &dyn Store) {
@@ -387,18 +391,15 @@ pub(super) fn sessions_end_together_but_for_one(store: &dyn Store) {
     assert!(sessions(store).is_empty());
 }
 
-pub(super) fn a_session_handed_over_is_ended_with_its_new_account(store: &dyn Store) {
-    let batch = vec![
-        Change::AddUser(user(1, "alice")),
-        Change::AddUser(user(2, "bob")),
-        Change::PutSession(session(1, 1)),
-        Change::PutSession(session(1, 2)),
-    ];
-    commit(store, batch).unwrap();
-    commit(store, vec![Change::EndSessions(id(1), None)]).unwrap();
-    assert_eq!(sessions(store), [session(1, 2)]);
+pub(super) fn a_session_is_its_accounts_alone(store: &dyn Store) {
+    let accounts = [1, 2].map(|n| Change::AddUser(user(n, &format!("m{n}"))));
+    commit(store, accounts.into_iter().chain([Change::PutSession(session(1, 1))]).collect()).unwrap();
+    assert_eq!(store.session(id(2), hash(1)), Ok(None));
+    let touch = Change::TouchSession(id(2), hash(1), Timestamp::from_millis(50));
+    commit(store, vec![touch, Change::EndSession(id(2), hash(1))]).unwrap();
+    assert_eq!(sessions(store), [session(1, 1)]);
     commit(store, vec![Change::DeleteUser(id(2))]).unwrap();
-    assert!(sessions(store).is_empty());
+    assert_eq!(store.session(id(1), hash(1)), Ok(Some(session(1, 1))));
 }
 
 pub(super) fn an_empty_batch_is_done(store: &dyn Store) {

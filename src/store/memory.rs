@@ -29,7 +29,7 @@ struct State {
     users: BTreeMap<UserId, Arc<User>>,
     deleted: BTreeSet<String>,
     passkeys: BTreeMap<CredentialId, Arc<Passkey>>,
-    sessions: BTreeMap<SessionId, Arc<Session>>,
+    sessions: BTreeMap<(UserId, SessionId), Arc<Session>>,
     forum_passwords: BTreeMap<UserId, SealedPassword>,
     failures: BTreeMap<UserId, Failures>,
     device_key: Option<Secret<[u8; 32]>>,
@@ -78,13 +78,13 @@ impl Store for MemoryStore {
         Ok(self.read().user_where(|user| user.setup.as_ref().is_some_and(|setup| setup.hash == *link)))
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        Ok(self.read().sessions.get(&id).map(|session| Session::clone(session)))
+    fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.read().sessions.get(&(user, id)).map(|session| Session::clone(session)))
     }
 
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
         let state = self.read();
-        Ok(state.sessions.values().filter(|session| session.user == user).map(|session| session.id).collect())
+        Ok(state.sessions.keys().filter(|(owner, _)| *owner == user).map(|(_, id)| *id).collect())
     }
 
     fn passkey(&self, id: &CredentialId) -> Result<Option<Passkey>, StoreError> {
@@ -201,9 +201,9 @@ impl State {
             Change::DropRecords(drawer, owner) => {
                 self.records.retain(|(of, by, _), _| (*of, *by) != (drawer, owner));
             }
-            Change::EndSession(id) => drop(self.sessions.remove(&id)),
+            Change::EndSession(user, id) => drop(self.sessions.remove(&(user, id))),
             Change::EndSessions(user, but) => {
-                self.sessions.retain(|id, session| session.user != user || Some(*id) == but);
+                self.sessions.retain(|(owner, id), _| *owner != user || Some(*id) == but);
             }
             Change::PutDeviceKey(key) => self.device_key = Some(key),
             Change::PutFailures(user, failures) => {
@@ -223,7 +223,7 @@ impl State {
                 if !self.users.contains_key(&session.user) {
                     return Err(StoreError::NoSuchUser);
                 }
-                self.sessions.insert(session.id, Arc::new(session));
+                self.sessions.insert((session.user, session.id), Arc::new(session));
             }
             Change::RemovePasskey(user, id) => self.remove_passkey(user, &id),
             Change::RevisePasskey(user, id, revision) => {
@@ -238,8 +238,8 @@ impl State {
                 let user = self.users.get(&id).ok_or(StoreError::NoSuchUser)?;
                 self.put_user(revised_user(user, revision)?)?;
             }
-            Change::TouchSession(id, at) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
+            Change::TouchSession(user, id, at) => {
+                if let Some(session) = self.sessions.get_mut(&(user, id)) {
                     Arc::make_mut(session).last_seen = at;
                 }
             }

@@ -27,14 +27,20 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::domain::{
-    CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, Timestamp,
-    TokenHash, User, UserId,
+    CredentialId, EmailKey, Failures, Passkey, PasskeyFor, Profile, SealedPassword, Secret, Session,
+    SessionId, Timestamp, TokenHash, User, UserId, UserState,
 };
 
 /// Accounts, passkeys, sessions, sealed passwords for the forum and wrong tries, durably.
 pub trait Store: Send + Sync {
     /// The account with this id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// What is known of the account's member on the way of each request. Cost: a look into memory; it reads nothing from a disk, and
+    /// waits for no write.
+    fn member(&self, id: UserId) -> Result<Option<Member>, StoreError> {
+        Ok(self.user(id)?.map(Member::from))
+    }
 
     /// The account whose name has this key ([`crate::domain::UserName::key`]).
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError>;
@@ -48,8 +54,8 @@ pub trait Store: Send + Sync {
     /// The account for which a set-up link with this hash is open. The caller checks that it has not expired.
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError>;
 
-    /// The session with this id.
-    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+    /// The session of an account with this id.
+    fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError>;
 
     /// The sessions of an account, in no particular order. Cost: grows with how many these are.
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError>;
@@ -123,6 +129,23 @@ pub trait Store: Send + Sync {
     fn apply(&self, batch: Batch) -> Commit;
 }
 
+/// An account as far as the way of a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What the application is told.
+    pub profile: Profile,
+    /// Whether they may be signed in.
+    pub state: UserState,
+    /// What takes a passkey by their own choice.
+    pub passkey_for: PasskeyFor,
+}
+
+impl From<User> for Member {
+    fn from(user: User) -> Self {
+        Self { profile: user.profile, state: user.state, passkey_for: user.passkey_for }
+    }
+}
+
 /// A copy under way. Its lines, one after another, are the state of one moment before the last of them was given out.
 pub trait Export: Send + Sync {
     /// About how many lines there will be.
@@ -157,8 +180,8 @@ pub enum Change {
     DeleteUser(UserId),
     /// Takes all out of a drawer that an owner has there.
     DropRecords(Drawer, Owner),
-    /// Ends a session; no error if it has ended already.
-    EndSession(SessionId),
+    /// Ends a session of an account; no error if it has ended already, or the account has none of this id.
+    EndSession(UserId, SessionId),
     /// Ends all sessions of an account, but this one if given.
     EndSessions(UserId, Option<SessionId>),
     /// Keeps the key by which devices are known, in place of the one before.
@@ -194,8 +217,8 @@ pub enum Change {
     /// [`Verdict::Abandon`], or panicking, makes the whole batch fail with [`StoreError::Abandoned`]. Fails with
     /// [`StoreError::NoSuchUser`], or [`StoreError::NameTaken`] after a change of name. The id can't be changed.
     ReviseUser(UserId, Revision),
-    /// Notes when a session was last used; no error, and no session, if it has ended.
-    TouchSession(SessionId, Timestamp),
+    /// Notes when a session of an account was last used; no error, and no session, if it has ended.
+    TouchSession(UserId, SessionId, Timestamp),
 }
 
 impl Change {

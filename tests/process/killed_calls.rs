@@ -111,7 +111,7 @@ fn sto_10_a_migration_killed_before_any_call_to_the_disk_is_made_the_next_time()
     put_format_1(&site);
     let whole = |site: &Site| -> Value { site.run(&list).assert_code(0).json() };
     let expected = whole(&site);
-    assert_eq!((expected.as_array().unwrap().len(), format(&site).as_str()), (3, "2\n"));
+    assert_eq!((expected.as_array().unwrap().len(), format(&site).as_str()), (3, "3\n"));
     let step = if all() { 1 } else { 4 };
     let (mut n, mut kills) = (1 + dice(step), 0);
     loop {
@@ -121,7 +121,7 @@ fn sto_10_a_migration_killed_before_any_call_to_the_disk_is_made_the_next_time()
         }
         kills += 1;
         assert_eq!(whole(&site), expected, "before call {n}");
-        assert_eq!(format(&site), "2\n");
+        assert_eq!(format(&site), "3\n");
         n += step;
     }
     // Killed once more while it makes good what the first kill left.

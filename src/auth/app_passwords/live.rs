@@ -13,8 +13,8 @@ use super::Credentials;
 use super::options::AppPasswordOptions;
 use super::record::{self, AppPasswords, KeptAppPassword};
 use crate::auth::{LiveSession, Sessions};
-use crate::domain::{SessionId, Timestamp, TokenHash, User, UserId, UserState};
-use crate::store::{Batch, Owner, Store, StoreError};
+use crate::domain::{SessionId, Timestamp, TokenHash, UserId, UserState};
+use crate::store::{Batch, Member, Owner, Store, StoreError};
 
 /// The use of one is written down this often at most.
 const ONE_DAY: Duration = Duration::from_secs(86_400);
@@ -73,17 +73,17 @@ impl AppPasswordsInUse {
             ControlFlow::Continue(())
         })?;
         for (user, list) in kept {
-            if let Some(user) = store.user(user)?.filter(|user| user.state == UserState::Active) {
-                list.iter().for_each(|one| all.put(one, &user));
+            if let Some(member) = store.member(user)?.filter(|member| member.state == UserState::Active) {
+                list.iter().for_each(|one| all.put(one, member.clone()));
             }
         }
         Ok(all)
     }
 
-    pub(super) fn put(&self, kept: &KeptAppPassword, user: &User) {
+    pub(super) fn put(&self, kept: &KeptAppPassword, member: Member) {
         let at = kept.last_used.map_or(0, Timestamp::as_millis);
         let live = Live {
-            session: LiveSession::of_program(kept.hash, user.clone(), kept.proof),
+            session: LiveSession::of_program(kept.hash, member, kept.proof),
             chosen: kept.chosen.clone(),
             last_used: AtomicU64::new(at),
             written: AtomicU64::new(at),

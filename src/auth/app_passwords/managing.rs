@@ -78,13 +78,13 @@ impl Accounts {
         }
         // SECURITY: S6. Whoever ended this session, or all that lets anybody in, did so before or after that was written: it is
         // seen here, or they have seen it.
-        if self.store.session(session.id())?.is_none() {
+        if self.store.session(user, session.id())?.is_none() {
             self.take_app_password(user, hash, Batch::new()).await?;
             return Ok(MadeAppPassword::Not(Obstacle::Over));
         }
-        if let Some(member) = self.store.user(user)?.filter(|user| user.state == UserState::Active) {
-            self.sessions.app_passwords.put(&kept, &member);
-            self.sessions.learn_choice(user, || self.sessions.awake_of(user))?;
+        if let Some(member) = self.store.member(user)?.filter(|member| member.state == UserState::Active) {
+            self.sessions.app_passwords.put(&kept, member);
+            self.sessions.learn_choice(user)?;
         }
         if !self.kept_app_passwords(user)?.iter().any(|one| one.hash == hash) {
             self.sessions.app_passwords.take(hash);

@@ -43,7 +43,7 @@ impl Passkeys {
         let opening = Opening {
             persistence: session.persistence(),
             user_agent,
-            with: vec![Change::EndSession(session.id())],
+            with: vec![Change::EndSession(session.user(), session.id())],
         };
         let outcome = match self.confirming_as(session, answer) {
             Ok(answer) => match self.prove(session.user(), &answer, state)? {

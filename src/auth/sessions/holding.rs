@@ -3,25 +3,26 @@
 use std::sync::atomic::Ordering;
 
 use super::Sessions;
-use crate::domain::{SessionId, Timestamp, TokenHash, UserId};
+use crate::domain::{SessionId, TokenHash, UserId};
 use crate::store::StoreError;
 
 impl Sessions {
     /// Whether the session has neither been ended nor come to its end, or the app password not been removed. It does not count
     /// as a use. Cost: one map read; for an app password two.
     pub fn holds(&self, id: SessionId) -> bool {
-        match self.live.get(&id) {
-            Some(session) => session.0.ends(&self.lifetimes.load()) > self.clock.now(),
-            None => self.app_passwords.holds(id),
-        }
+        let holds = self.live.look(id, |session, _| session.ends(&self.lifetimes.load()) > self.clock.now());
+        holds.unwrap_or_else(|| self.app_passwords.holds(id))
+    }
+
+    /// Whether there is such a session or app password. A session may have come to its end by time, and wait to be swept.
+    pub fn knows(&self, id: SessionId) -> bool {
+        self.live.look(id, |_, _| ()).is_some() || self.app_passwords.holds(id)
     }
 
     /// Counts as a use what a member sends through a tunnel.
     pub fn used(&self, id: SessionId) {
-        if self.holds(id)
-            && let Some(session) = self.live.get(&id)
-        {
-            session.0.see(self.clock.now());
+        if self.holds(id) {
+            self.live.look(id, |session, _| session.see(self.clock.now()));
         }
     }
 
@@ -38,13 +39,11 @@ impl Sessions {
         if too_many == 0 {
             return Ok(());
         }
-        let last_seen =
-            |id| self.live.get(&id).map_or_else(Timestamp::default, |session| session.0.last_seen());
         let others = own.into_iter().filter(|id| *id != newest);
-        let mut others: Vec<_> = others.map(|id| (last_seen(id), id.0)).collect();
+        let mut others: Vec<_> = others.map(|id| (self.last_seen(id).unwrap_or_default(), id.0)).collect();
         others.sort_unstable();
         for (_, id) in others.into_iter().take(too_many) {
-            self.end(TokenHash(id)).await?;
+            self.end_of(user, TokenHash(id)).await?;
         }
         Ok(())
     }

@@ -5,25 +5,35 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::Sessions;
-use crate::domain::{Profile, Session, SessionId, UserId};
+use super::{LiveSession, Sessions};
+use crate::domain::{CredentialId, Profile, Proof, Session, SessionId, Timestamp, UserId};
 use crate::store::StoreError;
 
 impl Sessions {
     /// The live sessions of a member, latest use first. One that can't be read is left out.
     pub fn of(&self, user: UserId) -> Vec<Session> {
-        let own = self.live.iter().filter(|session| session.0.facts.user == user);
-        let own: Vec<_> = own.map(|session| (session.0.facts.id, session.0.last_seen())).collect();
-        let kept = own.into_iter().filter_map(|(id, last_seen)| match self.store.session(id) {
-            Ok(session) => session.map(|session| Session { last_seen, ..session }),
-            Err(error) => {
-                tracing::error!(target: "passgate::store", %error, "can't read a session");
-                None
-            }
+        let failed = |error| tracing::error!(target: "passgate::store", %error, "can't read a session");
+        let own = self.store.sessions_of(user).map_err(failed).unwrap_or_default();
+        let live = own.into_iter().filter_map(|id| Some((id, self.last_seen(id)?)));
+        let kept = live.filter_map(|(id, last_seen)| {
+            let kept = self.store.session(user, id).map_err(failed).ok()??;
+            Some(Session { last_seen, ..kept })
         });
         let mut sessions: Vec<_> = kept.collect();
         sessions.sort_by_key(|session| Reverse(session.last_seen));
         sessions
+    }
+
+    /// The passkey that a session was opened with, if it was one. Reads the store.
+    pub fn opened_with(&self, session: &LiveSession) -> Result<Option<CredentialId>, StoreError> {
+        if session.proof() != Proof::Passkey {
+            return Ok(None);
+        }
+        Ok(self.store.session(session.user(), session.id())?.and_then(|session| session.passkey))
+    }
+
+    pub(super) fn last_seen(&self, id: SessionId) -> Option<Timestamp> {
+        self.live.look(id, |session, _| session.last_seen())
     }
 
     /// All live sessions with their members, latest use first.
@@ -31,14 +41,12 @@ impl Sessions {
         let mut members: HashMap<UserId, Option<Arc<Profile>>> = HashMap::new();
         let (mut all, mut failed) = (Vec::new(), None);
         self.store.each_session(&mut |kept| {
-            let Some(last_seen) = self.live.get(&kept.id).map(|session| session.0.last_seen()) else {
-                return ControlFlow::Continue(());
-            };
+            let Some(last_seen) = self.last_seen(kept.id) else { return ControlFlow::Continue(()) };
             let member = match members.get(&kept.user) {
                 Some(known) => known.clone(),
-                None => match self.store.user(kept.user) {
-                    Ok(user) => {
-                        let profile = user.map(|user| Arc::new(user.profile));
+                None => match self.store.member(kept.user) {
+                    Ok(member) => {
+                        let profile = member.map(|member| Arc::new(member.profile));
                         members.insert(kept.user, profile.clone());
                         profile
                     }
@@ -58,13 +66,10 @@ impl Sessions {
         Ok(all)
     }
 
-    /// The ids of all live sessions.
-    pub fn ids(&self) -> Vec<SessionId> {
-        self.live.iter().map(|session| session.0.facts.id).collect()
-    }
-
     /// The live sessions with their members' ids.
     pub fn members(&self) -> Vec<(SessionId, UserId)> {
-        self.live.iter().map(|session| (session.0.facts.id, session.0.facts.user)).collect()
+        let mut all = Vec::with_capacity(self.count());
+        self.live.each(|session| all.push((session.id, session.user)));
+        all
     }
 }

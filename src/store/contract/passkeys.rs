@@ -297,7 +297,7 @@ pub(in crate::store) fn a_removed_passkey_takes_its_sessions_along_and_no_others
     batch.extend([opened(1, 1, 1), opened(2, 1, 1)].map(Change::PutSession));
     batch.extend(others.clone().map(Change::PutSession));
     commit(store, batch).unwrap();
-    commit(store, vec![Change::TouchSession(hash(1), Timestamp::from_millis(77))]).unwrap();
+    commit(store, vec![Change::TouchSession(id(1), hash(1), Timestamp::from_millis(77))]).unwrap();
     commit(store, vec![remove(1, 1)]).unwrap();
     commit(store, vec![remove(1, 1), remove(9, 1), remove(1, 9)]).unwrap();
     assert_eq!((passkeys(store), sessions(store)), (vec![passkey(2, 1), passkey(3, 2)], others.to_vec()));

@@ -2,10 +2,11 @@
 //! at the end, with no write in between: a line that comes later counts, so what they say together is the state of that last
 //! moment.
 //!
-//! A line names what it is about, its key, and the record as it lies in the database, which is JSON. Lists of accounts by
-//! their names and such are not in it: whoever restores it makes them anew. Sessions and one-time links are not, since those
+//! A line names what it is about, its key, and the record, which is JSON: as it lies in the database or, of an account, unpacked.
+//! Lists of passkeys by their accounts and such are not in it: whoever restores it makes them anew. Sessions and one-time links are not, since those
 //! that had ended would be back (SECURITY: S1).
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,8 +15,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::records::Kind;
+use super::packed::decode_user;
+use super::records::{Kind, trailing};
 use super::table::{Table, Watch};
+use super::values::encode_user_as_json;
+use crate::domain::UserId;
 use crate::store::{Drawer, Export, StoreError};
 
 /// What is copied, and what it is called in a line.
@@ -86,7 +90,8 @@ impl Line {
 fn line(key: &[u8], record: Option<&[u8]>) -> Result<Option<String>, String> {
     let (Some(kind), Some((_, id))) = (Kind::exported(key), key.split_first()) else { return Ok(None) };
     let mut text = format!(r#"{{"kind":"{kind}","key":"{}""#, URL_SAFE_NO_PAD.encode(id));
-    match record.map(<[u8]>::split_first) {
+    let record = record.map(|record| as_copied(key, record)).transpose()?;
+    match record.as_deref().map(<[u8]>::split_first) {
         None => text.push_str(r#","gone":true"#),
         Some(None) => {}
         Some(Some((version, json))) => {
@@ -96,6 +101,15 @@ fn line(key: &[u8], record: Option<&[u8]>) -> Result<Option<String>, String> {
     }
     text.push('}');
     Ok(Some(text))
+}
+
+/// The record as copies have it.
+fn as_copied<'r>(key: &[u8], record: &'r [u8]) -> Result<Cow<'r, [u8]>, String> {
+    if !Kind::User.is_of(key) {
+        return Ok(Cow::Borrowed(record));
+    }
+    let user = decode_user(UserId(trailing(key)?), record)?;
+    Ok(Cow::Owned(encode_user_as_json(&user)))
 }
 
 /// A copy under way.

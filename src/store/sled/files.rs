@@ -32,8 +32,9 @@ use crate::store::StoreError;
 /// The format written.
 ///
 /// Format 2 has drawers, which a passgate from before them would leave behind when it deletes an account; else it is format 1.
-/// A store of format 1 gets the new number when it is opened, in one byte: it has the one or the other at every moment.
-const FORMAT: u32 = 2;
+/// Format 3 keeps sessions with their accounts, has no lists of names and addresses, and packs accounts and sessions; see
+/// `migrate`. An older store gets the new number when it is opened, in one byte: it has the one or the other at every moment.
+const FORMAT: u32 = 3;
 /// The oldest format that is read.
 const OLDEST: u32 = 1;
 

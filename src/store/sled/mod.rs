@@ -3,7 +3,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `files` | the folder: lock, format, permissions, and the barrier that makes writes last |
-//! | `records` | keys and values as bytes |
+//! | `records` | keys as bytes |
+//! | `values` | what lies below them, as JSON |
+//! | `packed` | the same of accounts and sessions, in few bytes |
+//! | `migrate` | what was written by older versions, brought into this form |
+//! | `directory` | the members in memory, by id, name and address |
 //! | `table` | the open database, seen whole or not at all |
 //! | `stage` | what a batch changes |
 //! | `writer` | the thread that writes, in groups |
@@ -21,14 +25,18 @@
 
 mod compact;
 mod condition;
+mod directory;
 mod disk;
 mod export;
 mod files;
+mod migrate;
+mod packed;
 mod pulse;
 mod rebuild;
 mod records;
 mod stage;
 mod table;
+mod values;
 mod writer;
 
 #[cfg(test)]
@@ -39,20 +47,19 @@ use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 
-use sled::IVec;
-
 pub use self::compact::Compacted;
 use self::disk::forget_cached;
 use self::export::SledExport;
-use self::files::{Barrier, Folder, unreadable};
+use self::files::{Folder, unreadable};
+use self::packed::{decode_session, decode_user};
 pub use self::rebuild::{Contents, Rebuild};
 use self::records::{
-    Kind, credential_after, decode_failures, decode_forum_password, decode_passkey, decode_session,
-    decode_user, deleted_key, drawer_key, email_key, email_of_key, in_drawer, trailing,
+    Kind, credential_after, deleted_key, drawer_key, in_drawer, of_session, session_key, trailing,
 };
-use self::table::{Table, Writes};
+use self::table::Table;
+use self::values::{decode_failures, decode_forum_password, decode_passkey};
 use self::writer::{Manner, Writer};
-use super::{Batch, Commit, Drawer, Entry, Export, Owner, Store, StoreError, oldest_first};
+use super::{Batch, Commit, Drawer, Entry, Export, Member, Owner, Store, StoreError, oldest_first};
 use crate::domain::{
     CredentialId, EmailKey, Failures, Passkey, SealedPassword, Secret, Session, SessionId, TokenHash, User,
     UserId,
@@ -79,13 +86,23 @@ impl SledStore {
     /// if what was written to it is not all there, or if its format is newer. A store that is in use or newer is left
     /// untouched.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        Self::open_with(path, cache_bytes, |manner| manner)
+        Self::open_seeing(path, cache_bytes, &mut |_| {})
     }
 
-    /// As [`SledStore::open`], with the disk asked in another manner.
+    /// As [`SledStore::open`]; shows each account to `visit` on the way, since reading them all takes its time.
+    pub fn open_seeing(
+        path: &Path,
+        cache_bytes: u64,
+        visit: &mut dyn FnMut(&User),
+    ) -> Result<Self, StoreError> {
+        Self::open_with(path, cache_bytes, visit, |manner| manner)
+    }
+
+    /// The same, with the disk asked in another manner.
     fn open_with(
         path: &Path,
         cache_bytes: u64,
+        visit: &mut dyn FnMut(&User),
         adapt: impl FnOnce(Manner) -> Manner,
     ) -> Result<Self, StoreError> {
         let folder = Arc::new(Folder::open(path)?);
@@ -97,7 +114,8 @@ impl SledStore {
         folder.secure().map_err(|error| unreadable(path, error))?;
         folder.raise_format().map_err(|error| unreadable(path, error))?;
         let mut barrier = folder.barrier().map_err(|error| unreadable(path, error))?;
-        list_emails(&table, &mut barrier)?;
+        migrate::migrate(&table, &mut |group| barrier.pass(group))?;
+        table.list_members(visit)?;
         let manner = adapt(Manner::usual(&folder));
         let writer = Writer::start(Arc::clone(&table), Arc::clone(&folder), barrier, manner)?;
         Ok(Self { writer, table, folder })
@@ -111,20 +129,23 @@ impl SledStore {
         folder
     }
 
-    /// The account to which an index entry points.
-    fn user_at(&self, entry: &[u8]) -> Result<Option<User>, StoreError> {
-        self.table.read(|db| {
-            let Some(owner) = self.table.sound(db.get(entry))? else { return Ok(None) };
-            self.indexed_user(db, &owner).map(Some)
-        })
-    }
-
-    fn indexed_user(&self, db: &sled::Db, owner: &[u8]) -> Result<User, StoreError> {
-        let id = UserId(self.table.sound(trailing(owner))?);
-        let record = self.table.sound(db.get(Kind::User.key(&id.0)))?;
+    /// The account that an index names.
+    fn indexed_user(&self, db: &sled::Db, id: UserId) -> Result<User, StoreError> {
+        let key = Kind::User.key(&id.0);
+        let record = self.table.sound(db.get(&key))?;
         let record =
             self.table.sound(record.ok_or_else(|| format!("the record of account {id} is missing")))?;
-        self.table.sound(decode_user(id, &record))
+        self.table.user_in(&key, &record)
+    }
+
+    /// All name keys, and whose they are, in no particular order. Read a part at a time, so that nobody waits for long.
+    fn names(&self) -> Vec<(Box<str>, UserId)> {
+        const PART: usize = 10_000;
+        let parts = (0..).step_by(PART);
+        parts
+            .map_while(|from| self.table.directory(|directory| directory.names(from, PART)))
+            .flatten()
+            .collect()
     }
 
     fn stored_passkey(&self, db: &sled::Db, id: CredentialId) -> Result<Option<Passkey>, StoreError> {
@@ -169,30 +190,6 @@ impl SledStore {
     }
 }
 
-/// Lists the accounts by their e-mail addresses in a store from before there was such a list.
-fn list_emails(table: &Table, barrier: &mut Barrier) -> Result<(), StoreError> {
-    let is_listed = Kind::Email.key(&[]);
-    let writes = table.read(|db| {
-        if table.sound(db.contains_key(&is_listed))? {
-            return Ok(None);
-        }
-        let mut writes = Writes::new();
-        for entry in db.scan_prefix(Kind::User.key(&[])) {
-            let (key, record) = table.sound(entry)?;
-            let user = table.sound(trailing(&key).and_then(|id| decode_user(UserId(id), &record)))?;
-            if let Some(email) = email_of_key(&user.profile) {
-                writes.insert(email, Some(IVec::default()));
-            }
-        }
-        writes.insert(is_listed.clone(), Some(IVec::default()));
-        Ok(Some(writes))
-    })?;
-    let Some(writes) = writes else { return Ok(()) };
-    let group = table.groups()? + 1;
-    table.write(writes, group)?;
-    barrier.pass(group).map_err(|error| StoreError::Failed(error.to_string()))
-}
-
 impl Store for SledStore {
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.table.read(|db| {
@@ -201,14 +198,21 @@ impl Store for SledStore {
         })
     }
 
+    fn member(&self, id: UserId) -> Result<Option<Member>, StoreError> {
+        self.table.sound(self.table.directory(|directory| Some(directory.member(id))).unwrap_or(Ok(None)))
+    }
+
     fn user_by_name(&self, key: &str) -> Result<Option<User>, StoreError> {
-        self.user_at(&Kind::Name.key(key.as_bytes()))
+        self.table.read(|db| {
+            let id = self.table.directory(|directory| directory.named(key));
+            id.map(|id| self.indexed_user(db, id)).transpose()
+        })
     }
 
     fn users_by_email(&self, key: &EmailKey) -> Result<Vec<User>, StoreError> {
         self.table.read(|db| {
-            let keys = db.scan_prefix(email_key(key)).keys();
-            keys.map(|key| self.indexed_user(db, &self.table.sound(key)?)).collect()
+            let ids = self.table.directory(|directory| directory.with_email(key));
+            ids.into_iter().map(|id| self.indexed_user(db, id)).collect()
         })
     }
 
@@ -217,20 +221,24 @@ impl Store for SledStore {
     }
 
     fn user_by_setup(&self, link: &TokenHash) -> Result<Option<User>, StoreError> {
-        self.user_at(&Kind::Link.key(&link.0))
+        self.table.read(|db| {
+            let Some(owner) = self.table.sound(db.get(Kind::Link.key(&link.0)))? else { return Ok(None) };
+            let id = self.table.sound(trailing(&owner).map(UserId))?;
+            self.indexed_user(db, id).map(Some)
+        })
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+    fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.table.read(|db| {
-            let record = self.table.sound(db.get(Kind::Session.key(&id.0)))?;
-            record.map(|record| self.table.sound(decode_session(id, &record))).transpose()
+            let record = self.table.sound(db.get(session_key(user, id)))?;
+            record.map(|record| self.table.sound(decode_session(user, id, &record))).transpose()
         })
     }
 
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
         self.table.read(|db| {
-            let keys = db.scan_prefix(Kind::SessionOf.key(&user.0)).keys();
-            keys.map(|key| self.table.sound(trailing(&self.table.sound(key)?).map(TokenHash))).collect()
+            let keys = db.scan_prefix(Kind::Session.key(&user.0)).keys();
+            keys.map(|key| self.table.sound(of_session(&self.table.sound(key)?)).map(|(_, id)| id)).collect()
         })
     }
 
@@ -256,21 +264,26 @@ impl Store for SledStore {
     }
 
     fn each_user(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
-        self.each(Kind::Name, |db, _, owner| self.indexed_user(db, owner), visit)
+        let mut names = self.names();
+        names.sort_unstable();
+        for (_, id) in names {
+            // Who is gone by now is not visited.
+            let Some(user) = self.user(id)? else { continue };
+            if visit(user).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn each_user_unordered(&self, visit: &mut dyn FnMut(User) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
-            let id = UserId(self.table.sound(trailing(key))?);
-            self.table.sound(decode_user(id, record))
-        };
-        self.each(Kind::User, read, visit)
+        self.each(Kind::User, |_, key, record| self.table.user_in(key, record), visit)
     }
 
     fn each_session(&self, visit: &mut dyn FnMut(Session) -> ControlFlow<()>) -> Result<(), StoreError> {
         let read = |_: &sled::Db, key: &[u8], record: &[u8]| {
-            let id = TokenHash(self.table.sound(trailing(key))?);
-            self.table.sound(decode_session(id, record))
+            let (user, id) = self.table.sound(of_session(key))?;
+            self.table.sound(decode_session(user, id, record))
         };
         self.each(Kind::Session, read, visit)
     }

@@ -1,5 +1,5 @@
 //! Making a store of a copy's lines. First the records are written as the lines say, in their order, then the lists that lead
-//! to them are made of what is there in the end.
+//! to them are made of what is there in the end, and it is seen whether all fits together.
 //!
 //! It is a store like any other only when [`Rebuild::finish`] is done; it is made in a folder of its own, so one that was
 //! broken off is no store that anybody could take for one.
@@ -11,11 +11,12 @@ use sled::IVec;
 
 use super::export::{Line, Said, exported_drawer};
 use super::files::{Barrier, Folder, unreadable};
-use super::records::{
-    Kind, credential_after, decode_forum_password, decode_passkey, decode_user, email_of_key,
-    encode_forum_password, encode_passkey, encode_user, in_drawer, passkey_of_key, trailing,
-};
+use super::packed::encode_user;
+use super::records::{Kind, credential_after, in_drawer, passkey_of_key, trailing};
 use super::table::{Table, Writes};
+use super::values::{
+    decode_forum_password, decode_passkey, decode_user_of_json, encode_forum_password, encode_passkey,
+};
 use crate::domain::{User, UserId};
 use crate::store::record::{decode, encode};
 use crate::store::{Owner, StoreError};
@@ -84,7 +85,8 @@ impl Rebuild {
     /// [`StoreError::Damaged`] where two accounts have one name, or something belongs to an account that is not there.
     pub fn finish(mut self) -> Result<Contents, StoreError> {
         self.write()?;
-        let accounts = self.each(Kind::User, Self::list_user)?;
+        let mut accounts = 0;
+        self.table.list_members(&mut |_| accounts += 1)?;
         let passkeys = self.each(Kind::Passkey, Self::list_passkey)?;
         let forum_passwords = self.each(Kind::ForumPassword, |rebuild, key, _| {
             rebuild.table.sound(trailing(key).map(UserId)).and_then(|user| rebuild.needs(user))
@@ -93,7 +95,6 @@ impl Rebuild {
             (Owner::Member(user), _) => rebuild.needs(user),
             (Owner::Site, _) => Ok(()),
         })?;
-        self.waiting.insert(Kind::Email.key(&[]), Some(IVec::default()));
         self.seal()?;
         Ok(Contents { accounts, passkeys, forum_passwords })
     }
@@ -103,23 +104,6 @@ impl Rebuild {
         self.write()?;
         self.barrier.pass(self.group).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.folder.secure().map_err(|error| StoreError::Failed(error.to_string()))
-    }
-
-    fn list_user(&mut self, key: &[u8], record: &[u8]) -> Result<(), StoreError> {
-        let id = UserId(self.table.sound(trailing(key))?);
-        let user = self.table.sound(decode_user(id, record))?;
-        let name = Kind::Name.key(user.profile.name.key().as_bytes());
-        let is_taken = self.waiting.contains_key(&name)
-            || self.table.read(|db| self.table.sound(db.contains_key(&name)))?;
-        if is_taken {
-            let words = format!("two accounts are called {:?}", user.profile.name.as_str());
-            return self.table.sound(Err(words));
-        }
-        self.waiting.insert(name, Some(IVec::from(&id.0)));
-        if let Some(email) = email_of_key(&user.profile) {
-            self.waiting.insert(email, Some(IVec::default()));
-        }
-        Ok(())
     }
 
     fn list_passkey(&mut self, key: &[u8], record: &[u8]) -> Result<(), StoreError> {
@@ -176,7 +160,7 @@ fn canonical(kind: Kind, key: &[u8], record: &[u8]) -> Result<Vec<u8>, String> {
     }
     match kind {
         Kind::User => {
-            let user = decode_user(UserId(trailing(key)?), record)?;
+            let user = decode_user_of_json(UserId(trailing(key)?), record)?;
             Ok(encode_user(&User { setup: None, ..user }))
         }
         Kind::Passkey => {

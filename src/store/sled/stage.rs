@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use sled::IVec;
 
+use super::packed::{decode_session, decode_user, encode_session, encode_user};
 use super::records::{
-    Kind, credential_after, decode_passkey, decode_session, decode_user, deleted_key, drawer_key,
-    email_of_key, encode_failures, encode_forum_password, encode_passkey, encode_session, encode_user,
-    passkey_of_key, session_of_key, trailing,
+    Kind, credential_after, deleted_key, drawer_key, of_session, passkey_of_key, session_key,
 };
 use super::table::{Table, Writes};
-use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, TokenHash, User, UserId};
+use super::values::{decode_passkey, encode_failures, encode_forum_password, encode_passkey};
+use crate::domain::{CredentialId, Passkey, PasskeyFor, Session, SessionId, User, UserId};
 use crate::store::drawer::revised_record;
 use crate::store::{
     Batch, Change, Drawer, Owner, PasskeyRevision, RecordRevision, StoreError, revised_passkey, revised_user,
@@ -57,7 +57,7 @@ impl<'t> Stage<'t> {
             },
             Change::DeleteUser(id) => self.delete_user(id),
             Change::DropRecords(drawer, owner) => self.drop_records(drawer, owner),
-            Change::EndSession(id) => self.end_session(id),
+            Change::EndSession(user, id) => self.end_session(user, id),
             Change::EndSessions(user, but) => self.end_sessions(user, but),
             Change::PutDeviceKey(key) => {
                 self.set(Kind::DeviceKey.key(&[]), key.expose());
@@ -90,10 +90,10 @@ impl<'t> Stage<'t> {
                 let after = revised_user(&before, revision)?;
                 self.put_user(Some(&before), &after)
             }
-            Change::TouchSession(id, at) => {
-                if let Some(session) = self.session(id)? {
+            Change::TouchSession(user, id, at) => {
+                if let Some(session) = self.session(user, id)? {
                     let touched = Session { last_seen: at, ..session };
-                    self.set(Kind::Session.key(&id.0), encode_session(&touched));
+                    self.set(session_key(user, id), encode_session(&touched));
                 }
                 Ok(())
             }
@@ -102,20 +102,16 @@ impl<'t> Stage<'t> {
 
     fn put_user(&mut self, before: Option<&User>, after: &User) -> Result<(), StoreError> {
         let id = after.profile.id;
-        let name = Kind::Name.key(after.profile.name.key().as_bytes());
-        if self.get(&name)?.is_some_and(|owner| *owner != id.0) {
+        if self.owner_of(after.profile.name.key()).is_some_and(|owner| *owner != id.0) {
             return Err(StoreError::NameTaken);
         }
         if let Some(before) = before {
             self.forget_indexes(before)?;
         }
-        self.set(name, &id.0);
+        self.set(Kind::Name.key(after.profile.name.key().as_bytes()), &id.0);
         let deleted = deleted_key(after.profile.name.key());
         if self.get(&deleted)?.is_some() {
             self.remove(deleted);
-        }
-        if let Some(email) = email_of_key(&after.profile) {
-            self.set(email, &[]);
         }
         if let Some(link) = &after.setup {
             self.set(Kind::Link.key(&link.hash.0), &id.0);
@@ -171,9 +167,6 @@ impl<'t> Stage<'t> {
 
     fn forget_indexes(&mut self, user: &User) -> Result<(), StoreError> {
         self.remove(Kind::Name.key(user.profile.name.key().as_bytes()));
-        if let Some(email) = email_of_key(&user.profile) {
-            self.remove(email);
-        }
         if let Some(link) = &user.setup {
             let key = Kind::Link.key(&link.hash.0);
             if self.get(&key)?.is_some_and(|owner| *owner == user.profile.id.0) {
@@ -216,8 +209,8 @@ impl<'t> Stage<'t> {
             self.forget_passkey(user, id);
         }
         for session in self.sessions_of(user)? {
-            if self.session(session)?.is_some_and(|session| session.passkey.as_ref() == Some(id)) {
-                self.end_session(session)?;
+            if self.session(user, session)?.is_some_and(|session| session.passkey.as_ref() == Some(id)) {
+                self.end_session(user, session)?;
             }
         }
         match self.user(user)? {
@@ -243,16 +236,14 @@ impl<'t> Stage<'t> {
         if self.get(&Kind::User.key(&session.user.0))?.is_none() {
             return Err(StoreError::NoSuchUser);
         }
-        self.end_session(session.id)?;
-        self.set(session_of_key(session.user, session.id), &[]);
-        self.set(Kind::Session.key(&session.id.0), encode_session(session));
+        self.set(session_key(session.user, session.id), encode_session(session));
         Ok(())
     }
 
-    fn end_session(&mut self, id: SessionId) -> Result<(), StoreError> {
-        if let Some(session) = self.session(id)? {
-            self.remove(session_of_key(session.user, id));
-            self.remove(Kind::Session.key(&id.0));
+    fn end_session(&mut self, user: UserId, id: SessionId) -> Result<(), StoreError> {
+        let key = session_key(user, id);
+        if self.get(&key)?.is_some() {
+            self.remove(key);
         }
         Ok(())
     }
@@ -260,8 +251,7 @@ impl<'t> Stage<'t> {
     fn end_sessions(&mut self, user: UserId, but: Option<SessionId>) -> Result<(), StoreError> {
         for id in self.sessions_of(user)? {
             if Some(id) != but {
-                self.remove(session_of_key(user, id));
-                self.remove(Kind::Session.key(&id.0));
+                self.remove(session_key(user, id));
             }
         }
         Ok(())
@@ -272,9 +262,9 @@ impl<'t> Stage<'t> {
         record.map(|record| self.table.sound(decode_user(id, &record))).transpose()
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        let record = self.get(&Kind::Session.key(&id.0))?;
-        record.map(|record| self.table.sound(decode_session(id, &record))).transpose()
+    fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let record = self.get(&session_key(user, id))?;
+        record.map(|record| self.table.sound(decode_session(user, id, &record))).transpose()
     }
 
     /// The passkey of this id, if it is this account's.
@@ -291,8 +281,8 @@ impl<'t> Stage<'t> {
     }
 
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
-        let keys = self.keys(&Kind::SessionOf.key(&user.0))?;
-        keys.iter().map(|key| self.table.sound(trailing(key).map(TokenHash))).collect()
+        let keys = self.keys(&Kind::Session.key(&user.0))?;
+        keys.iter().map(|key| self.table.sound(of_session(key)).map(|(_, id)| id)).collect()
     }
 
     /// All keys that begin so.
@@ -311,6 +301,15 @@ impl<'t> Stage<'t> {
             }
         }
         Ok(keys)
+    }
+
+    /// Whose name this is now.
+    fn owner_of(&self, name: &str) -> Option<IVec> {
+        let key = Kind::Name.key(name.as_bytes());
+        match self.pending.get(&key).or_else(|| self.kept.get(&key)) {
+            Some(written) => written.clone(),
+            None => self.table.directory(|directory| directory.named(name)).map(|id| IVec::from(&id.0)),
+        }
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {

@@ -10,9 +10,12 @@ use std::time::Duration;
 use parking_lot::{RwLock, RwLockReadGuard};
 use sled::IVec;
 
+use super::directory::Directory;
 use super::disk::forget_cached;
 use super::files::{unreadable, wait_for_sled};
+use super::packed::decode_user;
 use super::records::{Kind, trailing};
+use crate::domain::{User, UserId};
 use crate::store::StoreError;
 
 /// What is to be written; `None` removes the entry.
@@ -37,11 +40,39 @@ impl Watch {
 /// So long a read waits for the write that is going on, which takes a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The accounts that are written: as they will be, or gone.
+struct Members(Vec<(UserId, Option<User>)>);
+
+impl Members {
+    fn in_writes(writes: &Writes) -> Result<Self, String> {
+        let users = writes.range(Kind::User.key(&[])..).take_while(|(key, _)| Kind::User.is_of(key));
+        let members = users.map(|(key, record)| {
+            let id = UserId(trailing(key)?);
+            Ok((id, record.as_ref().map(|record| decode_user(id, record)).transpose()?))
+        });
+        members.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// First all let go of their names, since they may have changed them among each other.
+    fn enter(&self, directory: &mut Directory) -> Result<(), String> {
+        self.0.iter().for_each(|(id, _)| directory.unlist(*id));
+        self.0.iter().try_for_each(|(id, user)| match user {
+            Some(user) => directory.put(user),
+            None => {
+                directory.remove(*id);
+                Ok(())
+            }
+        })
+    }
+}
+
 /// The database and who may look at it now.
 pub(super) struct Table {
     path: PathBuf,
     cache_bytes: u64,
     open: RwLock<Open>,
+    /// None until it was asked for. Whoever has `open` may ask for it, never the other way round.
+    directory: RwLock<Option<Directory>>,
     watches: Mutex<Vec<Weak<Watch>>>,
 }
 
@@ -66,11 +97,13 @@ impl Table {
     /// Opens sled's database. `cache_bytes` is what it keeps in memory of what is on the disk.
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let open = RwLock::new(Open { db: Some(open(path, cache_bytes)?), is_whole: true });
-        Ok(Self { path: path.to_owned(), cache_bytes, open, watches: Mutex::default() })
+        let directory = RwLock::default();
+        Ok(Self { path: path.to_owned(), cache_bytes, open, directory, watches: Mutex::default() })
     }
 
     /// Opens the database anew, with what the disk has of it, if that is good enough for `check`, which is told how many groups of
-    /// changes have been written. Meanwhile, and if it can't be opened, reading fails.
+    /// changes have been written. Meanwhile, and if it can't be opened, reading fails, but for the directory, which is then made
+    /// anew, too.
     pub(super) fn reopen(
         &self,
         check: impl FnOnce(u64) -> Result<(), StoreError>,
@@ -82,7 +115,12 @@ impl Table {
         let db = open(&self.path, self.cache_bytes)?;
         let groups = self.groups_in(&db)?;
         check(groups)?;
-        *self.open.write() = Open { db: Some(db), is_whole: true };
+        let directory = self.members_in(&db, &mut |_| {})?;
+        let mut open = self.open.write();
+        let former = self.directory.write().replace(directory);
+        *open = Open { db: Some(db), is_whole: true };
+        drop(open);
+        drop(former);
         Ok(groups)
     }
 
@@ -100,6 +138,37 @@ impl Table {
             .unwrap_or_else(|_| Err(unreadable(&self.path, "sled failed over what is in it")))
     }
 
+    /// Reads all accounts, shows them to `visit`, and makes the directory of them. Only before anything else writes.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where two have one name, too.
+    pub(super) fn list_members(&self, visit: &mut dyn FnMut(&User)) -> Result<(), StoreError> {
+        let directory = self.read(|db| self.members_in(db, visit))?;
+        *self.directory.write() = Some(directory);
+        Ok(())
+    }
+
+    fn members_in(&self, db: &sled::Db, visit: &mut dyn FnMut(&User)) -> Result<Directory, StoreError> {
+        let mut directory = Directory::default();
+        for entry in db.scan_prefix(Kind::User.key(&[])) {
+            let (key, record) = self.sound(entry)?;
+            let user = self.user_in(&key, &record)?;
+            self.sound(directory.put(&user))?;
+            visit(&user);
+        }
+        Ok(directory)
+    }
+
+    /// Looks something up in the directory. Does not wait for the disk, nor for a write to it.
+    pub(super) fn directory<T: Default>(&self, look: impl FnOnce(&Directory) -> T) -> T {
+        self.directory.read().as_ref().map(look).unwrap_or_default()
+    }
+
+    /// The account in an entry.
+    pub(super) fn user_in(&self, key: &[u8], record: &[u8]) -> Result<User, StoreError> {
+        self.sound(trailing(key).and_then(|id| decode_user(UserId(id), record)))
+    }
+
     /// How many groups of changes have been written.
     pub(super) fn groups(&self) -> Result<u64, StoreError> {
         self.read(|db| self.groups_in(db))
@@ -110,9 +179,13 @@ impl Table {
         count.map_or(Ok(0), |count| self.sound(trailing(&count).map(u64::from_be_bytes)))
     }
 
-    /// Writes all of it as the group of this number, for readers at one moment, and hands it to the operating system.
+    /// Writes all of it as the group of this number, for readers at one moment, and hands it to the operating system. Whose
+    /// names will be ([`Kind::Name`]) is for the directory to know, and not written.
     pub(super) fn write(&self, writes: Writes, group: u64) -> Result<(), StoreError> {
         let failed = |error: sled::Error| StoreError::Failed(error.to_string());
+        let members =
+            if self.directory(|_| true) { Members::in_writes(&writes) } else { Ok(Members(Vec::new())) };
+        let members = members.map_err(StoreError::Failed)?;
         let mut open = self.open.write();
         let db = open.db()?.clone();
         open.is_whole = false;
@@ -123,13 +196,16 @@ impl Table {
         });
         let mut batch = sled::Batch::default();
         batch.insert(Kind::Count.key(&[]), &group.to_be_bytes());
-        for (key, value) in writes {
+        for (key, value) in writes.into_iter().filter(|(key, _)| !Kind::Name.is_of(key)) {
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
         db.apply_batch(batch).map_err(failed)?;
+        if let Some(directory) = &mut *self.directory.write() {
+            members.enter(directory).map_err(StoreError::Failed)?;
+        }
         open.is_whole = true;
         drop(open);
         db.flush().map(drop).map_err(failed)

@@ -102,14 +102,14 @@ impl Web {
             kind: kind(passkey),
             created: Moment::from(passkey.created),
             last_used: passkey.last_used.map(|used| ago(now.since(used))),
-            is_current: opened(passkey, member),
+            is_current: self.opened(passkey, member),
         }
     }
-}
 
-/// Whether this session was opened with this passkey.
-pub(super) fn opened(passkey: &Passkey, member: &Member<'_>) -> bool {
-    member.session.passkey() == Some(&passkey.id)
+    /// Whether this session was opened with this passkey. Not, if that can't be read.
+    pub(super) fn opened(&self, passkey: &Passkey, member: &Member<'_>) -> bool {
+        self.parts.sessions.opened_with(member.session).is_ok_and(|with| with.as_ref() == Some(&passkey.id))
+    }
 }
 
 /// Where a passkey lives, in a member's words (BP-61).

@@ -10,7 +10,6 @@ use super::super::pages::Page;
 use super::super::request::in_query;
 use super::super::response::Reply;
 use super::super::{Member, Problem, Visit, Web};
-use super::list::opened;
 use super::signal;
 use crate::auth::events::What;
 use crate::auth::mail::Happened as Told;
@@ -183,7 +182,7 @@ impl Web {
         if meant.all.len() == 1 && !form.is_ticked("sure") {
             return Ok(self.ask_to_remove(passkeys, &meant, &member, visit));
         }
-        let was_current = opened(&meant.one, &member);
+        let was_current = self.opened(&meant.one, &member);
         let event = self.seen_happening(What::PasskeyRemoved, request.headers(), visit);
         let mut with = vec![event.about(meant.one.name.as_str()).kept(meant.one.user)];
         let profile = member.session.profile();
@@ -224,7 +223,7 @@ impl Web {
             is_last,
             passkeys_only: passkeys.are_the_only_way(),
             is_asked_for: is_last && member.session.passkey_for() != PasskeyFor::default(),
-            is_current: opened(&meant.one, member),
+            is_current: self.opened(&meant.one, member),
         };
         let status = if is_last && page.passkeys_only { StatusCode::CONFLICT } else { StatusCode::OK };
         self.page(status, &page, visit)

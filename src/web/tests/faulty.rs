@@ -59,8 +59,8 @@ impl Store for FaultyStore {
         self.inner.user_by_setup(link)
     }
 
-    fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.inner.session(id)
+    fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.inner.session(user, id)
     }
 
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {

@@ -95,7 +95,8 @@ async fn sib_17_a_session_on_a_shared_computer_is_still_one_after_a_restart() {
     let fields = [("csrf", &*csrf), ("username", "alice"), ("shared", "1"), ("password", PASSWORD)];
     browser.post(LOGIN, &fields).await;
     let id = SessionToken::parse(browser.session().unwrap()).unwrap().hash();
-    assert_eq!(site.store.session(id).unwrap().unwrap().persistence, Persistence::Shared);
+    let alice = site.store.user_by_name("alice").unwrap().unwrap().profile.id;
+    assert_eq!(site.store.session(alice, id).unwrap().unwrap().persistence, Persistence::Shared);
 }
 
 #[tokio::test]

@@ -27,11 +27,11 @@ async fn bp_49_a_fresh_session_takes_the_old_ones_place() {
     let (fresh, profile, passkey) = confirm(&bench, &old, &mut device).await.success();
     assert_eq!(profile.id, old.user());
     assert!(bench.sessions.check(&token).is_none(), "the old one is over");
-    assert_eq!(bench.store.session(old.id()).unwrap(), None, "durably");
+    assert_eq!(bench.store.session(old.user(), old.id()).unwrap(), None, "durably");
     let session = bench.sessions.check(&fresh).unwrap();
     assert!(bench.passkeys.is_fresh(&session));
     assert_eq!(session.persistence(), Persistence::Remembered);
-    assert_eq!(session.passkey(), Some(&passkey.id));
+    assert_eq!(bench.sessions.opened_with(&session), Ok(Some(passkey.id)));
     assert_eq!(bench.stored(&bench.alice)[0].last_used, Some(bench.clock.now()));
 }
 

@@ -30,7 +30,7 @@ fn worn() -> TempDir {
     for _ in 0..20 {
         let come = (10..250).map(|n| Change::PutSession(session(n, 1)));
         commit(&store, come.collect()).unwrap();
-        commit(&store, (10..240).map(|n| Change::EndSession(hash(n))).collect()).unwrap();
+        commit(&store, (10..240).map(|n| Change::EndSession(id(1), hash(n))).collect()).unwrap();
     }
     drop(store);
     folder

@@ -28,7 +28,7 @@ fn check(path: &Path) {
     for n in 1..=40 {
         let right = |found: Result<_, _>| found.is_err() || found == Ok(Some(member(n)));
         assert!(right(store.user(id(n))) && right(store.user_by_name(&format!("m{n}"))), "account {n}");
-        let found = store.session(hash(n));
+        let found = store.session(id(n), hash(n));
         assert!(found.is_err() || found == Ok(Some(opened(n, n, n))), "session {n}");
         let found = store.passkey(&credential(n));
         assert!(found.is_err() || found == Ok(Some(passkey(n, n))), "passkey {n}");

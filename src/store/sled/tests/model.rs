@@ -19,7 +19,7 @@ enum Step {
     Delete(u8),
     Drop(u8, u8),
     Empty(u8),
-    End(u8),
+    End(u8, u8),
     Fail(u8, u8),
     EndAll(u8, Option<u8>),
     Keep(u8, u8, u8),
@@ -30,9 +30,10 @@ enum Step {
     Refuse(u8),
     RefuseUse(u8, u8),
     Remove(u8, u8),
+    Move(u8, u8),
     Rename(u8, u8),
     Seal(u8, u8),
-    Touch(u8, u64),
+    Touch(u8, u8, u64),
     Use(u8, u8, u64),
 }
 
@@ -41,6 +42,9 @@ enum Act {
     Apply(Vec<Step>),
     Reopen,
 }
+
+/// One address, in two spellings, and what is none.
+const EMAILS: [Option<&str>; 4] = [None, Some("a@b.example"), Some("A@B.example"), Some("nobody")];
 
 /// Names of which one is the beginning of another, and spellings of one name.
 const NAMES: [&str; 6] = ["a", "A", "ab", "abc", "b", "ｂ"];
@@ -55,7 +59,7 @@ fn change(step: &Step) -> Change {
         Step::Keep(n, key, what) => put(member(n), &[key], &what.to_string()),
         Step::Mail(n) => passing(member(n), n),
         Step::Fail(n, count) => Change::PutFailures(id(n), failures(count)),
-        Step::End(s) => Change::EndSession(hash(s)),
+        Step::End(n, s) => Change::EndSession(id(n), hash(s)),
         Step::EndAll(n, but) => Change::EndSessions(id(n), but.map(hash)),
         // No two accounts ever share a link: its hash is random.
         Step::Link(n, which) => set_link(n, which.map(|which| link(10 * n + which))),
@@ -64,9 +68,13 @@ fn change(step: &Step) -> Change {
         Step::Refuse(n) => revise(n, |_| Verdict::Abandon),
         Step::RefuseUse(p, n) => revise_passkey(p, n, |_| Verdict::Abandon),
         Step::Remove(p, n) => remove(p, n),
+        Step::Move(n, email) => revise(n, move |user| {
+            user.profile.email = EMAILS[usize::from(email)].map(str::to_owned);
+            Verdict::Keep
+        }),
         Step::Rename(n, name) => rename(n, NAMES[usize::from(name)]),
         Step::Seal(n, by) => Change::PutForumPassword(sealed(n, by)),
-        Step::Touch(s, at) => Change::TouchSession(hash(s), Timestamp::from_millis(at)),
+        Step::Touch(n, s, at) => Change::TouchSession(id(n), hash(s), Timestamp::from_millis(at)),
         Step::Use(p, n, at) => used(p, n, at),
     }
 }
@@ -81,7 +89,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => user.clone().prop_map(Step::Empty),
         3 => (user.clone(), 0..3u8, 0..9u8).prop_map(|(n, key, what)| Step::Keep(n, key, what)),
         1 => user.clone().prop_map(Step::Mail),
-        1 => session.clone().prop_map(Step::End),
+        1 => (user.clone(), session.clone()).prop_map(|(n, s)| Step::End(n, s)),
         2 => (user.clone(), 1..9u8).prop_map(|(n, count)| Step::Fail(n, count)),
         1 => (user.clone(), proptest::option::of(session.clone())).prop_map(|(n, but)| Step::EndAll(n, but)),
         2 => (user.clone(), proptest::option::of(0..3u8)).prop_map(|(n, which)| Step::Link(n, which)),
@@ -92,8 +100,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::RefuseUse(p, n)),
         2 => (passkey.clone(), user.clone()).prop_map(|(p, n)| Step::Remove(p, n)),
         2 => (passkey, user.clone(), 3..99u64).prop_map(|(p, n, at)| Step::Use(p, n, at)),
-        2 => (user, name).prop_map(|(n, name)| Step::Rename(n, name)),
-        2 => (session, 3..99u64).prop_map(|(s, at)| Step::Touch(s, at)),
+        2 => (user.clone(), 0..4u8).prop_map(|(n, email)| Step::Move(n, email)),
+        2 => (user.clone(), name).prop_map(|(n, name)| Step::Rename(n, name)),
+        2 => (user, session, 3..99u64).prop_map(|(n, s, at)| Step::Touch(n, s, at)),
     ]
 }
 
@@ -116,9 +125,20 @@ fn check_equal(store: &dyn Store, model: &dyn Store) {
         assert_eq!(store.user_by_name(name), model.user_by_name(name), "{name}");
         assert_eq!(store.was_deleted(name), model.was_deleted(name), "{name}");
     }
+    let email = EmailKey::parse("a@b.example").unwrap();
+    let [ours, theirs] = [store, model].map(|store| {
+        let mut found = store.users_by_email(&email).unwrap();
+        found.sort_by_key(|user| user.profile.id);
+        found
+    });
+    assert_eq!(ours, theirs);
     for n in 0..60 {
         assert_eq!(store.user_by_setup(&hash(n)), model.user_by_setup(&hash(n)), "{n}");
-        assert_eq!(store.session(hash(n)), model.session(hash(n)), "{n}");
+        for s in 1..7 {
+            assert_eq!(store.session(id(n), hash(s)), model.session(id(n), hash(s)), "{n} {s}");
+        }
+        assert_eq!(store.sessions_of(id(n)), model.sessions_of(id(n)), "{n}");
+        assert_eq!(store.member(id(n)), model.member(id(n)), "{n}");
         assert_eq!(store.passkeys_of(id(n)), model.passkeys_of(id(n)), "{n}");
         assert_eq!(store.user(id(n)), model.user(id(n)), "{n}");
     }
