@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use super::packed::Coded;
 use crate::domain::{EmailKey, Group, PasskeyFor, Profile, User, UserId, UserName, UserState};
 use crate::store::Member;
 
@@ -32,9 +33,7 @@ struct Entry<'e> {
     full_name: Option<&'e str>,
     #[serde(borrow)]
     groups: Vec<&'e str>,
-    state: UserState,
-    signing_in: bool,
-    sensitive_actions: bool,
+    state_and_choice: u8,
 }
 
 /// By what a member is found.
@@ -164,11 +163,11 @@ fn packed(user: &User, email_key: &str) -> Result<Box<[u8]>, String> {
         email: email.as_deref().filter(|text| email_key.is_empty() || *text != email_key),
         full_name: full_name.as_deref(),
         groups: groups.iter().map(Group::as_str).collect(),
-        state: user.state,
-        signing_in: user.passkey_for.signing_in,
-        sensitive_actions: user.passkey_for.sensitive_actions,
+        state_and_choice: user.state.code() | user.passkey_for.code() << 4,
     };
-    postcard::to_allocvec(&entry).map(Vec::into_boxed_slice).map_err(|error| error.to_string())
+    let packed = postcard::to_allocvec(&entry).map_err(|error| error.to_string())?;
+    // A copy, since what is merely shortened may keep all its room.
+    Ok(Box::from(packed.as_slice()))
 }
 
 fn unpacked(entry: &[u8]) -> Result<Entry<'_>, String> {
@@ -188,11 +187,8 @@ impl Entry<'_> {
                 email: email.map(str::to_owned),
                 groups: groups.collect::<Result<_, _>>().map_err(|error| error.to_string())?,
             },
-            state: self.state,
-            passkey_for: PasskeyFor {
-                signing_in: self.signing_in,
-                sensitive_actions: self.sensitive_actions,
-            },
+            state: UserState::meant(self.state_and_choice & 0xf)?,
+            passkey_for: PasskeyFor::meant(self.state_and_choice >> 4)?,
         })
     }
 }

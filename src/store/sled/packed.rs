@@ -142,9 +142,11 @@ pub(super) fn decode_session(user: UserId, id: SessionId, bytes: &[u8]) -> Resul
     })
 }
 
-/// What is written as a number.
-trait Coded: Sized {
+/// What is written as a number below 16.
+pub(super) trait Coded: Sized {
+    /// Which.
     fn code(self) -> u8;
+    /// What the number means, if anything.
     fn meant(code: u8) -> Result<Self, String>;
 }
 
