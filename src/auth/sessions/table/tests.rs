@@ -68,6 +68,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Against a map of which sessions there are, and which are in use.
     #[test]
     fn every_session_is_found_and_in_use_or_at_rest_as_it_was_left(steps in vec(step(), 1..80)) {
