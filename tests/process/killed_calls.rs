@@ -88,9 +88,9 @@ fn sto_08_a_command_killed_before_any_call_to_the_disk_is_done_or_not_begun() {
     }
 }
 
-/// A store as a passgate of format 1 left it.
-fn put_format_1(site: &Site) {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1");
+/// A store as a passgate of that format left it.
+fn put_older(site: &Site, format: u32) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store-{format}"));
     let _ = fs::remove_dir_all(site.data_dir());
     Site::private_folder(&site.data_dir());
     let store = site.data_dir().join("store");
@@ -104,34 +104,40 @@ fn format(site: &Site) -> String {
     fs::read_to_string(site.data_dir().join("store/format")).unwrap()
 }
 
+/// The members and, since these lie elsewhere then, those of their sessions that have not expired.
+fn kept(site: &Site) -> [Value; 2] {
+    [["user", "list", "--json"], ["session", "list", "--json"]]
+        .map(|list| site.run(&list).assert_code(0).json())
+}
+
 #[test]
 fn sto_10_a_migration_killed_before_any_call_to_the_disk_is_made_the_next_time() {
     let Some((site, faults)) = site() else { return };
-    let list = ["user", "list", "--json"];
-    put_format_1(&site);
-    let whole = |site: &Site| -> Value { site.run(&list).assert_code(0).json() };
-    let expected = whole(&site);
-    assert_eq!((expected.as_array().unwrap().len(), format(&site).as_str()), (3, "3\n"));
-    let step = if all() { 1 } else { 4 };
-    let (mut n, mut kills) = (1 + dice(step), 0);
-    loop {
-        put_format_1(&site);
-        if !is_killed(&site, &faults, &list, n) {
-            break;
+    for (older, members) in [(1, 3), (2, 4)] {
+        put_older(&site, older);
+        let expected = kept(&site);
+        assert_eq!((expected[0].as_array().unwrap().len(), format(&site).as_str()), (members, "3\n"));
+        let (step, list) = (if all() { 1 } else { 4 }, ["user", "list", "--json"]);
+        let (mut n, mut kills) = (1 + dice(step), 0);
+        loop {
+            put_older(&site, older);
+            if !is_killed(&site, &faults, &list, n) {
+                break;
+            }
+            kills += 1;
+            assert_eq!(kept(&site), expected, "before call {n}");
+            assert_eq!(format(&site), "3\n");
+            n += step;
         }
-        kills += 1;
-        assert_eq!(whole(&site), expected, "before call {n}");
-        assert_eq!(format(&site), "3\n");
-        n += step;
+        // Killed once more while it makes good what the first kill left.
+        for _ in 0..if all() { 100 } else { 5 } {
+            put_older(&site, older);
+            let (first, second) = (1 + dice(n - 1), 1 + dice(n - 1));
+            let killed = [first, second].map(|n| is_killed(&site, &faults, &list, n));
+            kills += killed.into_iter().filter(|killed| *killed).count();
+            assert_eq!(kept(&site), expected, "before call {first}, then {second}");
+        }
+        println!("{kills} kills of a migration from format {older} of {n} calls");
+        assert!(kills > 5);
     }
-    // Killed once more while it makes good what the first kill left.
-    for _ in 0..if all() { 100 } else { 5 } {
-        put_format_1(&site);
-        let (first, second) = (1 + dice(n - 1), 1 + dice(n - 1));
-        let killed = [first, second].map(|n| is_killed(&site, &faults, &list, n));
-        kills += killed.into_iter().filter(|killed| *killed).count();
-        assert_eq!(whole(&site), expected, "before call {first}, then {second}");
-    }
-    println!("{kills} kills of a migration of {n} calls");
-    assert!(kills > 5);
 }

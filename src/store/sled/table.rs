@@ -182,6 +182,16 @@ impl Table {
     /// Writes all of it as the group of this number, for readers at one moment, and hands it to the operating system. Whose
     /// names will be ([`Kind::Name`]) is for the directory to know, and not written.
     pub(super) fn write(&self, writes: Writes, group: u64) -> Result<(), StoreError> {
+        self.write_by(writes, group, |db, batch| db.apply_batch(batch))
+    }
+
+    /// The same, with `apply` in the place of sled.
+    pub(super) fn write_by(
+        &self,
+        writes: Writes,
+        group: u64,
+        apply: impl FnOnce(&sled::Db, sled::Batch) -> sled::Result<()>,
+    ) -> Result<(), StoreError> {
         let failed = |error: sled::Error| StoreError::Failed(error.to_string());
         let members =
             if self.directory(|_| true) { Members::in_writes(&writes) } else { Ok(Members(Vec::new())) };
@@ -202,7 +212,7 @@ impl Table {
                 None => batch.remove(key),
             }
         }
-        db.apply_batch(batch).map_err(failed)?;
+        apply(&db, batch).map_err(failed)?;
         if let Some(directory) = &mut *self.directory.write() {
             members.enter(directory).map_err(StoreError::Failed)?;
         }

@@ -4,8 +4,11 @@ use std::io::ErrorKind;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use super::super::packed::encode_user;
 use super::super::pulse::Rhythm;
+use super::super::stage::Stage;
 use super::*;
+use crate::domain::Profile;
 use crate::store::Standstill;
 
 /// Nothing has to be waited for.
@@ -102,6 +105,68 @@ fn sto_06_a_store_has_ended_well_only_if_all_it_wrote_is_on_the_disk() {
         drop(SledStore::open(&folder.path().join("store"), CACHE).unwrap());
         assert!(note.exists());
     }
+}
+
+/// The list of members: by what names and addresses they are found, and as whom.
+fn listed(store: &SledStore) -> Vec<(Box<str>, Member, Vec<UserId>)> {
+    let mut names = store.names();
+    names.sort_unstable();
+    let listed = names.into_iter().map(|(name, id)| {
+        assert_eq!(store.table.directory(|directory| directory.named(&name)), Some(id));
+        let member = store.member(id).unwrap().unwrap();
+        let email = member.profile.email_key();
+        (name, member, email.map_or(Vec::new(), |email| store.table.directory(|all| all.with_email(&email))))
+    });
+    listed.collect()
+}
+
+fn with_email(user: User, email: &str) -> User {
+    User { profile: Profile { email: Some(email.to_owned()), ..user.profile }, ..user }
+}
+
+#[test]
+fn sto_06_a_write_that_fails_takes_no_name_and_lets_go_of_none() {
+    let store = Temporary::new();
+    let alice = with_email(user(1, "Alice"), "a@forum.example");
+    commit(&*store, vec![Change::AddUser(alice)]).unwrap();
+    let before = listed(&store);
+    let group = vec![rename(1, "carol"), Change::AddUser(with_email(user(2, "bob"), "b@forum.example"))];
+    let mut stage = Stage::over(&store.table).unwrap();
+    stage.add(group).unwrap();
+    let full = |_: &sled::Db, _| Err(sled::Error::Io(ErrorKind::StorageFull.into()));
+    store.table.write_by(stage.into_writes(), 2, full).unwrap_err();
+    assert_eq!((listed(&store), store.member(id(2))), (before.clone(), Ok(None)));
+    assert!(store.user_by_name("alice").is_err(), "nothing else is read until it was opened anew");
+    assert_eq!((store.table.reopen(|_| Ok(())), listed(&store)), (Ok(1), before));
+    let again = Stage::over(&store.table).unwrap().add(vec![Change::AddUser(user(3, "bob"))]);
+    assert_eq!((again, store.user_by_name("bob")), (Ok(()), Ok(None)));
+}
+
+/// What was written and not synced is seen until then, as everywhere.
+#[test]
+fn sto_06_after_a_reopening_the_list_of_members_is_what_the_disk_has() {
+    let (store, broken, _) = failing();
+    let alice = with_email(user(1, "Alice"), "a@forum.example");
+    commit(&*store, vec![Change::AddUser(alice.clone())]).unwrap();
+    broken.store(true, Ordering::SeqCst);
+    let group = vec![rename(1, "carol"), Change::AddUser(with_email(user(2, "bob"), "b@forum.example"))];
+    commit(&*store, group).unwrap_err();
+    // As if the disk had not got it.
+    store
+        .table
+        .read(|db| {
+            db.insert(Kind::User.key(&id(1).0), encode_user(&alice)).unwrap();
+            db.remove(Kind::User.key(&id(2).0)).unwrap();
+            Ok(())
+        })
+        .unwrap();
+    broken.store(false, Ordering::SeqCst);
+    until("well again", || store.health().is_ok());
+    let found = listed(&store);
+    assert_eq!(found, [("alice".into(), Member::from(alice), vec![id(1)])]);
+    let store = store.reopened();
+    assert_eq!(listed(&store), found);
+    commit(&*store, vec![Change::AddUser(user(2, "bob")), Change::AddUser(user(3, "carol"))]).unwrap();
 }
 
 #[test]
