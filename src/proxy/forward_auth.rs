@@ -74,7 +74,10 @@ impl Gateway {
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 if let Some(profile) = permit.identity() {
                     let fields = rules.headers.identity(profile);
-                    response.headers_mut().extend(fields.map(|(name, value)| (name.clone(), value)));
+                    let fields = fields.filter_map(|(name, value)| {
+                        Some((name.clone(), HeaderValue::from_bytes(value.as_bytes()).ok()?))
+                    });
+                    response.headers_mut().extend(fields);
                 }
                 response
             }

@@ -7,6 +7,7 @@
 
 mod permissions;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
@@ -129,18 +130,19 @@ impl HeaderRules {
     pub(super) fn identity<'i>(
         &'i self,
         profile: &'i Profile,
-    ) -> impl Iterator<Item = (&'i HeaderName, HeaderValue)> + 'i {
+    ) -> impl Iterator<Item = (&'i HeaderName, Cow<'i, str>)> + 'i {
         let groups = (!profile.groups.is_empty())
-            .then(|| profile.groups.iter().map(Group::as_str).collect::<Vec<_>>().join(","));
+            .then(|| profile.groups.iter().map(Group::as_str).collect::<Vec<_>>().join(","))
+            .and_then(|groups| self.encode(Cow::Owned(groups)));
         let name = profile.full_name.as_deref().unwrap_or_else(|| profile.name.as_str());
         [
-            (&self.identity.user, Some(self.encode(profile.name.as_str()))),
-            (&self.identity.name, Some(self.encode(name))),
-            (&self.identity.email, profile.email.as_deref().map(|email| self.encode(email))),
-            (&self.identity.groups, groups.map(|groups| self.encode(&groups))),
+            (&self.identity.user, self.encode(profile.name.as_str().into())),
+            (&self.identity.name, self.encode(name.into())),
+            (&self.identity.email, profile.email.as_deref().and_then(|email| self.encode(email.into()))),
+            (&self.identity.groups, groups),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value??)))
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Drops a cookie of ours that the application tries to set and what is meant for its own connection, and adds what
@@ -199,11 +201,13 @@ impl HeaderRules {
     }
 
     fn take_out_our_cookies(&self, request: &mut impl Fields) {
-        if !request.values(&COOKIE).any(|value| self.cookies.without_ours(value).is_some()) {
+        let rests = request.values(&COOKIE).map(|value| self.cookies.without_ours(value));
+        let rests: Vec<Option<Vec<u8>>> = rests.collect();
+        if rests.iter().all(Option::is_none) {
             return;
         }
-        let rest = |value: &[u8]| self.cookies.without_ours(value).unwrap_or_else(|| value.to_vec());
-        let kept: Vec<Vec<u8>> = request.values(&COOKIE).map(rest).collect();
+        let rests = request.values(&COOKIE).zip(rests);
+        let kept: Vec<Vec<u8>> = rests.map(|(value, rest)| rest.unwrap_or_else(|| value.to_vec())).collect();
         request.remove(&COOKIE);
         // What is left is a part of what was a value before.
         kept.iter().filter(|rest| !rest.is_empty()).for_each(|rest| drop(request.append("Cookie", rest)));
@@ -211,11 +215,12 @@ impl HeaderRules {
 
     /// SECURITY: HDR-04. Names hold no control characters, so both forms make valid fields; if one does not, the field
     /// is left out rather than sent raw.
-    fn encode(&self, text: &str) -> Option<HeaderValue> {
+    fn encode<'t>(&self, text: Cow<'t, str>) -> Option<Cow<'t, str>> {
         match self.identity.encoding {
-            IdentityEncoding::Utf8 => HeaderValue::from_bytes(text.as_bytes()).ok(),
-            IdentityEncoding::Percent => HeaderValue::from_str(&percent(text)).ok(),
+            IdentityEncoding::Utf8 => Some(text),
+            IdentityEncoding::Percent => Some(percent(&text).into()),
         }
+        .filter(|text| !text.bytes().any(|byte| byte.is_ascii_control()))
     }
 }
 
