@@ -71,6 +71,16 @@ impl Program {
         fs::read_to_string(log_of(&self.folder)).unwrap_or_default()
     }
 
+    /// Waits for what it is about to say, if that comes at all.
+    pub(crate) async fn has_said(&self, is_so: impl Fn() -> bool) {
+        for _ in 0..ASKED {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     async fn wait_until_ready(&mut self, name: &str, path: &str) {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", self.port);

@@ -275,6 +275,12 @@ impl Site {
         self.program.said().matches(self.application.refusal).count()
     }
 
+    /// The forum says it when it has answered, and so may be late.
+    async fn has_refused(&self, times: usize, why: &str) {
+        self.program.has_said(|| self.refusals() >= times).await;
+        assert_eq!(self.refusals(), times, "{why}");
+    }
+
     async fn keeps_its_promises(self) {
         let (alice, bob) = (Member::alice(), Member::bob());
         let mut browser = self.front.browser();
@@ -312,11 +318,11 @@ impl Site {
         for _ in 0..3 {
             browser.get(self.application.home).await.assert_says("The forum has another password");
         }
-        assert_eq!(self.refusals(), 1, "tried once");
+        self.has_refused(1, "tried once").await;
         let given = [("password", CHANGED), ("choice", "connect")];
         browser.submit(&asks, "/.passgate/account/forum", &given).await.assert_status(200);
         self.assert_knows(browser, member).await;
-        assert_eq!(self.refusals(), 1, "nobody is locked out");
+        self.has_refused(1, "nobody is locked out").await;
     }
 
     /// All at once; each of them sees themselves, and nobody is asked for anything.
