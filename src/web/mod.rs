@@ -27,6 +27,7 @@ mod pages;
 mod palette;
 mod passkeys;
 mod password;
+mod posted;
 mod refusal;
 mod request;
 mod response;
