@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 
-from . import asking, by_hand, micro, proxied, refusals, results, scale, sign_ins, sizes, subjects, tls, websocket
+from . import asking, by_hand, constant, flood, micro, proxied, refusals, results, scale, sign_ins, sizes, subjects, tls, websocket
 from .programs import Program
 from .settings import FOLDER, PATIENCE_S, Missing, fault, faults, named, say, tool
 
@@ -20,6 +20,8 @@ PARTS = {
     "latency": (sizes.latency, "how long answers take at 70 % load"),
     "websocket": (websocket.run, "WebSocket echo"),
     "passkeys": (sign_ins.run, "passkeys and passwords, and readers meanwhile"),
+    "flood": (flood.run, "a flood of wrong passwords, and readers meanwhile (THR-09)"),
+    "constant": (constant.run, "whether comparing a secret tells where a wrong one differs (THR-17)"),
     "refusals": (refusals.run, "what the time of a refused sign-in tells (THR-12)"),
     "asking": (asking.run, "the same of asking for a mailed link (AUTH-14)"),
     "micro": (micro.run, "single steps, by criterion"),

@@ -2,6 +2,7 @@
 
 import statistics
 
+from .flood import ALLOWED_MIB
 from .report import Table
 from .sign_ins import p99_to_idle
 
@@ -34,6 +35,14 @@ def while_500_sign_in(results):
     return p99_to_idle(turns, "passkeys")
 
 
+def risen_in_a_flood(results):
+    return results["flood"]["peak_mib"] - results["flood"]["rss_mib"]
+
+
+def t_of_comparing(results):
+    return max(abs(results["constant"][what]) for what in ("a form's value", "a token's hash"))
+
+
 # What, whether it is to be at most or at least that, and how it is found; what was not measured raises.
 TARGETS = [
     ("CPU a request, member / nginx bare", "≤", 1.45, lambda found: cpu(found, "nginx")),
@@ -49,6 +58,9 @@ TARGETS = [
     ("RSS at 10⁶ sessions, MiB", "≤", 300, lambda found: million(found, "rss_mib")[0]),
     ("requests/s at 10⁶ sessions / at one", "≥", 0.95, at_a_million),
     ("p99 of pages while 500 sign in a second / idle", "≤", 3, while_500_sign_in),
+    ("p99 of pages in a flood of wrong passwords / idle", "≤", 3, lambda found: found["flood"]["flooded"]["p99_ms"] / found["flood"]["idle"]["p99_ms"]),
+    ("RSS more in that flood, MiB", "≤", ALLOWED_MIB, risen_in_a_flood),
+    ("|t| of comparing secrets", "≤", 5, t_of_comparing),
 ]
 
 

@@ -9,6 +9,8 @@
 
 mod bare;
 mod check;
+mod constant;
+mod flood;
 mod hot;
 mod limit;
 mod load;
@@ -43,6 +45,8 @@ hold ADDRESS AUTHORITY COUNT                  idle TLS connections, until standa
 talk ADDRESS CONNECTIONS SECONDS COOKIE       WebSocket messages there and back
 check FOLDER                                  the price of a passkey's check
 load ADDRESS PID SECONDS ROUNDS               members who sign in while others read
+flood ADDRESS PID RATE SECONDS                wrong passwords while others read
+constant SAMPLES                              whether comparing secrets tells anything
 fill FOLDER MEMBERS                           makes a store with very many members
 open FOLDER MEMBERS                           opens it, and looks sessions up
 compact FOLDER INTO                           writes it anew
@@ -82,6 +86,16 @@ fn measure(arguments: &[&str]) -> Value {
             let (address, length) = (address(to), seconds(length));
             load::measure(&load::Plan { address, length, rounds: rounds.parse().unwrap() }, process)
         }
+        ["flood", to, process, rate, length] => {
+            let (address, process) = (address(to), &*format!("/proc/{process}"));
+            flood::measure(&flood::Plan {
+                address,
+                process,
+                rate: rate.parse().unwrap(),
+                length: seconds(length),
+            })
+        }
+        ["constant", samples] => constant::measure(samples.parse().unwrap()),
         ["fill", folder, members] => scale::fill(folder.as_ref(), members.parse().unwrap()),
         ["open", folder, members] => scale::open(folder.as_ref(), members.parse().unwrap()),
         ["compact", folder, into] => scale::compact(folder.as_ref(), into.as_ref()),
