@@ -127,7 +127,9 @@ const HOMES: [(&str, &[&str]); 61] = [
 ];
 
 /// What a part of the source must not name, and why. The last word `*` stands for anything.
-const FORBIDDEN: [(&str, &[&str], &str); 7] = [
+const FORBIDDEN: [(&str, &[&str], &str); 8] = [
+    // SECURITY: OPS-12. A child would have the environment, and could have secrets among its arguments.
+    ("", &["std", "process", "Command"], "no other program is started"),
     ("domain/", &["tokio", "*"], "plain values, no async"),
     ("domain/", &["tracing", "*"], "plain values, no logging"),
     ("domain/", &["std", "fs", "*"], "plain values, no files"),

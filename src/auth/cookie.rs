@@ -292,6 +292,7 @@ mod tests {
         (token, text)
     }
 
+    /// SECURITY: S9. There is no `Domain`, and no setting for one.
     #[test]
     fn ses_01_the_session_cookie_has_exactly_these_attributes() {
         let (token, text) = token();

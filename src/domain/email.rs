@@ -96,6 +96,7 @@ impl From<MailAddress> for String {
 mod tests {
     use super::*;
 
+    /// SECURITY: L11. Exactly one `@`.
     #[test]
     fn mf_24_spellings_of_one_address_are_one_and_others_are_not() {
         let key = |text: &str| EmailKey::parse(text).map(|key| key.0);

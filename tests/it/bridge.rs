@@ -244,6 +244,7 @@ async fn a_password_typed_while_the_forum_is_away_is_tried_when_it_is_back_and_n
     }
 }
 
+/// SECURITY: HDR-09.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forum_session_that_somebody_planted_in_the_browser_does_not_reach_the_forum() {
     let site = Site::open("").await;

@@ -1,7 +1,7 @@
 //! Who the application is told is there, and that nobody else can tell it so (HDR-01 … HDR-08, H1 … H7).
 
 use crate::support::gateway::{Gateway, Settings};
-use crate::support::raw::exchange;
+use crate::support::raw::{RawClient, exchange};
 use crate::support::upstream::{Act, Recorder};
 
 const GUEST: Settings<'_> = Settings { access: "default = \"guest\"", ..Settings::NONE };
@@ -85,6 +85,7 @@ async fn h3_a_clients_authorization_reaches_the_application_only_by_a_rule_that_
     assert_eq!(sent, [vec![], vec!["Basic YWRtaW46eA==".to_owned()]]);
 }
 
+/// SECURITY: S8.
 #[tokio::test(flavor = "multi_thread")]
 async fn ses_10_our_cookies_stay_with_us_and_the_others_go_on_byte_for_byte() {
     let upstream = recorder().await;
@@ -312,5 +313,34 @@ async fn bp_86_bp_88_with_passkeys_the_application_can_neither_ask_for_them_nor_
         if status == 403 {
             assert!(worker.text().contains("\"code\":\"service-worker-refused\""), "{}", worker.text());
         }
+    }
+}
+
+/// Four members and a guest ask at once, each again and again on connections of their own, which share those to the application.
+#[tokio::test(flavor = "multi_thread")]
+async fn s4_of_many_who_ask_at_once_each_is_told_apart() {
+    let upstream =
+        Recorder::on_head(|heard| vec![Act::ok(&heard.head.values("remote-user").join(","))]).await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for name in ["", "alice", "bobby", "carol", "david"] {
+        let mut fields = String::new();
+        if !name.is_empty() {
+            let member = gateway.add_member(name, "wonderland is far", &[]).await;
+            fields = format!("Cookie: {}\r\n", gateway.cookie_of(&member).await);
+        }
+        for _ in 0..4 {
+            let (address, request) = (gateway.address, get(&gateway, "/", &fields));
+            asking.spawn(async move {
+                let mut client = RawClient::connect(address).await;
+                for _ in 0..50 {
+                    let reply = client.exchange(&request).await.unwrap();
+                    assert_eq!((reply.status(), &*reply.text()), (200, name));
+                }
+            });
+        }
+    }
+    while let Some(done) = asking.join_next().await {
+        done.unwrap();
     }
 }

@@ -84,6 +84,7 @@ async fn a_wrong_password_or_a_foreign_form_logs_nobody_in() {
     browser.get("/").await.assert_says("Guest");
 }
 
+/// SECURITY: HDR-09.
 #[tokio::test]
 async fn the_identity_header_outranks_the_forums_own_login() {
     let forum = forum().await;

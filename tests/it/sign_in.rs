@@ -196,6 +196,7 @@ async fn ses_06_an_idle_session_is_sent_to_sign_in_and_a_remembered_one_is_not()
     assert_eq!(remembered.get("/").await.url.path(), "/.passgate/login");
 }
 
+/// SECURITY: AUTH-13.
 #[tokio::test(flavor = "multi_thread")]
 async fn s6_disabling_revoking_and_deleting_count_from_the_next_request_on() {
     let site = Site::open(Settings::default()).await;

@@ -97,6 +97,7 @@ async fn thr_13_whoever_waits_is_told_how_long_whether_or_not_there_is_such_a_me
     site.visitor().await.sign_in("", "alice", PASSWORD).await.assert_status(303);
 }
 
+/// SECURITY: L1, L2.
 #[tokio::test(flavor = "multi_thread")]
 async fn thr_08_signing_in_and_confirming_have_one_budget_and_all_spellings_of_a_name_too() {
     let site = Site::open(Settings::NONE).await;

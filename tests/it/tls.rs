@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::ProtocolVersion;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use crate::support::raw::{RawClient, exchange};
 use crate::support::secure::{Secure, Wanted};
@@ -391,4 +393,23 @@ async fn the_admin_listener_tells_when_certificates_run_out() {
         metrics.lines().find(|line| line.starts_with("passgate_certificate_expiry_seconds{file=")).unwrap();
     let seconds: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
     assert!(seconds > 1_800_000_000, "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_04_a_connection_is_taken_up_again_and_no_request_comes_before_its_handshake() {
+    let upstream = forum().await;
+    let site = Secure::before(upstream.address(), Wanted::DEFAULT).await;
+    let mut config = site.client().only(&TLS13).config();
+    config.enable_early_data = true;
+    let (config, name) = (Arc::new(config), ServerName::try_from("localhost").unwrap());
+    for resumed in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        // None but a client that has been told that it may have any.
+        assert!(ClientConnection::new(Arc::clone(&config), name.clone()).unwrap().early_data().is_none());
+        let stream = TcpStream::connect(site.address).await.unwrap();
+        let stream = TlsConnector::from(Arc::clone(&config)).connect(name.clone(), stream).await.unwrap();
+        assert_eq!(stream.get_ref().1.handshake_kind(), Some(resumed));
+        let mut client = RawClient::over(stream);
+        let reply = client.exchange(site.request("localhost", "/")).await.unwrap();
+        assert_eq!(reply.status(), 200, "and with it came what the next one goes by");
+    }
 }

@@ -80,6 +80,7 @@ async fn h1_10_expect_100_continue_gets_its_interim_answer() {
     assert!(String::from_utf8_lossy(&rest).contains("\r\n\r\nHTTP/1.1 200"), "{rest:?}");
 }
 
+/// SECURITY: WS-02.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_is_carried_both_ways_and_other_upgrades_are_not() {
     let (_forum, gateway) = forum().await;

@@ -115,6 +115,7 @@ async fn ws_04_ws_05_what_a_member_has_running_ends_with_the_session_on_both_sid
     }
 }
 
+/// SECURITY: AUTH-13, S7.
 #[tokio::test(flavor = "multi_thread")]
 async fn ws_04_a_tunnel_ends_when_its_member_is_disabled_or_the_session_runs_out_and_others_stay() {
     let site = Site::open(Settings::NONE).await;

@@ -76,6 +76,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     if out.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&out.stderr).trim().to_owned()) }
 }
 
+/// SECURITY: SES-05. A session that was ended stays so.
 #[tokio::test(flavor = "multi_thread")]
 async fn sto_02_no_loss_of_power_loses_what_was_acknowledged() {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();

@@ -40,6 +40,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// SECURITY: REL-05.
 #[tokio::test(flavor = "multi_thread")]
 async fn ops_08_listeners_without_descriptors_wait_and_clients_that_hang_up_leave_nothing() {
     let forum = SampleForum::bind(([127, 0, 0, 1], 0).into()).await.unwrap().spawn();

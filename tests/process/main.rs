@@ -25,7 +25,9 @@ mod reloading;
 mod running;
 mod scale;
 mod second_factor;
+mod secrets;
 mod site;
+mod small_machine;
 mod start;
 mod stop;
 #[path = "../it/support/mod.rs"]

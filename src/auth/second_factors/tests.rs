@@ -208,6 +208,7 @@ async fn setting_up_takes_a_fresh_sign_in() {
     assert!(matches!(late, Ok(SetUp::StepUpFirst)));
 }
 
+/// SECURITY: L4. A step counts once.
 #[tokio::test]
 async fn auth_10_a_right_password_opens_nothing_and_a_code_after_it_does_once() {
     let site = Site::open().await;
@@ -298,6 +299,7 @@ async fn recovery_codes_work_once_each_and_die_when_new_ones_are_made() {
     assert!(matches!(site.code(BROWSER, &code).await, CodeOutcome::SignedIn(_)), "the app goes on");
 }
 
+/// SECURITY: L4.
 #[tokio::test]
 async fn thr_01_thr_08_wrong_codes_and_wrong_passwords_are_counted_together_and_a_right_password_forgives_none()
  {

@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 use crate::domain::{Backup, ManualClock, Passkey, PasskeyName, Timestamp, UserName};
 use crate::store::{MemoryStore, Verdict};
@@ -87,6 +90,25 @@ async fn a_started_session_is_live_and_survives_a_restart() {
     assert_eq!(bench.sessions.check(&token).unwrap().profile().name.as_str(), "alice");
     assert!(!bench.is_live(&SessionToken::generate()));
     assert!(open(&bench.store, &bench.clock).check(&token).is_some());
+}
+
+#[tokio::test]
+async fn ses_02_s5_tokens_are_256_random_bits_and_only_their_hashes_are_kept() {
+    const TOKENS: usize = 4_000;
+    let tokens: Vec<_> = (0..TOKENS).map(|_| SessionToken::generate().to_text()).collect();
+    let different: std::collections::HashSet<&str> = tokens.iter().map(|text| text.as_str()).collect();
+    assert_eq!(different.len(), TOKENS);
+    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    for bit in 0..256 {
+        let set = tokens.iter().filter(|text| bytes(text)[bit / 8] >> (bit % 8) & 1 == 1).count();
+        // Seven standard deviations from the half.
+        assert!(set.abs_diff(TOKENS / 2) < 222, "bit {bit} is set in {set} of {TOKENS}");
+    }
+    let bench = bench().await;
+    let token = bench.start(Persistence::Browser).await;
+    let kept = bench.store.session(bench.alice.profile.id, token.hash()).unwrap().unwrap();
+    assert_ne!(kept.id.0[..], bytes(&token.to_text())[..]);
+    assert!(!format!("{kept:?}").contains(&*token.to_text()));
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Which server a request goes to, and what is kept of each: turns by weight, a member's own server, failures, checks.
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use http::Method;

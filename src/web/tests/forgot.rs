@@ -43,6 +43,7 @@ fn tokens(text: &str) -> Vec<String> {
     links.map(str::to_owned).collect()
 }
 
+/// SECURITY: L8.
 #[tokio::test]
 async fn auth_09_a_mailed_link_sets_a_password_once_and_signs_nobody_in() {
     let mailing = Mailing::new();

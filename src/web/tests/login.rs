@@ -25,6 +25,7 @@ async fn web_13_the_form_is_plain_html_with_labels_that_password_managers_know()
     assert!(!page.text().contains("<script>") && !page.text().contains("style="), "nothing inline");
 }
 
+/// SECURITY: SES-13.
 #[tokio::test]
 async fn ses_01_signing_in_hands_out_a_session_and_leads_to_the_page_asked_for() {
     let site = Site::with_alice().await;

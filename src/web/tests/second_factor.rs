@@ -198,6 +198,31 @@ async fn web_01_the_code_is_taken_from_our_own_page_in_the_browser_of_the_passwo
 }
 
 #[tokio::test]
+async fn l10_no_form_but_one_with_a_right_code_lets_anybody_in() {
+    let site = Site::with_alice().await;
+    let enrolled = site.signed_in("alice").await.turn_two_step_on().await;
+    let code = enrolled.code(&site);
+    let mut early = site.browser();
+    let csrf = sign_in_csrf(&early.get(LOGIN).await);
+    let without_password = early.post(CODE, &[("csrf", &csrf), ("code", &code)]).await;
+    assert!(without_password.location().starts_with(LOGIN) && early.session().is_none());
+    let mut browser = site.browser();
+    browser.sign_in("alice", PASSWORD).await;
+    let csrf = sign_in_csrf(&browser.get(CODE).await);
+    for fields in [
+        &[("csrf", &*csrf)][..],
+        &[("csrf", &csrf), ("code", "")],
+        &[("csrf", &csrf), ("code", &code), ("code", &code)],
+        &[("csrf", &csrf), ("recovery", "1"), ("trust", "1"), ("then_add", "1")],
+    ] {
+        let answer = browser.post(CODE, fields).await;
+        assert!(answer.status().is_client_error() && browser.session().is_none(), "{fields:?}");
+    }
+    assert_eq!(browser.enter(&code, &[]).await.status(), StatusCode::SEE_OTHER);
+    assert!(browser.session().is_some());
+}
+
+#[tokio::test]
 async fn thr_08_who_tries_codes_waits_as_with_passwords() {
     let site = Site::with_alice().await;
     let enrolled = site.signed_in("alice").await.turn_two_step_on().await;

@@ -176,6 +176,14 @@ impl Client {
         self
     }
 
+    /// As rustls wants it, for a client that remembers its connections.
+    pub(crate) fn config(&self) -> ClientConfig {
+        let config = ClientConfig::builder_with_protocol_versions(&self.versions);
+        let mut config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
+        config.alpn_protocols.clone_from(&self.alpn);
+        config
+    }
+
     /// Connects and asks for `name`; for no name if there is none, and then no certificate is taken for good.
     ///
     /// # Errors
@@ -185,9 +193,7 @@ impl Client {
         address: SocketAddr,
         name: Option<&str>,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let config = ClientConfig::builder_with_protocol_versions(&self.versions);
-        let mut config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
-        config.alpn_protocols.clone_from(&self.alpn);
+        let mut config = self.config();
         config.enable_sni = name.is_some();
         // An address is asked for without a name in the handshake.
         let name = name.map_or_else(
