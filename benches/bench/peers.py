@@ -21,7 +21,7 @@ FORWARDED = """proxy_http_version 1.1;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $http_host;"""
 # Bodies beside what has room in memory go on as fast as they are taken, and not by way of files.
-NO_FILES = "proxy_max_temp_file_size 0;"
+NO_FILES = "proxy_max_temp_file_size 0; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
 
 
 def found(name, package):
