@@ -74,11 +74,35 @@ impl Admission {
                 return Admitted::Served(self.place(Kind::Served(address)));
             }
         };
+        drop(open);
+        self.turn_away(crowd)
+    }
+
+    /// What becomes of a connection that is not served.
+    pub fn turn_away(self: &Arc<Self>, crowd: Crowd) -> Admitted {
+        let mut open = self.open();
         if open.turned_away >= Self::MOST_TURNED_AWAY {
             return Admitted::Dropped;
         }
         open.turned_away += 1;
         Admitted::Not(crowd, self.place(Kind::TurnedAway))
+    }
+
+    /// Counts a connection that is served for the address that it turned out to come from.
+    ///
+    /// # Errors
+    /// That there are too many of that address.
+    pub fn count(&self, place: &mut Place, address: IpAddr) -> Result<(), Crowd> {
+        let address = network(address);
+        let Kind::Served(counted @ None) = &mut place.kind else { return Ok(()) };
+        let mut open = self.open();
+        let of_address = open.by_address.get(&address).copied().unwrap_or(0);
+        if of_address >= self.most_per_address {
+            return Err(Crowd::FromAddress);
+        }
+        open.by_address.insert(address, of_address + 1);
+        *counted = Some(address);
+        Ok(())
     }
 
     fn place(self: &Arc<Self>, kind: Kind) -> Place {
@@ -156,6 +180,27 @@ mod tests {
         let all: Vec<_> = (0..3).map(|_| admission.admit(None)).collect();
         assert!(all.iter().all(|admitted| refused(admitted).is_none()));
         assert_eq!(refused(&admission.admit(None)), Some(Crowd::InAll));
+    }
+
+    #[test]
+    fn thr_05_what_our_own_proxy_brings_counts_for_the_address_it_says() {
+        let admission = admission(5, 2);
+        let mut places: Vec<_> = (0..4)
+            .map(|_| match admission.admit(None) {
+                Admitted::Served(place) => place,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        assert_eq!(admission.count(&mut places[0], one), Ok(()));
+        assert_eq!(refused(&admission.admit(Some(one))), None, "and gives its place back");
+        assert_eq!(admission.count(&mut places[1], one), Ok(()));
+        assert_eq!(admission.count(&mut places[2], one), Err(Crowd::FromAddress));
+        assert_eq!(refused(&admission.admit(Some(one))), Some(Crowd::FromAddress));
+        assert_eq!(admission.count(&mut places[2], other), Ok(()));
+        assert_eq!(admission.count(&mut places[0], other), Ok(()), "it has been counted");
+        drop(places);
+        assert!(admission.open().by_address.is_empty());
     }
 
     #[test]

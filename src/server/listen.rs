@@ -141,12 +141,22 @@ impl Entrance {
         connection.guarded(&self.manners, client.ip(), self.gateway.hsts())
     }
 
-    /// Whose connection it is.
-    async fn client(&self, stream: &mut TcpStream, peer: SocketAddr) -> io::Result<SocketAddr> {
+    /// Whose connection it is; one that a proxy of ours brings counts for that address from now on (SECURITY: THR-05, REL-04).
+    async fn client(
+        &self,
+        stream: &mut TcpStream,
+        peer: SocketAddr,
+        admitted: &mut Admitted,
+    ) -> io::Result<SocketAddr> {
+        let Admitted::Served(place) = admitted else { return Ok(peer) };
         if self.proxy_protocol == ProxyProtocol::Off || !self.gateway.trusts(peer.ip()) {
             return Ok(peer);
         }
-        Ok(proxy_protocol::client(stream).await?.unwrap_or(peer))
+        let Some(client) = proxy_protocol::client(stream).await? else { return Ok(peer) };
+        if !self.gateway.trusts(client.ip()) && self.admission.count(place, client.ip()).is_err() {
+            *admitted = self.admission.turn_away(Crowd::FromAddress);
+        }
+        Ok(client)
     }
 }
 
@@ -168,20 +178,24 @@ pub async fn accept<A>(
         };
         match accepted {
             Ok((mut stream, peer)) => {
-                let admitted = entrance.admit(peer);
+                let mut admitted = entrance.admit(peer);
                 if matches!(admitted, Admitted::Dropped) {
                     continue;
                 }
                 let (app, open, entrance) = (Arc::clone(&app), stopping.opened(), Arc::clone(&entrance));
                 let (door, failures) = (door.clone(), Arc::clone(&failures));
                 tokio::spawn(async move {
-                    if let Admitted::Not(crowd, _) = admitted {
-                        return turn_away(crowd, &door, stream, peer, &entrance, &open.0).await;
-                    }
-                    let peer = match entrance.client(&mut stream, peer).await {
+                    let peer = match entrance.client(&mut stream, peer, &mut admitted).await {
                         Ok(client) => client,
                         Err(error) => return tell(&failures, peer, &error),
                     };
+                    match admitted {
+                        Admitted::Served(_) => {}
+                        Admitted::Not(crowd, _) => {
+                            return turn_away(crowd, &door, stream, peer, &entrance, &open.0).await;
+                        }
+                        Admitted::Dropped => return,
+                    }
                     let Some(connection) = door.pass(stream, peer, &open.0, &failures).await else { return };
                     let connection = entrance.guarded(connection, peer);
                     let mut next = Some(Box::new(connection) as pingora::protocols::Stream);

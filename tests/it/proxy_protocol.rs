@@ -8,7 +8,8 @@ const HEADER: &str = "PROXY TCP4 192.0.2.7 10.0.0.1 12345 80\r\n";
 
 async fn gateway(upstream: &Recorder, server: &str) -> Gateway {
     let access = "default = \"guest\"";
-    Gateway::with(upstream.address(), Settings { server, access, ..Settings::NONE }).await
+    let rest = "[connections]\nmost_per_address = 2";
+    Gateway::with(upstream.address(), Settings { server, access, rest, ..Settings::NONE }).await
 }
 
 /// What comes back when these bytes, and then a request, are sent; empty if nothing does.
@@ -44,4 +45,26 @@ async fn hdr_06_nobody_else_says_who_the_client_is() {
     assert_eq!(upstream.request_heads().len(), 0);
     let gateway = gateway(&upstream, "proxy_protocol = true").await;
     assert!(answer(&gateway, "", "").await.starts_with("HTTP/1.1 200 "), "a client without a proxy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_04_thr_05_connections_count_for_the_address_that_our_proxy_says() {
+    let upstream = Recorder::always([Act::ok("hello")]).await;
+    let gateway = gateway(&upstream, "trusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true").await;
+    let kept = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.host());
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut client = RawClient::connect(gateway.address).await;
+        client.send(HEADER).await.unwrap();
+        assert_eq!(client.exchange(&kept).await.unwrap().status(), 200);
+        open.push(client);
+    }
+    assert!(answer(&gateway, HEADER, "").await.starts_with("HTTP/1.1 503 "));
+    let other = HEADER.replace("192.0.2.7", "192.0.2.8");
+    assert!(answer(&gateway, &other, "").await.starts_with("HTTP/1.1 200 "), "others are served");
+    // One that the proxy makes for itself is nobody's.
+    assert!(answer(&gateway, "PROXY UNKNOWN\r\n", "").await.starts_with("HTTP/1.1 200 "));
+    drop(open);
+    let again = async { while !answer(&gateway, HEADER, "").await.starts_with("HTTP/1.1 200 ") {} };
+    crate::support::soon("a place that is free again", again).await;
 }
