@@ -1,8 +1,12 @@
 //! Clients that are slow, and clients that are many (SECURITY: REL-01 … REL-04, REL-11).
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
 use super::{GUEST, statuses};
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::raw::{RawClient, exchange};
+use crate::support::soon;
 use crate::support::upstream::{Act, Recorder};
 
 /// Times short enough to be waited for, where the test wants them to pass; nothing is measured.
@@ -106,4 +110,28 @@ async fn rel_04_our_own_proxies_bring_as_many_as_there_are_places() {
         assert_eq!(client.exchange(get(&gateway)).await.unwrap().text(), "ok");
         served.push(client);
     }
+}
+
+/// What the system holds for a client outlives the connection: nobody counts it any longer, and it goes only when the client does.
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_03_little_of_an_answer_waits_in_the_system_for_a_client_that_does_not_read() {
+    let page = "x".repeat(16 << 20);
+    let lines = "rate_grace = \"300ms\"\nstall_timeout = \"300ms\"";
+    let (upstream, gateway) = before(vec![Act::ok(&page)], lines).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut client = socket.connect(gateway.address).await.unwrap();
+    client.write_all(get(&gateway).as_bytes()).await.unwrap();
+    upstream.wait_until("it is given up", |records| records.connections.iter().any(|it| it.is_over)).await;
+    let mut taken = 0;
+    let reading = async {
+        let mut some = vec![0; 65536];
+        while let Ok(count) = client.read(&mut some).await
+            && count > 0
+        {
+            taken += count;
+        }
+    };
+    soon("the end of what was held", reading).await;
+    assert!(taken < 512 * 1024, "{taken} bytes were held");
 }
