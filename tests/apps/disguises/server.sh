@@ -28,7 +28,8 @@ $([ "$(id -u)" != 0 ] || printf 'user = root\ngroup = root')
 CONF
     root=()
     [ "$(id -u)" != 0 ] || root=(--allow-to-run-as-root)
-    "$fpm" --fpm-config "$run/fpm.conf" "${root[@]}" &
+    # It makes itself a session of its own, so it would outlive whoever ends this one.
+    setpriv --pdeathsig TERM "$fpm" --fpm-config "$run/fpm.conf" "${root[@]}" &
     cat >"$run/nginx.conf" <<CONF
 daemon off; pid $run/pid; error_log stderr; worker_processes 1;
 $([ "$(id -u)" != 0 ] || printf 'user root;')
