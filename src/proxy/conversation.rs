@@ -142,9 +142,11 @@ impl Engine {
     async fn tell(&self, connection: Stream, error: &Error, ctx: &mut RequestContext) {
         let mut session = Session::new_h1(connection);
         session.set_keepalive(None);
-        if matches!(session.as_downstream_mut().read_request().await, Ok(true)) {
-            self.fail_to_proxy(&mut session, error, ctx).await;
+        // It has been read before; without it there is nothing to tell of.
+        if !matches!(session.as_downstream_mut().read_request().await, Ok(true)) {
+            return;
         }
+        self.fail_to_proxy(&mut session, error, ctx).await;
         self.logging(&mut session, Some(error), ctx).await;
         session.shutdown().await;
     }
