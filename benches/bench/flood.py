@@ -16,7 +16,7 @@ ALLOWED_MIB = HASHERS * HASH_MIB + BESIDE_MIB
 def run():
     # Each comes from a network of its own; that is for all of them together.
     gateway = Gateway("passgate-flood", peers.upstream().port, server='trusted_proxies = ["127.0.0.1"]',
-                      rest="[throttle]\nprocess = 1000000\n")
+                      rest="[throttle]\nprocess = 100000\n")
     say(f"{RATE} sign-ins a second for {LENGTH} s while others read")
     found = measure("flood", f"127.0.0.1:{gateway.port}", gateway.process.pid, RATE, LENGTH)
     rows = [
