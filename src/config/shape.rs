@@ -13,18 +13,24 @@ const TABLES: [(&str, &str); 3] = [("access", "rule"), ("tls", "certificate"), (
 pub(super) fn path_of(error: &Error) -> Vec<String> {
     let mut path = error.path.clone();
     let is_table = matches!(path.as_slice(), [section, list, _] if TABLES.contains(&(section, list)));
-    let numbered = path.last().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    if numbered && !is_table {
+    let is_item = path.last().is_some_and(|last| last.parse::<usize>().is_ok());
+    // Only tables have keys that nobody knows.
+    let is_key = matches!(error.kind, Kind::UnknownField(..));
+    if is_item && !is_table && !is_key {
         path.pop();
     }
     path
 }
 
-/// A path as operators read it, counting from 1.
+/// A path as operators read it, counting from 1. A key that TOML wants quotation marks around has them.
 pub(super) fn shown(path: &[String]) -> String {
+    let is_bare = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    };
     let counted = path.iter().map(|part| match part.parse::<usize>() {
-        Ok(index) => (index + 1).to_string(),
-        Err(_) => part.clone(),
+        Ok(index) => index.saturating_add(1).to_string(),
+        Err(_) if is_bare(part) => part.clone(),
+        Err(_) => format!("{part:?}"),
     });
     counted.collect::<Vec<_>>().join(".")
 }
