@@ -1,9 +1,3 @@
-//! Of `src/domain` what reads addresses.
+//! Of `src/domain` what the files use that are compiled here, and what reads addresses.
 
-#[path = "../../src/domain/path.rs"]
-pub mod path;
-#[path = "../../src/domain/return_to.rs"]
-pub mod return_to;
-
-pub use path::RequestPath;
-pub use return_to::ReturnTo;
+pub use passgate::domain::*;

@@ -1,13 +1,28 @@
 //! What must be true of any bytes, for the parts of passgate that read them first. Each function panics when it is not.
 //!
-//! The parts are pure and compiled from their own files.
+//! What is private there is compiled here from its own files, which are pure.
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "of the files only what is fuzzed is used")]
 
+mod address;
+mod auth;
+mod config;
 mod domain;
+mod headers;
+#[path = "../../benches/measure/hot.rs"]
+mod hot;
+mod passkey;
 mod proxy;
+mod web;
 
+pub use address::address;
+pub use auth::cookie;
+pub use config::config;
+pub use headers::headers;
+pub use passkey::passkey;
+pub use passgate::store::fuzzing::record;
 pub use proxy::{body, head};
+pub use web::form;
 
 /// The canonical form of a target is canonical, stays below the root, and says what its parts say.
 pub fn path(data: &[u8]) {

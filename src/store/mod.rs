@@ -18,6 +18,8 @@ mod contract;
 
 pub use self::drawer::{Drawer, Entry, Kept, Owner, RecordRevision};
 pub use self::memory::MemoryStore;
+#[cfg(fuzzing)]
+pub use self::sled::fuzzing;
 pub use self::sled::{Compacted, Contents, Rebuild, SledStore};
 
 use std::future::Future;

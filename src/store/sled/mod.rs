@@ -29,6 +29,8 @@ mod directory;
 mod disk;
 mod export;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod migrate;
 mod packed;
 mod pulse;
