@@ -19,9 +19,11 @@ def main():
     text, tables = document.read_text(), (FOLDER / "tables.md").read_text()
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    shown = "\n\n".join(f"![{words}]({file})" for file, words in PICTURES.values())
+    # A run of some parts alone has not made all of them.
+    pictures = {made: about for made, about in PICTURES.items() if (FOLDER / made).exists()}
+    shown = "\n\n".join(f"![{words}]({file})" for file, words in pictures.values())
     document.write_text(f"{before}{BEGIN}\n\n{tables.rstrip()}\n\n{shown}\n\n{END}{after}")
-    for made, (kept, _) in PICTURES.items():
+    for made, (kept, _) in pictures.items():
         shutil.copyfile(FOLDER / made, ROOT / "docs" / kept)
 
 
