@@ -65,41 +65,30 @@ fn dropped(map: &HeaderMap, mut stays: impl FnMut(&str) -> bool) -> Vec<HeaderNa
     map.keys().filter(|name| !stays(name.as_str())).cloned().collect()
 }
 
-impl Fields for RequestHeader {
-    fn values<'f>(&'f self, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
-        of_map(&self.headers, name)
-    }
+/// The engine's two heads have the same methods, and nothing in common that says so.
+macro_rules! fields_of_engine {
+    ($($head:ty),+) => {$(
+        impl Fields for $head {
+            fn values<'f>(&'f self, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
+                of_map(&self.headers, name)
+            }
 
-    fn retain(&mut self, stays: impl FnMut(&str) -> bool) {
-        dropped(&self.headers, stays).iter().for_each(|name| drop(self.remove_header(name)));
-    }
+            fn retain(&mut self, stays: impl FnMut(&str) -> bool) {
+                dropped(&self.headers, stays).iter().for_each(|name| drop(self.remove_header(name)));
+            }
 
-    fn append(&mut self, name: &str, value: &[u8]) -> pingora::Result<()> {
-        self.append_header(name.to_owned(), value).map(drop)
-    }
+            fn append(&mut self, name: &str, value: &[u8]) -> pingora::Result<()> {
+                self.append_header(name.to_owned(), value).map(drop)
+            }
 
-    fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
-    }
+            fn remove(&mut self, name: &HeaderName) {
+                self.remove_header(name);
+            }
+        }
+    )+};
 }
 
-impl Fields for ResponseHeader {
-    fn values<'f>(&'f self, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
-        of_map(&self.headers, name)
-    }
-
-    fn retain(&mut self, stays: impl FnMut(&str) -> bool) {
-        dropped(&self.headers, stays).iter().for_each(|name| drop(self.remove_header(name)));
-    }
-
-    fn append(&mut self, name: &str, value: &[u8]) -> pingora::Result<()> {
-        self.append_header(name.to_owned(), value).map(drop)
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
-    }
-}
+fields_of_engine!(RequestHeader, ResponseHeader);
 
 /// Fields of a head that lies in memory as it was read.
 pub(super) struct List<'h> {
