@@ -3,7 +3,8 @@
 //!
 //! The phases of one request, in order: [`ProxyHttp::request_filter`] reads the facts, looks up the session, asks the
 //! policy, and either answers here or keeps the [`Permit`]; `upstream_peer` and `upstream_request_filter` demand that
-//! permit; `response_filter` rewrites what comes back; `logging` writes the one event.
+//! permit; `response_filter` rewrites what comes back; `logging` writes the one event. A plain question over HTTP/1.1 is weighed
+//! and rewritten by the same functions, without the engine, in `conversation` and `exchange`.
 //!
 //! [`Permit`]: crate::policy::Permit
 
