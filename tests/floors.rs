@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 61] = [
+const HOMES: [(&str, &[&str]); 62] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -90,6 +90,7 @@ const HOMES: [(&str, &[&str]); 61] = [
     ("rpassword", &["cli/"]),
     ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),
+    ("rustix", &["auth/passwords"]),
     ("rustls_native_certs", &["server/tls/acme"]),
     ("sd_notify", &["server/manager.rs"]),
     ("serde_cbor_2", &["auth/passkeys"]),

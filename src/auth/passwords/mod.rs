@@ -243,7 +243,22 @@ impl fmt::Debug for Passwords {
 /// needs that serves a small site.
 const RESTS_AFTER: Duration = Duration::from_secs(10);
 
+/// How far a hashing thread stands back, on the scale of `nice(1)`: where all want the processor it gets a third of what another
+/// thread does, and where nobody else does, all of it.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
+/// Has the calling thread let others go first: one hash takes as long as a thousand pages, and whoever waits for a page feels that
+/// (SECURITY: THR-09). Elsewhere it would be the whole process, so there it is left.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(target: "passgate::auth", %error, "hashing threads have the same priority as others");
+    }
+}
+
 fn work(jobs: &Mutex<Receiver<Job>>, mut hasher: Hasher) {
+    give_way();
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(RESTS_AFTER);
         match next {

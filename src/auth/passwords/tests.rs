@@ -381,3 +381,13 @@ fn a_cost_out_of_bounds_is_not_used() {
     assert!(!absurd.is_within_bounds());
     assert!(hash(&Passwords::new(absurd, 0), "sesame").contains("m=19456,t=2,p=1"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn thr_09_the_hashing_threads_stand_back_behind_the_others() {
+    let niceness = || rustix::process::getpriority_process(None).unwrap();
+    let ours = niceness();
+    let theirs = runtime().block_on(Passwords::new(CHEAP, 1).run(move |_| niceness())).unwrap();
+    assert_eq!(theirs, (ours + NICENESS).min(19));
+    assert_eq!(niceness(), ours);
+}
