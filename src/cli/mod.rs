@@ -33,7 +33,6 @@ mod user;
 pub use streams::Streams;
 pub use trouble::{Exit, Trouble};
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -72,14 +71,7 @@ enum Action {
     /// Write the store anew, so that it takes no more room than it needs; the gateway must not run
     Compact(compact::Compact),
     /// Try it out: a sample forum and the gateway before it, on a store that is gone with it
-    Demo {
-        /// Where to listen; a loopback address
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
-        /// Print one JSON line instead of words
-        #[arg(long)]
-        json: bool,
-    },
+    Demo(demo::Demo),
     /// Sign in at the forum once, as the gateway does for its members, and tell each step
     Doctor(doctor::Doctor),
     /// Tell which rule decides a request, and why
@@ -136,9 +128,8 @@ impl Cli {
 
     fn act(self, streams: &mut Streams<'_>) -> Result<(), Trouble> {
         // The demonstration has a configuration of its own.
-        if let Action::Demo { listen, json } = self.action {
-            let output = if json { demo::Output::Json } else { demo::Output::Human };
-            return demo::run(listen, output, streams);
+        if let Action::Demo(demo) = self.action {
+            return demo.run(streams);
         }
         let overrides = match &self.action {
             Action::User(user::User::Import(import)) => import.overrides()?,
@@ -151,7 +142,7 @@ impl Cli {
             Action::Backup(backup) => backup.run(&config, streams),
             Action::Check(check) => check.run(&config, streams),
             Action::Compact(compact) => compact.run(&config, streams),
-            Action::Demo { .. } => Ok(()),
+            Action::Demo(_) => Ok(()),
             Action::Doctor(doctor) => doctor.run(&config, streams),
             Action::Explain(explain) => explain.run(&config, streams),
             Action::Forum(forum) => forum.run(&config, streams),

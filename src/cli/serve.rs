@@ -49,46 +49,77 @@ fn take_descriptors(most: usize) {
 }
 
 async fn serve(config: &Config, file: Option<PathBuf>) -> Result<(), Trouble> {
-    // What is changed from now on is noticed.
-    let mut changes = config.file.clone().filter(|_| config.server.watch == Watch::On).map(Watched::new);
+    let changes = watched(config);
     // Sockets first: a busy port is the likeliest mistake, and finding it changes nothing on the disk.
     let sockets = Sockets::bind(config).map_err(Trouble::unavailable)?;
     settle(config)?;
     let clock = Arc::new(SteadyClock::new());
     let services = Services::open(config, Arc::clone(&clock) as Arc<dyn Clock>)?;
-    let socket = ControlSocket::bind(&config.server.data_dir).map_err(Trouble::unavailable)?;
-    let running = Running::start(config, services, sockets).await?;
-    let reload = Reload { file, reloader: running.reloader() };
-    let stopping = running.stopping();
-    let control = control(config, &running, reload.clone());
-    let answering = tokio::spawn(socket.serve(Arc::new(control), async move { stopping.begins().await }));
-    // Before anybody can know that we are ready: a signal that nobody waits for ends the process at once.
-    let stop = StopSignals::listen().map_err(Trouble::unavailable)?;
-    let hangup = signal(SignalKind::hangup()).map_err(Trouble::unavailable)?;
-    announce(config, &running);
-    manager::ready();
-    let store = Arc::clone(&running.services.store);
-    let fault = tokio::select! {
-        () = stop.arrive() => None,
-        () = reload.at_each(hangup) => None,
-        () = reload.at_each_change(changes.as_mut()) => None,
-        // Should stopping not come to its end either, silence has the service manager see to it.
-        () = manager::keep_alive(|| lost(&*store).is_none()) => None,
-        fault = loss(&*store) => Some(fault),
-        () = mind(&clock) => None,
+    let announced = |running: &Running| {
+        announce(config, running);
+        Ok(())
     };
-    drop(store);
-    manager::stopping();
-    if fault.is_some() {
-        // Whoever waits for the store may hold up the end, too.
-        end_within(config.server.drain_timeout + Duration::from_secs(2));
+    Site { config, file, changes, sockets, clock, services }.serve(announced).await
+}
+
+/// The configuration's file, if changes to it count by themselves: those from now on.
+pub(super) fn watched(config: &Config) -> Option<Watched> {
+    config.file.clone().filter(|_| config.server.watch == Watch::On).map(Watched::new)
+}
+
+/// What is needed to serve.
+pub(super) struct Site<'c> {
+    pub(super) config: &'c Config,
+    /// To be read again on reload.
+    pub(super) file: Option<PathBuf>,
+    pub(super) changes: Option<Watched>,
+    pub(super) sockets: Sockets,
+    /// The one of `services`.
+    pub(super) clock: Arc<SteadyClock>,
+    pub(super) services: Services,
+}
+
+impl Site<'_> {
+    /// Serves until a signal. `ready` is called as soon as requests and commands are answered.
+    pub(super) async fn serve(
+        self,
+        ready: impl FnOnce(&Running) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        let Self { config, file, mut changes, sockets, clock, services } = self;
+        let socket = ControlSocket::bind(&config.server.data_dir).map_err(Trouble::unavailable)?;
+        let running = Running::start(config, services, sockets).await?;
+        let reload = Reload { file, reloader: running.reloader() };
+        let stopping = running.stopping();
+        let control = control(config, &running, reload.clone());
+        let answering = tokio::spawn(socket.serve(Arc::new(control), async move { stopping.begins().await }));
+        // Before anybody can know that we are ready: a signal that nobody waits for ends the process at once.
+        let stop = StopSignals::listen().map_err(Trouble::unavailable)?;
+        let hangup = signal(SignalKind::hangup()).map_err(Trouble::unavailable)?;
+        ready(&running)?;
+        manager::ready();
+        let store = Arc::clone(&running.services.store);
+        let fault = tokio::select! {
+            () = stop.arrive() => None,
+            () = reload.at_each(hangup) => None,
+            () = reload.at_each_change(changes.as_mut()) => None,
+            // Should stopping not come to its end either, silence has the service manager see to it.
+            () = manager::keep_alive(|| lost(&*store).is_none()) => None,
+            fault = loss(&*store) => Some(fault),
+            () = mind(&clock) => None,
+        };
+        drop(store);
+        manager::stopping();
+        if fault.is_some() {
+            // Whoever waits for the store may hold up the end, too.
+            end_within(config.server.drain_timeout + Duration::from_secs(2));
+        }
+        tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
+        let connections_cut = running.stop().await;
+        // It ends by itself when stopping begins.
+        let _ = answering.await;
+        tracing::info!(target: "passgate::server", connections_cut, "stopped");
+        fault.map_or(Ok(()), |fault| Err(Trouble::unavailable(fault)))
     }
-    tracing::info!(target: "passgate::server", "stopping; requests in flight may finish");
-    let connections_cut = running.stop().await;
-    // It ends by itself when stopping begins.
-    let _ = answering.await;
-    tracing::info!(target: "passgate::server", connections_cut, "stopped");
-    fault.map_or(Ok(()), |fault| Err(Trouble::unavailable(fault)))
 }
 
 /// Why the store needs a restart, if it does (SECURITY: STO-14).

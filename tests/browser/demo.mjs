@@ -28,8 +28,8 @@ export const PATIENCE = 30_000;
 export const program = process.env.PASSGATE ?? here("target/debug/passgate");
 
 /** Starts the demo and resolves with what it prints when it is ready, and with `stop`. */
-export async function startDemo() {
-  const child = spawn(program, ["demo", "--listen", "127.0.0.1:0", "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startDemo(...options) {
+  const child = spawn(program, ["demo", "--listen", "127.0.0.1:0", "--json", ...options], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ended = new Promise((resolve) => child.once("exit", resolve));

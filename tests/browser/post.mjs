@@ -65,6 +65,7 @@ export async function startPost() {
     }
   };
   return {
+    address: `127.0.0.1:${port}`,
     settings: `[mail]\nhost = "127.0.0.1"\nport = ${port}\ntls = "none"\nfrom = "forum@example.org"`,
     mail,
     stop: () => new Promise((resolve) => server.close(resolve)),

@@ -280,15 +280,27 @@ async fn the_demonstration_says_in_one_line_where_it_is_and_who_can_sign_in() {
         let page = browser.submit(&form, "password", &[("username", name), ("password", password)]).await;
         page.assert_status(200).assert_says(&format!("<b id=\"member\">{name}</b>"));
     }
+    let file = ready["config"].as_str().unwrap().to_owned();
+    let operate = |words: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).args(["--config", &file]);
+        finish(site.prepared(command), "")
+    };
+    assert!(operate(&["user", "list"]).assert_code(0).out.contains("alice"));
+    operate(&["audit", "verify"]).assert_code(0).assert_says("events");
+    operate(&["check"]).assert_code(0);
     let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(kill.success() && child.wait().unwrap().success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
     assert_eq!(rest, "");
+    assert!(!std::path::Path::new(&file).parent().unwrap().exists(), "it is gone");
 
-    let mut open = Command::new(PROGRAM);
-    open.args(["demo", "--listen", "0.0.0.0:0"]);
-    finish(site.prepared(open), "").assert_code(64).assert_says("loopback");
+    for options in [["--listen", "0.0.0.0:0"], ["--mail", "192.0.2.1:25"]] {
+        let mut open = Command::new(PROGRAM);
+        open.arg("demo").args(options);
+        finish(site.prepared(open), "").assert_code(64).assert_says("stays on this machine");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
