@@ -43,6 +43,7 @@ use self::guard::Guard;
 use super::Secured;
 use super::flood::Flood;
 use super::trailers::{Carriage, Passage};
+use super::unasked::Word;
 use super::upstream::Line;
 use super::wire::Refusal;
 
@@ -241,6 +242,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Takes what the HTTP/2 library answers by itself, with the field that it has not; else as [`Self::poll_take`].
+    fn poll_take_frames(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let word = self.flood.as_ref().map_or(Word::None(bytes.len()), |flood| flood.word(bytes));
+        let (stream, refusal, taken) = match word {
+            Word::None(count) => return self.poll_take(cx, &bytes[..count]),
+            Word::Reset(stream, count) => {
+                (stream, Refusal::Malformed, ready!(self.poll_take(cx, &bytes[..count]))?)
+            }
+            Word::Bare(bare) => {
+                ready!(self.poll_write_held(cx, &[]))?;
+                let hsts = self.guard.as_ref().and_then(|guard| guard.hsts());
+                self.held.extend(bare.saying(hsts));
+                (bare.stream, bare.refusal, bare.length())
+            }
+        };
+        if let Some((flood, guard)) = self.flood.as_mut().zip(self.guard.as_ref()) {
+            flood.said(stream);
+            guard.note(refusal);
+        }
+        Poll::Ready(Ok(taken))
+    }
+
     fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.carriage().departs() {
             return self.poll_write_followed(cx, bytes);
@@ -259,7 +282,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_left(cx))?;
-        let taken = ready!(self.poll_take(cx, bytes))?;
+        let taken = ready!(self.poll_take_frames(cx, bytes))?;
         if let Some(flood) = &mut self.flood {
             flood.written(&bytes[..taken]);
         }

@@ -6,49 +6,15 @@
 
 use std::time::Instant;
 
+use super::frames::{Frames, HEAD};
+use super::unasked::{Unasked, Word};
+
 /// How long the client's preface is (RFC 9113 §3.4).
 const PREFACE: usize = 24;
-/// How long a frame's head is (RFC 9113 §4.1).
-const HEAD: usize = 9;
 
 /// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7). Its last stream is the highest there can be: which of them have been begun is not
 /// known here.
 const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
-
-/// Follows the frames of one direction by their heads, however the bytes are cut.
-#[derive(Debug, Default)]
-struct Frames {
-    /// How much is to come of what has no head: the preface, a payload.
-    left: usize,
-    head: [u8; HEAD],
-    known: usize,
-}
-
-impl Frames {
-    /// The next head in `bytes`, which go on behind it then.
-    fn next(&mut self, bytes: &mut &[u8]) -> Option<[u8; HEAD]> {
-        while !bytes.is_empty() {
-            let skipped = self.left.min(bytes.len());
-            self.left -= skipped;
-            *bytes = &bytes[skipped..];
-            let taken = bytes.len().min(HEAD - self.known);
-            self.head[self.known..self.known + taken].copy_from_slice(&bytes[..taken]);
-            self.known += taken;
-            *bytes = &bytes[taken..];
-            if self.known == HEAD {
-                let [a, b, c, ..] = self.head;
-                (self.known, self.left) = (0, u32::from_be_bytes([0, a, b, c]) as usize);
-                return Some(self.head);
-            }
-        }
-        None
-    }
-
-    /// Whether the last frame is whole.
-    const fn is_between(&self) -> bool {
-        self.left == 0 && self.known == 0
-    }
-}
 
 /// What a connection may still send of such frames.
 #[derive(Debug)]
@@ -56,6 +22,7 @@ pub(super) struct Flood {
     incoming: Frames,
     /// None before the first byte.
     outgoing: Option<Frames>,
+    unasked: Unasked,
     budget: u32,
     filled: Instant,
 }
@@ -68,8 +35,13 @@ impl Flood {
 
     /// Before a connection's first byte.
     pub(super) fn new(now: Instant) -> Self {
-        let incoming = Frames { left: PREFACE, ..Frames::default() };
-        Self { incoming, outgoing: None, budget: Self::MOST, filled: now }
+        Self {
+            incoming: Frames::after(PREFACE),
+            outgoing: None,
+            unasked: Unasked::default(),
+            budget: Self::MOST,
+            filled: now,
+        }
     }
 
     /// Notes what has been read. Returns whether it is too much.
@@ -80,6 +52,16 @@ impl Flood {
             }
         }
         false
+    }
+
+    /// What the library says by itself in what is about to be written, see [`Unasked`].
+    pub(super) fn word<'b>(&self, bytes: &'b [u8]) -> Word<'b> {
+        self.unasked.next(self.outgoing.unwrap_or_default(), bytes)
+    }
+
+    /// Notes that such a word was passed on.
+    pub(super) const fn said(&mut self, stream: [u8; 4]) {
+        self.unasked = Unasked::last(stream);
     }
 
     /// Notes what has been written.

@@ -58,6 +58,8 @@ pub(super) fn options() -> H2Options {
 pub(super) fn server_options(limits: &ConnectionLimits) -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(limits.idle_timeout);
+    // It is refused by us, like every method that is not served; the engine's own answer would be in no log.
+    options.allow_connect_method_proxying = true;
     options
 }
 
@@ -75,11 +77,10 @@ pub(super) fn take_in(request: &mut RequestHeader) -> pingora::Result<()> {
     // The engine has compared it with `Host`, if both came.
     if let Some(authority) = request.uri.authority() {
         let host = authority.as_str().to_owned();
-        let target = request.uri.path_and_query().cloned();
+        // CONNECT has no target; it is refused for its method.
+        let target = request.uri.path_and_query().map_or_else(Uri::default, |target| target.clone().into());
         request.insert_header(HOST, host)?;
-        if let Some(target) = target {
-            request.set_uri(Uri::from(target));
-        }
+        request.set_uri(target);
     }
     let crumbs: Vec<&[u8]> = request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if crumbs.len() > 1 {

@@ -4,6 +4,7 @@ mod floods;
 mod frames;
 mod limits;
 mod patience;
+mod unasked;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};

@@ -386,10 +386,20 @@ impl Guard {
         Poll::Ready(self.refused(Refusal::BodyTimeout))
     }
 
+    /// Counts and writes that a request is refused.
+    pub(super) fn note(&self, refusal: Refusal) {
+        self.manners.metrics.refused(self.client, refusal);
+    }
+
+    /// What refusals say of TLS.
+    pub(super) fn hsts(&self) -> Option<&[u8]> {
+        self.hsts.as_ref().map(HeaderValue::as_bytes)
+    }
+
     /// Ends the connection, with an answer unless there is part of one already.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
-        self.manners.metrics.refused(self.client, refusal);
-        let hsts = self.hsts.as_ref().and_then(|value| value.to_str().ok());
+        self.note(refusal);
+        let hsts = self.hsts().and_then(|value| std::str::from_utf8(value).ok());
         let can_be_told = self.answer.is_ahead();
         self.phase =
             if can_be_told { Phase::Leaving(Leaving::saying(refusal.answer(hsts))) } else { Phase::Over };

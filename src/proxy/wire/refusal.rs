@@ -29,6 +29,8 @@ pub(in crate::proxy) enum Refusal {
     Expectation,
     /// Too many fields, or too long ones.
     HeadTooLarge,
+    /// What HTTP/2 calls so (RFC 9113 §8.1.1).
+    Malformed,
     /// A body that is not chunked as it says.
     Chunk,
     /// The head did not come in time.
@@ -43,7 +45,7 @@ pub(in crate::proxy) enum Refusal {
 
 impl Refusal {
     /// All of them, in order.
-    pub(in crate::proxy) const ALL: [Self; 17] = [
+    pub(in crate::proxy) const ALL: [Self; 18] = [
         Self::RequestLine,
         Self::Method,
         Self::Target,
@@ -56,6 +58,7 @@ impl Refusal {
         Self::Upgrade,
         Self::Expectation,
         Self::HeadTooLarge,
+        Self::Malformed,
         Self::Chunk,
         Self::HeadTimeout,
         Self::BodyTimeout,
@@ -83,6 +86,7 @@ impl Refusal {
             Self::HeadTooLarge => {
                 (431, "Request Header Fields Too Large", "head-too-large", "The header fields are too large.")
             }
+            Self::Malformed => (400, BAD, "malformed", "The request is not written the way it should be."),
             Self::Chunk => (400, BAD, "chunk", "The body is not written the way it should be."),
             Self::HeadTimeout => (408, "Request Timeout", "head-timeout", "The request took too long."),
             Self::BodyTimeout => (408, "Request Timeout", "body-timeout", "The request took too long."),
