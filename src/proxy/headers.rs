@@ -10,7 +10,7 @@ mod permissions;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::fields::Fields;
@@ -22,8 +22,8 @@ use crate::policy::{ClientAuthorization, Permit};
 
 /// Fields by which a client could tell the application about addresses, hosts or targets other than the true ones.
 /// Ours are written anew; the rest must not get through.
-/// All that begin with `X-Forwarded` are among them without being named.
-const FORWARDING: [&str; 31] = [
+/// Those of a family in [`FAMILIES`] are among them without being named.
+const FORWARDING: [&str; 30] = [
     "forwarded",
     "forwarded-for",
     "via",
@@ -33,7 +33,6 @@ const FORWARDING: [&str; 31] = [
     "x-cluster-client-ip",
     "true-client-ip",
     "fastly-client-ip",
-    "proxy-client-ip",
     "wl-proxy-client-ip",
     "x-azure-client-ip",
     "x-originating-ip",
@@ -57,14 +56,12 @@ const FORWARDING: [&str; 31] = [
     "x-request-id",
 ];
 /// Fields that change what a request means behind the rules' back, or the environment of a CGI program.
-const MEANING: [&str; 6] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "proxy",
-    "front-end-https",
-    "x-url-scheme",
-];
+const MEANING: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "front-end-https", "x-url-scheme"];
+
+/// How the names of further ones begin: of addresses and hosts, and of what is for a proxy (RFC 9110 §11.7, RFC 9209), which the
+/// application is not. To CGI programs `Proxy` alone is a setting.
+const FAMILIES: [&[u8]; 2] = [b"xforwarded", b"proxy"];
 
 /// Rewrites requests and responses for one configuration.
 #[derive(Clone, Debug)]
@@ -165,7 +162,12 @@ impl HeaderRules {
         if status.is_informational() {
             return Ok(());
         }
-        response.retain(|name| !(is_hop_by_hop(name, status) || is_file_order(name, trust)));
+        let nominated = nominated(response);
+        let is_nominated =
+            |name: &str| nominated.iter().any(|known| known.eq_ignore_ascii_case(name.as_bytes()));
+        response.retain(|name| {
+            !(is_hop_by_hop(name, status) || is_file_order(name, trust) || is_nominated(name))
+        });
         if permit.depends_on_member() && !varies_by_cookie(response) {
             response.append("Vary", b"Cookie")?;
         }
@@ -191,13 +193,15 @@ impl HeaderRules {
     /// SECURITY: HDR-01, H1. Applications fold `-`, `_`, `.` and blanks to one name; so all that differ only in
     /// characters that are neither letter nor digit are one name here.
     pub(super) fn is_managed(&self, name: &str) -> bool {
-        const FAMILY: &[u8] = b"xforwarded";
         let mut letters = fold(name);
         let Some(first) = letters.next() else { return false };
         let length = 1 + letters.count();
         let is_one = self.lengths[usize::from(first & 0x7f)] & 1 << length.min(63) != 0
             && self.managed.contains(&fold(name).collect::<Vec<_>>());
-        is_one || first == FAMILY[0] && fold(name).take(FAMILY.len()).eq(FAMILY.iter().copied())
+        let begins = |family: &&[u8]| {
+            family.first() == Some(&first) && fold(name).take(family.len()).eq(family.iter().copied())
+        };
+        is_one || FAMILIES.iter().any(begins)
     }
 
     fn take_out_our_cookies(&self, request: &mut impl Fields) {
@@ -243,11 +247,24 @@ fn percent(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1). `Connection` itself is
-/// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it.
+/// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1, §11.7). `Connection` itself is
+/// the engine's. Apache offers h2c in `Upgrade` on every response; browsers have broken off over it. `Proxy-Status` is for all who
+/// are on the way (RFC 9209 §2).
 fn is_hop_by_hop(name: &str, status: StatusCode) -> bool {
+    const NAMES: [&str; 4] =
+        ["keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-connection"];
     let is = |known: &str| name.eq_ignore_ascii_case(known);
-    is("keep-alive") || is("proxy-connection") || is("upgrade") && status != StatusCode::UPGRADE_REQUIRED
+    NAMES.into_iter().any(is) || is("upgrade") && status != StatusCode::UPGRADE_REQUIRED
+}
+
+/// What else the application says is meant for its connection to us alone; but never where the body ends, and of `Upgrade` it is
+/// known what becomes of it.
+fn nominated(response: &impl Fields) -> Vec<Vec<u8>> {
+    const KNOWN: [&[u8]; 6] =
+        [b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding", b"trailer"];
+    let options = response.values(&CONNECTION).flat_map(|value| value.split(|byte| *byte == b','));
+    let is_known = |option: &&[u8]| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(option));
+    options.map(<[u8]>::trim_ascii).filter(|option| !is_known(option)).map(<[u8]>::to_vec).collect()
 }
 
 /// SECURITY: HDR-10. What tells a web server before the application to send a file of its own instead. It names where

@@ -118,6 +118,8 @@ async fn hdr_02_fields_for_the_next_hop_alone_do_not_reach_the_application_over_
         for (name, value) in [
             ("proxy-authenticate", "Basic"),
             ("proxy-authorization", "Basic YTpi"),
+            ("proxy-authentication-info", "x"),
+            ("proxy-status", "x"),
             ("proxy", "http://evil.example"),
             ("http2-settings", "AAMAAABkAAQAAP__"),
             ("te", "trailers"),

@@ -72,6 +72,32 @@ async fn hdr_03_h5_no_connection_field_takes_the_identity_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hdr_08_what_is_meant_for_a_proxy_reaches_no_application() {
+    let upstream = recorder().await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    let names = [
+        "Proxy",
+        "Proxy-Authenticate",
+        "Proxy-Authentication-Info",
+        "Proxy-Authorization",
+        "proxy_authorization",
+        "Proxy-Connection",
+        "Proxy-Features",
+        "Proxy-Status",
+        "Keep-Alive",
+    ];
+    for name in names {
+        for line in ["GET / HTTP/1.1", "POST / HTTP/1.1", "GET / HTTP/1.0"] {
+            let body = if line.starts_with("POST") { "Content-Length: 2\r\n\r\nok" } else { "\r\n" };
+            let asked = format!("{line}\r\nHost: {}\r\n{name}: trailers\r\n{body}", gateway.host());
+            assert_eq!(exchange(gateway.address, asked).await.unwrap().status(), 200, "{line} {name}");
+            let head = upstream.request_heads().pop().unwrap();
+            assert_eq!(head.values(name), [""; 0], "{line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn h3_a_clients_authorization_reaches_the_application_only_by_a_rule_that_says_so() {
     let upstream = recorder().await;
     let access = "default = \"guest\"\n[[access.rule]]\npath = \"/api/**\"\nrequire = \"guest\"\nauthorization = \"forward\"";

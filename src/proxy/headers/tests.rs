@@ -116,6 +116,9 @@ fn hdr_01_no_spelling_of_a_managed_name_gets_through_on_any_route() {
         "client ip",
         "x real ip",
         "proxy",
+        "proxy authorization",
+        "proxy authentication info",
+        "proxy status",
     ];
     for name in managed {
         for separator in separators {

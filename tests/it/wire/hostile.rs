@@ -78,6 +78,37 @@ async fn hdr_10_orders_to_a_web_server_do_not_reach_browsers() {
     assert_eq!(reply.head.values("x-kept"), ["1"]);
 }
 
+/// As [`get`] and by a way of its own in the engine.
+fn both_ways(gateway: &Gateway) -> [Vec<u8>; 2] {
+    let host = gateway.host();
+    let post = format!("POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+    [get(gateway, "/"), post.into_bytes()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hdr_10_what_an_application_says_to_the_gateway_alone_does_not_reach_browsers() {
+    let fields = "Connection: keep-alive, X-Mine , Content-Length\r\nconnection: x-too,Upgrade\r\nKeep-Alive: timeout=5\r\n\
+                  X-Mine: hidden\r\nx-too: hidden\r\nUpgrade: h2c\r\nProxy-Connection: keep-alive\r\n\
+                  Proxy-Authenticate: Basic realm=\"hidden\"\r\nProxy-Authentication-Info: hidden\r\n";
+    let text = format!("HTTP/1.1 200 OK\r\n{fields}Proxy-Status: cache; hit\r\nContent-Length: 2\r\n\r\nok");
+    let upstream = Recorder::always([send(&text)]).await;
+    let gateway = Gateway::with(upstream.address(), GUEST).await;
+    for asked in both_ways(&gateway) {
+        let reply = exchange(gateway.address, asked).await.unwrap();
+        let head = reply.head.text().to_lowercase();
+        for never in ["hidden", "x-mine", "x-too", "keep-alive", "upgrade", "proxy-connection", "proxy-auth"]
+        {
+            assert!(!head.contains(never), "{never}: {head}");
+        }
+        assert_eq!(reply.head.values("connection"), ["close"]);
+        assert_eq!(reply.head.values("proxy-status"), ["cache; hit"], "that is for all on the way");
+        assert_eq!(
+            (reply.head.values("content-length"), reply.text()),
+            (vec!["2".to_owned()], "ok".to_owned())
+        );
+    }
+}
+
 /// An upload that breaks off, an answer that comes before the upload is over, and what others get meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn h1_13_nobody_gets_what_was_meant_for_another() {
