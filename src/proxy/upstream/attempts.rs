@@ -24,6 +24,8 @@ pub(in crate::proxy) struct Attempts {
     /// The last one of these.
     last: Option<usize>,
     is_resent: bool,
+    /// Whether the head of an answer has come, an interim one included.
+    pub(super) is_answered: bool,
 }
 
 impl Attempts {
@@ -109,6 +111,9 @@ pub(in crate::proxy) fn not_answered(
         return error;
     };
     let upstream = ctx.rules.upstreams.of(permit);
+    if is_too_slow(&error) {
+        upstream.not_in_time(&ctx.attempts);
+    }
     // A connection that was kept may have been closed before; else it goes to another server.
     let may_retry = is_safe_again && (is_reused || upstream.may_resend(&mut ctx.attempts));
     error.set_retry(may_retry);
@@ -117,7 +122,8 @@ pub(in crate::proxy) fn not_answered(
 }
 
 /// Notes that a request's server has answered.
-pub(in crate::proxy) fn answered(ctx: &RequestContext) {
+pub(in crate::proxy) fn answered(ctx: &mut RequestContext) {
+    ctx.attempts.is_answered = true;
     if let Some(permit) = &ctx.permit {
         ctx.rules.upstreams.of(permit).answered(&ctx.attempts);
     }
@@ -139,6 +145,12 @@ pub(super) fn is_servers_fault(error: &Error) -> bool {
             | TLSHandshakeFailure
             | TLSHandshakeTimedout
     )
+}
+
+/// Whether a server took or gave nothing for too long.
+fn is_too_slow(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream
+        && matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout)
 }
 
 /// Whether a request that was sent may be sent again: it changes nothing, has no body, asks for no tunnel, and the server closed or

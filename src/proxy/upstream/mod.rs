@@ -321,6 +321,15 @@ impl Upstream {
         }
     }
 
+    /// Notes that a request's server was too slow. What comes after the head of an answer says nothing of the server: a long poll
+    /// or a tunnel may be silent.
+    fn not_in_time(&self, attempts: &Attempts) {
+        let server = attempts.server.filter(|_| !attempts.is_answered);
+        if let Some(server) = server.and_then(|at| self.servers.get(at)) {
+            self.tell(server, server.standing.too_slow(Tick::now()), "does not answer in time");
+        }
+    }
+
     fn tell(&self, server: &Server, change: Change, what: &str) {
         let (application, server) = (self.name.as_str(), server.name.as_str());
         match change {

@@ -23,7 +23,7 @@ impl Upstreams {
     /// For Prometheus. The label sets are those of the configuration.
     pub fn exposition(&self) -> String {
         let mut text = String::from(
-            "# HELP passgate_upstream_up Whether a server gets requests: 0 while it can't be connected to, or its check fails.\n\
+            "# HELP passgate_upstream_up Whether a server gets requests: 0 while it can't be connected to, answers nobody in time, or its check fails.\n\
              # TYPE passgate_upstream_up gauge\n",
         );
         for upstream in self.all() {

@@ -24,6 +24,8 @@ impl Tick {
 pub(super) struct Standing {
     /// Connects that failed, one after the other.
     failures: AtomicU32,
+    /// Requests without an answer in time, one after the other.
+    unanswered: AtomicU32,
     /// Until when it is left alone; 0 while it is not.
     out_until: AtomicU64,
     /// Whether its checks say that it does not work.
@@ -46,6 +48,9 @@ impl Standing {
     /// For how long a server is left alone that could not be connected to; twice as long after each further try.
     const FIRST_PAUSE: Duration = Duration::from_secs(1);
     const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+    /// So many requests in a row have to be without an answer in time. One page may take longer than anybody waits for it, and be asked
+    /// for again; meanwhile other pages are answered (Envoy takes five, HAProxy ten by default).
+    const UNANSWERED: u32 = 5;
     /// How long the one request that tries it again has that to itself.
     const TRIAL: Duration = Duration::from_secs(5);
     /// So many checks have to fail in a row; one that does not is enough to come back.
@@ -67,8 +72,19 @@ impl Standing {
         if before == 0 { Change::Lost } else { Change::None }
     }
 
+    /// Notes that a request was not answered in time. Once that was so too often it counts like nobody to connect to, as does
+    /// each further one, until there is an answer.
+    pub(super) fn too_slow(&self, now: Tick) -> Change {
+        let before = self.unanswered.fetch_add(1, Relaxed);
+        let is_enough = before.saturating_add(1) >= Self::UNANSWERED;
+        if is_enough || self.failures.load(Relaxed) > 0 { self.failed(now) } else { Change::None }
+    }
+
     /// Notes that it has answered.
     pub(super) fn answered(&self) -> Change {
+        if self.unanswered.load(Relaxed) != 0 {
+            self.unanswered.store(0, Relaxed);
+        }
         if self.failures.load(Relaxed) == 0 || self.failures.swap(0, Relaxed) == 0 {
             return Change::None;
         }
@@ -150,6 +166,24 @@ mod tests {
         assert!(!standing.admits(after(1_000)) && !standing.admits(after(5_999)));
         assert!(standing.admits(after(6_000)), "whoever tried may have gone away");
         assert_eq!(standing.failed(after(6_000)), Change::None);
+    }
+
+    #[test]
+    fn rel_06_a_server_that_answers_nobody_in_time_is_left_alone_and_one_slow_page_takes_none_away() {
+        let standing = Standing::default();
+        for _ in 0..100 {
+            assert_eq!([(); 4].map(|()| standing.too_slow(START)), [Change::None; 4]);
+            assert_eq!(standing.answered(), Change::None, "other pages come");
+        }
+        assert!(standing.admits(START) && standing.is_up());
+        assert_eq!([(); 4].map(|()| standing.too_slow(START)), [Change::None; 4]);
+        assert_eq!(standing.too_slow(START), Change::Lost);
+        assert!(!standing.admits(after(999)) && standing.admits(after(1_000)));
+        assert_eq!(standing.too_slow(after(1_000)), Change::None);
+        assert!(!standing.admits(after(2_999)) && standing.admits(after(3_000)), "for longer each time");
+        assert_eq!(standing.answered(), Change::Back);
+        assert_eq!(standing.too_slow(after(3_000)), Change::None, "it is counted anew");
+        assert!(standing.admits(after(3_000)) && standing.is_up());
     }
 
     #[test]

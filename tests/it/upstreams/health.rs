@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
 
-use super::{admin, application, gateway, get, urls};
+use super::{admin, application, gateway, get, request, urls};
 use crate::support::gateway::Gateway;
+use crate::support::raw::exchange;
 use crate::support::soon;
 use crate::support::upstream::{Act, Recorder};
 
@@ -103,4 +104,42 @@ async fn a_server_that_was_away_gets_requests_again_when_it_is_back() {
     soon("it to be found", async { while get(&gateway, "/").await != "back" {} }).await;
     until_up(&gateway, 2).await;
     back.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_06_a_server_that_answers_nobody_in_time_gets_no_turns_any_more() {
+    let works = application("works").await;
+    for sends in [&b""[..], b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart"] {
+        let hangs = Recorder::always([Act::Send(sends.to_vec()), Act::Silence]).await;
+        let lines = format!("{}\nread_timeout = \"200ms\"", urls(&[&hangs, &works]));
+        let gateway = gateway(&lines, "").await;
+        for _ in 0..30 {
+            // An answer that was begun ends in the middle.
+            let _ = exchange(gateway.address, request("GET /", &gateway.host(), "")).await;
+        }
+        let turns = hangs.request_heads().len();
+        if sends.is_empty() {
+            // Five, and one each time that its pause is over.
+            assert!((5..=9).contains(&turns), "{turns} of 30");
+        } else {
+            assert_eq!(turns, 15, "what says nothing for long in the middle has answered");
+            until_up(&gateway, 2).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_06_one_page_that_takes_too_long_takes_no_server_away() {
+    let script = |heard: &crate::support::upstream::Heard| match heard.head.start_line().contains("/report") {
+        true => vec![Act::Silence],
+        false => vec![Act::ok("page")],
+    };
+    let (one, other) = (Recorder::on_request(script).await, Recorder::on_request(script).await);
+    let lines = format!("{}\nread_timeout = \"100ms\"", urls(&[&one, &other]));
+    let gateway = gateway(&lines, "").await;
+    for _ in 0..12 {
+        assert!(get(&gateway, "/report").await.contains("taking"), "each server had it six times");
+        assert_eq!([get(&gateway, "/").await, get(&gateway, "/").await], ["page", "page"]);
+    }
+    until_up(&gateway, 2).await;
 }
