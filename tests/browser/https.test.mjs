@@ -1,33 +1,19 @@
 // The way it is in earnest: a name, https with a certificate the browser trusts by an authority of its own, and passgate
-// behind whatever ends TLS, or speaking TLS and HTTP/2 by itself. A browser with a home folder of its own knows the authority (NSS).
+// behind whatever ends TLS, or speaking TLS and HTTP/2 by itself.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { createServer } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { NAMES, certificates, ownTls } from "./authority.mjs";
 import { signOut, startBrowser, visit } from "./demo.mjs";
-import { freePort, listening, run, startGateway } from "./gateway.mjs";
+import { freePort, listening, startGateway } from "./gateway.mjs";
 import { LOGIN, addPasskey, armed, button, signInByPassword, visitWith } from "./member.mjs";
 
 let home, front, port, gateway, direct, browser;
-
-/** An authority, a certificate of its for both names, and a browser's home folder that trusts it. */
-async function certificates(folder) {
-  const at = (name) => join(folder, name);
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  await run("openssl", ["req", "-x509", ...key, "-keyout", at("ca.key"), "-out", at("ca.pem"), "-subj", "/CN=passgate test authority"]);
-  const names = ["-subj", "/CN=forum.test", "-addext", "subjectAltName=DNS:forum.test,DNS:elsewhere.test"];
-  const more = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", at("ca.pem"), "-CAkey", at("ca.key")];
-  await run("openssl", ["req", "-x509", ...key, "-keyout", at("leaf.key"), "-out", at("leaf.pem"), ...names, ...more]);
-  const store = `sql:${at(".pki/nssdb")}`;
-  mkdirSync(at(".pki/nssdb"), { recursive: true });
-  await run("certutil", ["-N", "-d", store, "--empty-password"]);
-  await run("certutil", ["-A", "-d", store, "-n", "passgate test authority", "-t", "C,,", "-i", at("ca.pem")]);
-  return { key: readFileSync(at("leaf.key")), cert: readFileSync(at("leaf.pem")) };
-}
 
 /** Another site, whose page holds ours in a frame and lets it ask for passkeys. */
 function elsewhere(socket, port) {
@@ -49,11 +35,8 @@ before(async () => {
   const more = '[access]\ndefault = "guest"';
   gateway = await startGateway({ publicUrl: () => `https://forum.test:${port}`, more });
   const own = await freePort();
-  const certificate = `[[tls.certificate]]\nchain = "${join(home, "leaf.pem")}"\nkey = "${join(home, "leaf.key")}"`;
-  const tls = `[tls]\nlisten = "127.0.0.1:${own}"\n${certificate}\n${more}`;
-  direct = await startGateway({ publicUrl: () => `https://forum.test:${own}`, more: tls });
-  const flags = ["--host-resolver-rules=MAP forum.test 127.0.0.1, MAP elsewhere.test 127.0.0.1"];
-  browser = await startBrowser({ flags, env: { ...process.env, HOME: home } });
+  direct = await startGateway({ publicUrl: () => `https://forum.test:${own}`, more: `${ownTls(home, own)}\n${more}` });
+  browser = await startBrowser({ flags: [NAMES], env: { ...process.env, HOME: home } });
 });
 
 after(async () => {

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startApplication } from "./application.mjs";
+import { NAMES, certificates, ownTls } from "./authority.mjs";
 import { here, startBrowser, submit } from "./demo.mjs";
-import { startGateway } from "./gateway.mjs";
+import { freePort, startGateway } from "./gateway.mjs";
 import { ACCOUNT, LOGIN, addPasskey, button, path, signInByPassword, trouble, visitWith } from "./member.mjs";
 
 const isInstalled = existsSync(here("target/venv/bin/python"));
@@ -102,4 +103,29 @@ test("a member of the forum signs in with the password they always had, adds a p
   assert.deepEqual((await context.cookies()).filter(({ name }) => name === "sessionid"), [], "the forum's session stays with passgate");
   assert.deepEqual(troubles, []);
   await context.close();
+});
+
+test("over passgate's own TLS all of the forum comes by HTTP/2, and a member is known to it", { skip: !isInstalled }, async () => {
+  await certificates(folder);
+  const port = await freePort();
+  const more = `${ownTls(folder, port)}\n[forum]\npreset = "spirit"`;
+  const direct = await startGateway({ upstream: forum.url, publicUrl: () => `https://forum.test:${port}`, more });
+  const trusting = await startBrowser({ flags: [NAMES], env: { ...process.env, HOME: folder } });
+  try {
+    await direct.operate("user", "import", join(folder, "spirit.sql"), "--from", "spirit");
+    const { page, troubles } = await visitWith(trusting, direct);
+    await signInByPassword(page, { name: "alice", password: "Wonder-land.2049" });
+    await page.goto("/", { waitUntil: "networkidle" });
+    await page.locator('a[href^="/user/logout/"]').first().waitFor({ state: "attached" });
+    const came = await page.evaluate(() =>
+      ["navigation", "resource"].map((kind) => performance.getEntriesByType(kind).map(({ name, nextHopProtocol }) => [name, nextHopProtocol])),
+    );
+    assert.ok(came[0].length === 1 && came[1].length > 2, `a page with style and scripts: ${JSON.stringify(came)}`);
+    const others = came.flat().filter(([name, protocol]) => protocol !== "h2" || !name.startsWith(`${direct.url}/`));
+    assert.deepEqual(others, []);
+    assert.deepEqual(troubles, []);
+  } finally {
+    await trusting.close();
+    await direct.stop();
+  }
 });

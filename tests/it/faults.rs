@@ -1,6 +1,14 @@
-//! What visitors get when the application misbehaves, and that nothing is ever sent twice (REL-06, REL-07, OPS-04).
+//! What visitors get when the application misbehaves, and that nothing is ever sent twice (REL-06, REL-07, OPS-04); and that a fault of ours stays
+//! with the request that met it (REL-12).
 
-use crate::support::gateway::{Gateway, Settings};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+
+use passgate::app::{Running, Services, Sockets};
+use passgate::domain::{Clock, ManualClock, Timestamp};
+
+use crate::support::gateway::{Gateway, START, Settings, read};
 use crate::support::raw::{RawClient, exchange};
 use crate::support::upstream::{Act, Recorder};
 
@@ -119,4 +127,47 @@ async fn rel_06_an_application_that_goes_after_its_interim_answer_is_a_502_too()
         let reply = exchange(gateway.address, get(&gateway, "Expect: 100-continue\r\n")).await.unwrap();
         assert_eq!(reply.status(), 502, "{interim}");
     }
+}
+
+/// A clock that can be broken: whoever reads it then panics, as every request does on its way.
+struct Brittle {
+    clock: ManualClock,
+    is_broken: AtomicBool,
+}
+
+impl Clock for Brittle {
+    fn now(&self) -> Timestamp {
+        assert!(!self.is_broken.load(SeqCst), "broken for a test");
+        self.clock.now()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rel_12_a_panic_costs_its_own_request_opens_nothing_and_leaves_the_gateway_running() {
+    let upstream = Recorder::always([Act::ok("fine")]).await;
+    let listener = passgate::server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let text = format!(
+        "[server]\nlisten = \"{address}\"\npublic_url = \"http://localhost\"\nadmin_listen = \"\"\n\
+         [upstream]\nurl = \"http://{}\"\n[store]\nbackend = \"memory\"\n[access]\ndefault = \"guest\"",
+        upstream.address()
+    );
+    let brittle = Arc::new(Brittle { clock: ManualClock::at(START), is_broken: AtomicBool::new(false) });
+    let services = Services::open(&read(&text), Arc::clone(&brittle) as Arc<dyn Clock>).unwrap();
+    let sockets = Sockets { public: vec![listener], tls: Vec::new(), admin: None };
+    let _running = Running::start(&read(&text), services, sockets).await.unwrap();
+    let asked = |line: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    let mut open = RawClient::connect(address).await;
+    assert_eq!(open.exchange(asked("GET /")).await.unwrap().status(), 200);
+    for line in ["GET /", "POST /", "GET /.passgate/login"] {
+        brittle.is_broken.store(true, SeqCst);
+        for _ in 0..20 {
+            let reply = exchange(address, asked(line)).await;
+            assert!(reply.is_err(), "{line}: {reply:?}");
+        }
+        brittle.is_broken.store(false, SeqCst);
+        assert_eq!(exchange(address, asked(line)).await.unwrap().status(), 200, "{line}");
+    }
+    assert_eq!(open.exchange(asked("GET /")).await.unwrap().status(), 200, "another connection goes on");
+    assert_eq!(upstream.request_heads().len(), 4, "nothing of what panicked went on");
 }

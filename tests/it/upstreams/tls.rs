@@ -44,6 +44,29 @@ async fn tls_07_each_route_believes_its_own_authorities_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tls_07_an_application_that_cannot_prove_who_it_is_gets_no_request() {
+    let (ours, others) = (Authority::new(), Authority::new());
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("ours.pem");
+    ours.write(&file);
+    for (shown, name, holds, status) in [
+        (&ours, "127.0.0.1", Holds::ForLong, 200),
+        (&ours, "127.0.0.1", Holds::NoLonger, 502),
+        (&ours, "forum.example", Holds::ForLong, 502),
+        (&others, "127.0.0.1", Holds::ForLong, 502),
+    ] {
+        let forum = application("forum").await;
+        let door = shown.door(name, holds, forum.address()).await;
+        let site = gateway(&format!("url = \"https://{}\"\nca_file = {file:?}", door.address), "").await;
+        for line in ["GET /", "POST /"] {
+            let asked = super::request(line, &site.host(), "Content-Length: 0\r\n");
+            assert_eq!(exchange(site.address, asked).await.unwrap().status(), status, "{name} {holds:?}");
+        }
+        assert_eq!(forum.connections().is_empty(), status == 502, "{name} {holds:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hdr_05_an_application_that_asks_for_a_certificate_knows_the_gateway_by_its_own() {
     let (servers, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
     let forum = application("forum").await;

@@ -60,6 +60,20 @@ async fn rel_03_a_slow_form_is_given_up_here_and_on_its_way_to_the_application()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rel_03_a_slow_body_is_given_up_though_its_answer_has_come_before_it() {
+    let upstream = Recorder::on_head(|_| vec![Act::ok("early")]).await;
+    let settings = Settings { rest: &limits("rate_grace = \"300ms\""), ..GUEST };
+    let gateway = Gateway::with(upstream.address(), settings).await;
+    let mut client = RawClient::connect(gateway.address).await;
+    let head = format!("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000\r\n\r\nbody", gateway.host());
+    client.send(head).await.unwrap();
+    assert_eq!(client.reply_to("POST").await.unwrap().text(), "early");
+    // The application still listens, so nothing else would end it.
+    assert_eq!(client.rest().await.unwrap_or_default(), b"");
+    upstream.wait_until("the upload is broken off", |records| records.connections[0].is_over).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rel_03_an_answer_that_nobody_takes_is_given_up() {
     let body = "x".repeat(32 << 20);
     let (upstream, gateway) =
