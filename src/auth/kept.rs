@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use self::body::{Bodies, Body};
 use super::SendToken;
-use crate::domain::{Clock, ReturnTo, Timestamp, TokenHash, UserId, random};
+use crate::domain::{Clock, ReturnTo, Timestamp, TokenHash, UserId, hex, random};
 
 /// Whose a form is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct KeptForm {
 impl KeptForm {
     /// What names it on its member's page.
     pub fn id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.id)
     }
 
     /// Whose it is.

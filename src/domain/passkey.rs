@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Timestamp, UserId};
+use super::{Timestamp, UserId, hex};
 
 /// What an authenticator calls a credential (WebAuthn Level 3, credential ID): up to 1023 bytes, unique over all accounts.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,14 +25,14 @@ impl CredentialId {
 
     /// What an address, a form or a listing calls it: short, the same each time, and of no use elsewhere.
     pub fn handle(&self) -> String {
-        Sha256::digest(&self.0).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(&self.0)[..8])
     }
 }
 
 /// The first bytes tell passkeys apart in a log; the whole id is nobody's business there.
 impl std::fmt::Debug for CredentialId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(&hex(self.0.get(..4).unwrap_or(&self.0)))?;
         f.write_str("…")
     }
 }

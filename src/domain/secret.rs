@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::hex;
+
 /// A value that must not reach a log: `Debug` says nothing of it and its memory is cleared when it goes.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
@@ -101,7 +103,7 @@ impl TokenHash {
 
     /// The first 64 bits as 16 hexadecimal digits: enough to name a session in a listing, too little to be it.
     pub fn short(&self) -> String {
-        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.0[..8])
     }
 }
 

@@ -19,7 +19,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, hex};
 
 /// The form written, and the only one there has been.
 const FORM: u32 = 1;
@@ -80,7 +80,7 @@ impl<W: Write> BackupWriter<W> {
 
     /// Writes the last line, and gives back what it was written to.
     pub fn finish(mut self) -> io::Result<W> {
-        let sha256 = hex(&self.digest.clone().finalize());
+        let sha256 = hex(self.digest.clone().finalize());
         self.write(&serde_json::to_string(&Last { lines: self.lines, sha256 })?)?;
         match self.out {
             Packed::Gzip(out) => out.finish(),
@@ -153,7 +153,7 @@ pub fn read_backup(
             Err(error) => return Err(error.into()),
         };
         if let Ok(last) = serde_json::from_str::<Last>(text) {
-            let is_whole = last.lines == count && last.sha256 == hex(&digest.finalize());
+            let is_whole = last.lines == count && last.sha256 == hex(digest.finalize());
             // What is packed has a sum of its own behind its end.
             let ends = matches!(input.fill_buf(), Ok([]));
             return if is_whole && ends { Ok(count) } else { Err(BackupError::Changed) };
@@ -169,10 +169,6 @@ fn next_line<'l>(input: &mut dyn BufRead, line: &'l mut Vec<u8>) -> io::Result<O
     line.clear();
     input.take(MAX_LINE).read_until(b'\n', line)?;
     Ok(line.strip_suffix(b"\n").and_then(|text| str::from_utf8(text).ok()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

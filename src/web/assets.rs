@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::palette::Palette;
 use super::response::Reply;
 use super::{Problem, Web};
+use crate::domain::hex;
 
 const STYLE: &str = include_str!("../../assets/passgate.css");
 const SCRIPT: &str = include_str!("../../assets/passgate.js");
@@ -68,7 +69,7 @@ impl Assets {
 impl Asset {
     fn new(stem: &str, extension: &str, content_type: HeaderValue, content: Bytes) -> Self {
         let hash = Sha256::digest(&content);
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&hash[..8]);
         let gzip = compressed(&content).filter(|gzip| gzip.len() < content.len());
         Self { name: format!("{stem}.{hash}.{extension}"), content_type, content, gzip }
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::SecondFactors;
 use super::record::{self, Enrolled};
-use crate::domain::{Purpose, Timestamp, Token, User, UserId};
+use crate::domain::{Purpose, Timestamp, Token, User, UserId, hex};
 use crate::store::{Batch, Change, Drawer, Kept, StoreError, Verdict};
 
 /// The label of [`TrustToken`].
@@ -139,7 +139,7 @@ impl TrustedDevice {
 
 /// Enough to name it, too little to be it.
 fn name(key: &[u8]) -> String {
-    key.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(key.get(..8).unwrap_or(key))
 }
 
 /// All parts but the last are of one length.

@@ -16,7 +16,6 @@ mod smf;
 pub use by_name::ByName;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,7 +26,7 @@ use zeroize::Zeroizing;
 use super::options::SessionOptions;
 use super::{CookieNames, Jar};
 use crate::database::{Connection, DatabaseError, Kind as DatabaseKind, Parameter, Purpose, Row, Terms};
-use crate::domain::{Secret, Timestamp};
+use crate::domain::{Secret, Timestamp, hex};
 
 /// How long connecting to the database, and each of its answers, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -327,12 +326,4 @@ fn encoded(text: &str) -> String {
 fn put(jar: &mut Jar, name: &str, value: &str, path: &str, now: Timestamp) {
     let field = Zeroizing::new(format!("{name}={}; path={path}; HttpOnly; SameSite=lax", encoded(value)));
     jar.set(field.as_bytes(), "/", now);
-}
-
-/// The lower-case hexadecimal digits of a digest.
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex;
+
 /// The digest that the first line names.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The file with the end of the chain.
@@ -88,7 +90,7 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 pub(super) fn digest(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(line))
 }
 
 /// A chain that hangs together.
