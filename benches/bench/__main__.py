@@ -25,7 +25,7 @@ PARTS = {
     "refusals": (refusals.run, "what the time of a refused sign-in tells (THR-12)"),
     "asking": (asking.run, "the same of asking for a mailed link (AUTH-14)"),
     "micro": (micro.run, "single steps, by criterion"),
-    "scale": (scale.run, "sessions, members, rules and hosts, up to a million"),
+    "scale": (scale.run, "sessions, members, rules and hosts, up to a million (SES-14)"),
     "by-hand": (by_hand.run, "only if it is asked for: starts the subjects, says how to measure each, and waits"),
 }
 ALL = [name for name in PARTS if name != "by-hand"]

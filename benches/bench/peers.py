@@ -78,8 +78,10 @@ def upstream():
     }}""")
 
 
-def nginx(name, to, tls=None, access_log="off", asked=None):
-    """A bare proxy, or one that asks the server on the port `asked` about each request."""
+def nginx(name, to, tls=None, access_log="off", asked=None, anew=False):
+    """A bare proxy, or one that asks the server on the port `asked` about each request; on a new connection each time, as
+    it does unless it is told otherwise, or on kept ones.
+    """
     port, tls_port = free_port(), free_port()
     listen_tls = f"""listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
         ssl_certificate {tls}/localhost.pem;
@@ -94,12 +96,13 @@ def nginx(name, to, tls=None, access_log="off", asked=None):
             proxy_pass http://asked;
             proxy_pass_request_body off;
             proxy_set_header Content-Length "";
-            {FORWARDED}
+            {FORWARDED.split(";", 2)[2] if anew else FORWARDED}
         }}"""
     kept = "keepalive 128; keepalive_requests 1000000000;"
+    kept_to_asked = "" if anew else kept
     program = run_nginx(name, SUBJECT_CORE, port, f"""
     upstream app {{ server 127.0.0.1:{to}; {kept} }}
-    {f"upstream asked {{ server 127.0.0.1:{asked}; {kept} }}" if asked else ""}
+    {f"upstream asked {{ server 127.0.0.1:{asked}; {kept_to_asked} }}" if asked else ""}
     map $http_upgrade $upgrading {{ default upgrade; "" ""; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;

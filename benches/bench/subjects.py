@@ -18,6 +18,7 @@ ALL = {
     "nginx": "a bare proxy, no access log",
     "nginx-log": "the same, with its access log as Debian ships it: a file, a write a request",
     "nginx-auth": "the same, each request asked about at a server that says yes: the best any forward-auth peer can do",
+    "nginx-auth-anew": "the same as its defaults have it: a connection of its own for each question",
     "haproxy": "a bare proxy, no log",
     "apache-form": "mod_auth_form, a member signed in",
     "caddy-basic": "basic_auth; the hash of the password is kept in memory",
@@ -146,6 +147,10 @@ class Cast:
     def nginx_auth(self):
         asking = peers.nginx("nginx-auth", self.upstream.port, self.tls, asked=self.yes().port)
         return self.of("nginx-auth", asking, self.yes(), member=MEMBER)
+
+    def nginx_auth_anew(self):
+        asking = peers.nginx("nginx-auth-anew", self.upstream.port, self.tls, asked=self.yes().port, anew=True)
+        return self.of("nginx-auth-anew", asking, self.yes(), member=MEMBER)
 
     def haproxy(self):
         return self.of("haproxy", peers.haproxy("haproxy", self.upstream.port, self.tls))
