@@ -5,8 +5,8 @@
 //! request is dropped where it stands, with both its connections (over HTTP/2, its stream). Whoever ends a session need not know
 //! what runs on it.
 //!
-//! Nothing is shared for it: the leash is a timer beside the request, on the same task, and costs a request that ends before the
-//! first look next to nothing.
+//! The leash is a wait beside the request, on the same task, for a beat that many share: a timer for each would be the dearest part of
+//! what a member's request costs more than a guest's, and nearly all end before the first look.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -23,7 +23,10 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::task_local;
+use tokio::time::MissedTickBehavior;
 
 use super::context::{RequestContext, RequestId};
 use super::wire::Refusal;
@@ -62,20 +65,48 @@ pub(super) fn attach(request: &RequestHeader, ctx: &RequestContext, live: &Arc<L
     let _ = LEASH.try_with(|held| held.replace(Some(leash)));
 }
 
+/// When running requests look at their sessions. There are several, one after the other, so that not all look at once.
+#[derive(Default)]
+struct Beats([Notify; 16]);
+
+impl Beats {
+    /// How often a session is looked at. A tunnel is to end within a second of it.
+    const LOOK: Duration = Duration::from_millis(400);
+
+    /// Beats for ever.
+    async fn go_on(&self) {
+        let mut ticks = tokio::time::interval(Self::LOOK / 16);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for beat in self.0.iter().cycle() {
+            ticks.tick().await;
+            beat.notify_waiters();
+        }
+    }
+
+    /// The one that this request waits for.
+    fn of(&self, id: &RequestId) -> &Notify {
+        &self.0[usize::from(id.as_str().bytes().fold(0, u8::wrapping_add) % 16)]
+    }
+}
+
 /// The engine, with each request on a leash.
 pub(super) struct Leashed {
     engine: Arc<HttpProxy<Engine>>,
     /// The same phases, for requests that are served without the engine.
     pub(super) own: Engine,
     gateway: Arc<Gateway>,
+    beats: Arc<Beats>,
+    /// Ends with this.
+    _beating: JoinSet<()>,
 }
 
 impl Leashed {
-    /// How often a session is looked at. A tunnel is to end within a second of it.
-    const LOOK: Duration = Duration::from_millis(400);
-
+    /// Must be called on a runtime.
     pub(super) fn new(engine: HttpProxy<Engine>, own: Engine, gateway: Arc<Gateway>) -> Self {
-        Self { engine: Arc::new(engine), own, gateway }
+        let (beats, mut beating) = (Arc::new(Beats::default()), JoinSet::new());
+        let going_on = Arc::clone(&beats);
+        beating.spawn(async move { going_on.go_on().await });
+        Self { engine: Arc::new(engine), own, gateway, beats, _beating: beating }
     }
 
     /// Counts and writes a request that is given up for what its client does.
@@ -85,14 +116,15 @@ impl Leashed {
 
     /// Completes when the session of the request on this task no longer holds.
     pub(super) async fn over(&self) {
-        let session = poll_fn(|_| {
-            let held = LEASH.with(|held| held.borrow().as_ref().map(|leash| leash.session));
+        let (session, beat) = poll_fn(|_| {
+            let held = LEASH
+                .with(|held| held.borrow().as_ref().map(|leash| (leash.session, self.beats.of(&leash.id))));
             held.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
         // It held just now; what ends before the first look is answered, and not cut off.
         loop {
-            pingora::time::sleep(Self::LOOK).await;
+            beat.notified().await;
             if !self.gateway.sessions.holds(session) {
                 break;
             }
