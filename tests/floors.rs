@@ -74,7 +74,7 @@ const HOMES: [(&str, &[&str]); 62] = [
     ("indicatif", &["cli/"]),
     ("instant_acme", &["server/tls/acme"]),
     ("lettre", &["auth/mail/smtp.rs"]),
-    ("memchr", &["auth/import", "proxy/fields.rs", "proxy/reply.rs", "proxy/wire"]),
+    ("memchr", &["auth/cookie.rs", "auth/import", "proxy/fields.rs", "proxy/reply.rs", "proxy/wire"]),
     ("mimalloc", &["main.rs"]),
     ("minijinja", &["web/", "sample/"]),
     ("multer", &["sample/"]),

@@ -1,9 +1,11 @@
 //! Our cookies: their names, attributes, reading and removal. The only file that writes or reads one.
 
+use std::iter;
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
+use memchr::memchr;
 
 use super::second_factors::{TrustPurpose, TrustToken};
 use super::throttle::Marks;
@@ -134,10 +136,8 @@ impl Cookies {
 
     /// Until when the offer of a passkey is not wanted, as the browser says.
     pub fn quiet_until<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Option<Timestamp> {
-        let mut pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
-        let pair = pairs.find(|pair| name_of(pair) == self.quiet_name().as_bytes())?;
-        let at = pair.iter().position(|byte| *byte == b'=')?;
-        let millis = std::str::from_utf8(pair[at + 1..].trim_ascii()).ok()?.parse().ok()?;
+        let value = fields.flat_map(pairs).find_map(|pair| value_of(pair, self.quiet_name()))?;
+        let millis = std::str::from_utf8(value).ok()?.parse().ok()?;
         Some(Timestamp::from_millis(millis))
     }
 
@@ -158,11 +158,9 @@ impl Cookies {
 
     /// Who has signed in with this browser, as it says. Of two such cookies neither counts.
     pub fn device<'h>(&self, fields: impl Iterator<Item = &'h [u8]>) -> Marks {
-        let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
-        let mut own = pairs.filter(|pair| name_of(pair) == self.device_name().as_bytes());
-        let (Some(pair), None) = (own.next(), own.next()) else { return Marks::default() };
-        let value = pair.iter().position(|byte| *byte == b'=').map(|at| pair[at + 1..].trim_ascii());
-        value.and_then(|value| std::str::from_utf8(value).ok()).map(Marks::parse).unwrap_or_default()
+        let mut own = fields.flat_map(pairs).filter_map(|pair| value_of(pair, self.device_name()));
+        let (Some(value), None) = (own.next(), own.next()) else { return Marks::default() };
+        std::str::from_utf8(value).map(Marks::parse).unwrap_or_default()
     }
 
     /// The name of the cookie by which a browser is known that a member trusts.
@@ -212,17 +210,19 @@ impl Cookies {
     /// A `Cookie` field without our cookies, the rest byte for byte (SECURITY: SES-10, S8); `None` if it holds none of
     /// ours and can go on untouched, an empty value if nothing else is left.
     pub fn without_ours(&self, field: &[u8]) -> Option<Vec<u8>> {
-        if !field.split(|byte| *byte == b';').any(|pair| self.is_ours(name_of(pair))) {
-            return None;
-        }
-        let kept: Vec<&[u8]> =
-            field.split(|byte| *byte == b';').filter(|pair| !self.is_ours(name_of(pair))).collect();
-        Some(kept.join(&b';').trim_ascii_start().to_vec())
+        let mut has_ours = false;
+        let is_others = |pair: &&[u8]| {
+            let is_ours = self.is_ours(name_of(pair));
+            has_ours |= is_ours;
+            !is_ours
+        };
+        let kept: Vec<&[u8]> = pairs(field).filter(is_others).collect();
+        has_ours.then(|| kept.join(&b';').trim_ascii_start().to_vec())
     }
 
     /// Whether a `Set-Cookie` field of the application would set one of our cookies (SECURITY: SES-10).
     pub fn sets_ours(&self, field: &[u8]) -> bool {
-        let pair = field.split(|byte| *byte == b';').next().unwrap_or_default();
+        let pair = pairs(field).next().unwrap_or_default();
         // `=name=value` is a cookie without a name whose value browsers send as `name=value`.
         let is_blank = |byte: &u8| *byte == b'=' || byte.is_ascii_whitespace();
         let start = pair.iter().position(|byte| !is_blank(byte)).unwrap_or(pair.len());
@@ -230,12 +230,17 @@ impl Cookies {
     }
 
     fn is_ours(&self, name: &[u8]) -> bool {
-        name.eq_ignore_ascii_case(self.session_name().as_bytes())
-            || name.eq_ignore_ascii_case(self.browser_name().as_bytes())
-            || name.eq_ignore_ascii_case(self.quiet_name().as_bytes())
-            || name.eq_ignore_ascii_case(self.send_name().as_bytes())
-            || name.eq_ignore_ascii_case(self.device_name().as_bytes())
-            || name.eq_ignore_ascii_case(self.trusted_name().as_bytes())
+        let is = |ours: &str| name.eq_ignore_ascii_case(ours.as_bytes());
+        // The others begin with the session's name.
+        let session = self.session_name().as_bytes();
+        let is_alike = name.get(..session.len()).is_some_and(|start| start.eq_ignore_ascii_case(session));
+        is_alike
+            && (name.len() == session.len()
+                || is(self.browser_name())
+                || is(self.quiet_name())
+                || is(self.send_name())
+                || is(self.device_name())
+                || is(self.trusted_name()))
     }
 
     fn cookie(&self, name: &'static str, value: String) -> Cookie<'static> {
@@ -253,20 +258,38 @@ fn value(cookie: &Cookie<'_>) -> HeaderValue {
     HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
+/// The pairs of a `Cookie` field, blanks and all.
+fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(field);
+    iter::from_fn(move || {
+        let field = rest?;
+        let (pair, after) = cut(field, b';');
+        rest = after;
+        Some(pair)
+    })
+}
+
+/// What comes before the first `byte`, and what after it if there is one.
+fn cut(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr(byte, text) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
 fn name_of(pair: &[u8]) -> &[u8] {
-    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+    cut(pair, b'=').0.trim_ascii()
+}
+
+/// The value of a pair of this name; a pair without `=` is one with an empty value.
+fn value_of<'p>(pair: &'p [u8], name: &str) -> Option<&'p [u8]> {
+    let (known, value) = cut(pair, b'=');
+    (known.trim_ascii() == name.as_bytes()).then(|| value.unwrap_or_default().trim_ascii())
 }
 
 fn read<'h, P: Purpose>(name: &str, fields: impl Iterator<Item = &'h [u8]>) -> Presented<P> {
     let mut found = Presented::Nothing;
-    for pair in fields.flat_map(|field| field.split(|byte| *byte == b';')) {
-        let (key, value) = match pair.iter().position(|byte| *byte == b'=') {
-            Some(at) => (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii()),
-            None => (pair.trim_ascii(), &[][..]),
-        };
-        if key != name.as_bytes() {
-            continue;
-        }
+    for value in fields.flat_map(pairs).filter_map(|pair| value_of(pair, name)) {
         let token = std::str::from_utf8(value).ok().and_then(Token::parse);
         found = match (found, token) {
             (Presented::Nothing, Some(token)) => Presented::Token(token),

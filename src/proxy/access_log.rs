@@ -12,7 +12,7 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use super::context::{Outcome, RequestContext};
 use super::leash::Leash;
 use super::wire::Refusal;
-use crate::domain::address_text;
+use crate::domain::{UserId, address_text};
 use crate::web::{Problem, Visit};
 
 /// The gateway's counters, in a registry of their own.
@@ -177,6 +177,7 @@ pub(super) fn write(seen: &Seen<'_>, error: Option<&Error>, ctx: &RequestContext
         let visit = Visit { request_id: ctx.id.as_str(), client: ctx.origin.client, member: None };
         ctx.rules.web.note_problem(problem, ctx.member, &path, &visit);
     }
+    let member = ctx.member.map(UserId::digits);
     tracing::info!(
         target: "passgate::access",
         id = ctx.id.as_str(),
@@ -185,7 +186,7 @@ pub(super) fn write(seen: &Seen<'_>, error: Option<&Error>, ctx: &RequestContext
         path = &*path,
         outcome = OUTCOMES[index(ctx.outcome)],
         problem = problem_code(ctx.outcome),
-        member = ctx.member.map(tracing::field::display),
+        member = member.as_ref().and_then(|digits| std::str::from_utf8(digits).ok()),
         status,
         duration_ms = took.as_secs_f64() * 1e3,
         received,

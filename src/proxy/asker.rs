@@ -49,6 +49,7 @@ pub(super) struct Direct<'c> {
     connection: &'c mut Connection,
     head: &'c Bytes,
     request: RequestHeader,
+    fields: List<'c>,
     keeps: bool,
     /// What is to leave with the next bytes.
     held: Vec<u8>,
@@ -77,13 +78,14 @@ impl<'c> Direct<'c> {
         let mut request = RequestHeader::build_no_case(method, target, Some(24)).ok()?;
         for (name, value) in fields.iter() {
             let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).ok()?;
-            request.append_header(HeaderName::from_bytes(name).ok()?, value).ok()?;
+            request.append_header(HeaderName::from_bytes(name.as_bytes()).ok()?, value).ok()?;
         }
         let keeps = !is_last && !fields.values(&CONNECTION).any(|value| value.eq_ignore_ascii_case(b"close"));
         Some(Self {
             connection,
             head,
             request,
+            fields,
             keeps,
             held: Vec::new(),
             is_chunked: false,
@@ -146,7 +148,7 @@ impl Asker for Direct<'_> {
     }
 
     fn fields(&self) -> List<'_> {
-        List::of_request(self.head)
+        self.fields.as_read()
     }
 
     fn is_answered(&self) -> bool {
@@ -160,7 +162,7 @@ impl Asker for Direct<'_> {
             self.held.extend_from_slice(part.as_bytes());
         }
         for (name, value) in reply.fields.iter() {
-            if !name.eq_ignore_ascii_case(b"connection") {
+            if !name.eq_ignore_ascii_case("connection") {
                 push_line(&mut self.held, name, value);
             }
         }
@@ -236,8 +238,8 @@ impl Asker for Session {
             _ => ResponseHeader::build(reply.status, Some(24))?,
         };
         for (name, value) in reply.fields.iter() {
-            let name =
-                HeaderName::from_bytes(name).or_err(ErrorType::InvalidHTTPHeader, "a name that is none")?;
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .or_err(ErrorType::InvalidHTTPHeader, "a name that is none")?;
             // What is meant for the next hop has no place in HTTP/2 (RFC 9113 §8.2.2).
             if name != CONNECTION && name != TRANSFER_ENCODING {
                 header.append_header(name, value)?;

@@ -16,7 +16,7 @@ use super::trailers::Crossing;
 use super::tunnels::Tunnel;
 use super::upstream::{Attempts, Client};
 use super::{Rules, Secured};
-use crate::domain::{Host, UserId, random};
+use crate::domain::{Host, UserId, hex_digits, random};
 use crate::policy::Permit;
 use crate::web::{Audience, Problem};
 
@@ -124,13 +124,13 @@ impl RequestContext {
 
 /// The reference by which a visitor's error page and the log event find each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RequestId(String);
+pub(super) struct RequestId(Arc<str>);
 
 impl RequestId {
     /// One given by a trusted proxy, if it is short and plain.
     pub(super) fn given(text: &str) -> Option<Self> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        ((8..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| Self(text.to_owned()))
+        ((8..=64).contains(&text.len()) && text.bytes().all(is_plain)).then(|| Self(text.into()))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -150,6 +150,7 @@ impl RequestIds {
     /// An odd multiplier permutes all 64-bit values, so neighbours look unlike and none repeats.
     pub(super) fn next(&self) -> RequestId {
         let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        RequestId(format!("{number:016x}"))
+        let digits = hex_digits::<16>(&number.to_be_bytes());
+        RequestId(std::str::from_utf8(&digits).unwrap_or_default().into())
     }
 }

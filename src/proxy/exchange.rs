@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use http::{HeaderName, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora::connectors::{ConnectorOptions, TransportConnector};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -167,7 +167,6 @@ impl Engine {
         upstream: &mut impl Fields,
         ctx: &mut RequestContext,
     ) -> pingora::Result<()> {
-        const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         let Some(permit) = &ctx.permit else {
             return Error::e_explain(ErrorType::InternalError, "no permit");
         };
@@ -178,7 +177,7 @@ impl Engine {
         rules.headers.write_identity(upstream, permit)?;
         forwarded::write(upstream, &request.headers, &ctx.origin, &rules.public, &rules.policy)?;
         bridge::introduce(ctx, upstream, self.0.clock.now())?;
-        upstream.set_as(&REQUEST_ID, "X-Request-Id", ctx.id.as_str().as_bytes())?;
+        upstream.append("X-Request-Id", ctx.id.as_str().as_bytes())?;
         application.write_host(upstream, &ctx.attempts)
     }
 

@@ -39,15 +39,7 @@ pub trait Fields {
         value.iter().all(is_plain).then(|| std::str::from_utf8(value).ok())?
     }
 
-    /// Puts one field in the place of all of its name.
-    ///
-    /// # Errors
-    /// If it would be none.
-    fn set(&mut self, name: &HeaderName, value: &[u8]) -> pingora::Result<()> {
-        self.set_as(name, name.as_str(), value)
-    }
-
-    /// The same, with the name spelled as `spelling`.
+    /// Puts one field, with its name spelled as `spelling`, in the place of all of its name.
     ///
     /// # Errors
     /// If it would be none.
@@ -92,20 +84,36 @@ fields_of_engine!(RequestHeader, ResponseHeader);
 
 /// Fields of a head that lies in memory as it was read.
 pub(super) struct List<'h> {
-    fields: Vec<(Text<'h>, Text<'h>)>,
-    /// What is not in the head.
-    made: Vec<u8>,
+    fields: Vec<(Name<'h>, Value<'h>)>,
+    /// The names that are not in the head, one after the other.
+    names: String,
+    /// The values that are not.
+    values: Vec<u8>,
 }
 
-/// A name or a value.
 #[derive(Clone, Copy)]
-enum Text<'h> {
-    Read(&'h [u8]),
-    /// From here to there of what was made.
+enum Name<'h> {
+    Read(&'h str),
+    /// From here to there of those that are not in the head.
     Made(usize, usize),
 }
 
-impl Text<'_> {
+#[derive(Clone, Copy)]
+enum Value<'h> {
+    Read(&'h [u8]),
+    Made(usize, usize),
+}
+
+impl Name<'_> {
+    fn text<'t>(&'t self, made: &'t str) -> &'t str {
+        match *self {
+            Self::Read(text) => text,
+            Self::Made(begin, end) => made.get(begin..end).unwrap_or_default(),
+        }
+    }
+}
+
+impl Value<'_> {
     fn bytes<'t>(&'t self, made: &'t [u8]) -> &'t [u8] {
         match *self {
             Self::Read(bytes) => bytes,
@@ -116,7 +124,11 @@ impl Text<'_> {
 
 impl Default for List<'_> {
     fn default() -> Self {
-        Self { fields: Vec::with_capacity(24), made: Vec::with_capacity(512) }
+        Self {
+            fields: Vec::with_capacity(24),
+            names: String::with_capacity(192),
+            values: Vec::with_capacity(320),
+        }
     }
 }
 
@@ -131,7 +143,10 @@ impl<'h> List<'h> {
             begin = end + 1;
             match memchr(b':', line) {
                 Some(colon) if is_after_request_line => {
-                    list.push(&line[..colon], line[colon + 1..].trim_ascii());
+                    // A name is a token; what is not even text is none, and is not passed on.
+                    if let Ok(name) = std::str::from_utf8(&line[..colon]) {
+                        list.push(name, line[colon + 1..].trim_ascii());
+                    }
                 }
                 // An empty line may come first.
                 _ => is_after_request_line |= !line.trim_ascii().is_empty(),
@@ -143,74 +158,67 @@ impl<'h> List<'h> {
     /// Those of a map, in whose place they are changed.
     pub(super) fn of_map(map: &'h HeaderMap) -> Self {
         let mut list = Self::default();
-        map.iter().for_each(|(name, value)| list.push(name.as_str().as_bytes(), value.as_bytes()));
+        map.iter().for_each(|(name, value)| list.push(name.as_str(), value.as_bytes()));
+        list
+    }
+
+    /// The same ones, for changes of their own, as long as nothing has been added.
+    pub(super) fn as_read(&self) -> Self {
+        let mut list = Self::default();
+        list.fields.extend_from_slice(&self.fields);
         list
     }
 
     /// Adds a field that has been read.
-    pub(super) fn push(&mut self, name: &'h [u8], value: &'h [u8]) {
-        self.fields.push((Text::Read(name), Text::Read(value)));
+    pub(super) fn push(&mut self, name: &'h str, value: &'h [u8]) {
+        self.fields.push((Name::Read(name), Value::Read(value)));
     }
 
     /// The same, with the value in several lines made one (RFC 9112 §5.2).
-    pub(super) fn push_unfolded(&mut self, name: &'h [u8], value: &[u8]) {
-        let begin = self.made.len();
+    pub(super) fn push_unfolded(&mut self, name: &'h str, value: &[u8]) {
+        let begin = self.values.len();
         let mended = value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte });
-        self.made.extend(mended);
-        self.fields.push((Text::Read(name), Text::Made(begin, self.made.len())));
+        self.values.extend(mended);
+        self.fields.push((Name::Read(name), Value::Made(begin, self.values.len())));
     }
 
     /// Each field's name and value.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|(name, value)| (name.bytes(&self.made), value.bytes(&self.made)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().map(|(name, value)| (name.text(&self.names), value.bytes(&self.values)))
     }
 
     /// Writes the lines of all fields.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         for (name, value) in self.iter() {
-            for part in [name, b": ", value, b"\r\n"] {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
                 out.extend_from_slice(part);
             }
         }
-    }
-
-    fn make(&mut self, bytes: &[u8]) -> Text<'h> {
-        let begin = self.made.len();
-        self.made.extend_from_slice(bytes);
-        Text::Made(begin, self.made.len())
     }
 }
 
 impl Fields for List<'_> {
     fn values<'f>(&'f self, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
-        let name = name.as_str().as_bytes();
-        self.iter().filter(move |(known, _)| is_same(known, name)).map(|(_, value)| value)
+        let name = name.as_str();
+        self.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     fn retain(&mut self, mut stays: impl FnMut(&str) -> bool) {
-        let made = &self.made;
-        // A name is a token; what is not even text is none, and is not passed on.
-        self.fields.retain(|(name, _)| std::str::from_utf8(name.bytes(made)).is_ok_and(&mut stays));
+        let made = &self.names;
+        self.fields.retain(|(name, _)| stays(name.text(made)));
     }
 
     fn append(&mut self, name: &str, value: &[u8]) -> pingora::Result<()> {
-        // SECURITY: HDR-05. Nothing that ends a line gets into a value, whoever made it.
-        if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
+        // SECURITY: HDR-05. Nothing that ends a line gets into a value, whoever made it. Without an early end, for many bytes at a time.
+        if value.iter().fold(false, |is, byte| is | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f)) {
             return Error::e_explain(ErrorType::InvalidHTTPHeader, "a value that is none");
         }
-        let field = (self.make(name.as_bytes()), self.make(value));
-        self.fields.push(field);
+        let (names, values) = (self.names.len(), self.values.len());
+        self.names.push_str(name);
+        self.values.extend_from_slice(value);
+        self.fields.push((Name::Made(names, self.names.len()), Value::Made(values, self.values.len())));
         Ok(())
     }
-
-    fn remove(&mut self, name: &HeaderName) {
-        let (made, name) = (&self.made, name.as_str().as_bytes());
-        self.fields.retain(|(known, _)| !is_same(known.bytes(made), name));
-    }
-}
-
-fn is_same(known: &[u8], name: &[u8]) -> bool {
-    known.len() == name.len() && known.eq_ignore_ascii_case(name)
 }
 
 #[cfg(test)]
@@ -245,7 +253,7 @@ mod tests {
             assert!(List::default().append("a", value.as_bytes()).is_err(), "{value:?}");
         }
         let mut list = List::default();
-        list.push_unfolded(b"a", b"b\r\n c");
+        list.push_unfolded("a", b"b\r\n c");
         assert_eq!(lines(&list), "a: b   c\r\n");
     }
 }

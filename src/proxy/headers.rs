@@ -111,14 +111,14 @@ impl HeaderRules {
     }
 
     /// Writes the gateway's proof, if there is one, and the member's identity, or nothing. Every value is ours or the field
-    /// is absent (SECURITY: H4, HDR-05).
+    /// is absent (SECURITY: H4, HDR-05). Nothing has these names any more: [`Self::rewrite`] was before.
     pub(super) fn write_identity(&self, request: &mut impl Fields, permit: &Permit) -> pingora::Result<()> {
         if let Some(proof) = &self.identity.proof {
-            request.set(&self.identity.secret, proof.as_bytes())?;
+            request.append(self.identity.secret.as_str(), proof.as_bytes())?;
         }
         let Some(profile) = permit.identity() else { return Ok(()) };
         for (name, value) in self.identity(profile) {
-            request.set(name, value.as_bytes())?;
+            request.append(name.as_str(), value.as_bytes())?;
         }
         Ok(())
     }
@@ -222,7 +222,7 @@ impl HeaderRules {
     fn encode<'t>(&self, text: Cow<'t, str>) -> Option<Cow<'t, str>> {
         match self.identity.encoding {
             IdentityEncoding::Utf8 => Some(text),
-            IdentityEncoding::Percent => Some(percent(&text).into()),
+            IdentityEncoding::Percent => Some(percent(text)),
         }
         .filter(|text| !text.bytes().any(|byte| byte.is_ascii_control()))
     }
@@ -241,10 +241,13 @@ pub(super) fn fold(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 
-fn percent(text: &str) -> String {
+fn percent(text: Cow<'_, str>) -> Cow<'_, str> {
     use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
     const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
-    utf8_percent_encode(text, ESCAPED).to_string()
+    match Cow::from(utf8_percent_encode(&text, ESCAPED)) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped.into(),
+    }
 }
 
 /// What concerns the application's connection to us and not ours to the browser (RFC 9110 §7.6.1, §11.7). `Connection` itself is

@@ -140,9 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Call<S> {
         let mut fields = List::default();
         for field in parsed.headers.iter() {
             if field.value.contains(&b'\n') {
-                fields.push_unfolded(field.name.as_bytes(), field.value);
+                fields.push_unfolded(field.name, field.value);
             } else {
-                fields.push(field.name.as_bytes(), field.value);
+                fields.push(field.name, field.value);
             }
         }
         let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };

@@ -109,7 +109,9 @@ impl HeadReader {
     /// What can't be the beginning of a request, such as that of a TLS handshake, need not be waited for.
     fn check_first_byte(&self, bytes: &[u8]) -> Result<(), Refusal> {
         match bytes.get(self.line) {
-            Some(byte) if self.version.is_none() && !is_token(*byte) && !matches!(byte, b'\r' | b'\n') => {
+            Some(byte)
+                if self.version.is_none() && !TCHAR[usize::from(*byte)] && !matches!(byte, b'\r' | b'\n') =>
+            {
                 Err(Refusal::RequestLine)
             }
             _ => Ok(()),
@@ -136,7 +138,7 @@ impl HeadReader {
         let first = memchr(b' ', line).ok_or(Refusal::RequestLine)?;
         let last = memrchr(b' ', line).filter(|last| *last > first).ok_or(Refusal::RequestLine)?;
         let (method, target, version) = (&line[..first], &line[first + 1..last], &line[last + 1..]);
-        if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+        if !is_token(method) {
             return Err(Refusal::RequestLine);
         }
         if method.len() > Self::LONGEST_METHOD || method == b"CONNECT" {
@@ -164,7 +166,7 @@ impl HeadReader {
         }
         let colon = memchr(b':', line).ok_or(Refusal::Field)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) || !is_field_content(value) {
+        if !is_token(name) || !is_field_content(value) {
             return Err(Refusal::Field);
         }
         self.is_for_next_hop |= is_for_next_hop(name, value);
@@ -308,26 +310,26 @@ fn folds_to_framing(name: &[u8]) -> bool {
 }
 
 /// RFC 9110 §5.6.2.
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| TCHAR[usize::from(*byte)])
 }
+
+/// Which bytes a token may have.
+const TCHAR: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// RFC 9110 §5.5: visible bytes, blanks and tabs, and those beyond ASCII. Written without an early end, so that it is
 /// done for many bytes at a time.
