@@ -41,7 +41,7 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
 /// How many bytes may wait in the system that a client can't be sent yet (SECURITY: REL-03). They outlive the connection of one who is
 /// given up, counted by nobody, and would be megabytes each. What is on its way is not among them, so nobody gets anything later.
 #[cfg(target_os = "linux")]
-const MOST_UNSENT: u32 = 256 * 1024;
+const MOST_UNSENT: u32 = 512 * 1024;
 
 /// What accepted connections have from their listener.
 fn inherited(listener: &SockRef<'_>) -> io::Result<()> {

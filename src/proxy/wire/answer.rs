@@ -3,7 +3,6 @@
 //! What the engine writes is well formed; what is not would only mean that the connection ends with it.
 
 use memchr::memchr_iter;
-use memchr::memmem::find;
 
 use super::{Body, Chunks, Extensions};
 
@@ -64,10 +63,9 @@ impl Answer {
 
     /// Returns what comes after the head, or nothing if that is not over.
     fn advance_head<'b>(&mut self, bytes: &'b [u8], is_head: bool) -> &'b [u8] {
-        const END: &[u8] = b"\r\n\r\n";
         if self.head.is_empty() {
-            if let Some(at) = find(bytes, END) {
-                let (head, rest) = bytes.split_at(at + END.len());
+            if let Some(end) = end(bytes) {
+                let (head, rest) = bytes.split_at(end);
                 self.state = after(head, is_head);
                 return rest;
             }
@@ -76,13 +74,20 @@ impl Answer {
         }
         let known = self.head.len();
         self.head.extend_from_slice(bytes);
-        let from = known.saturating_sub(END.len() - 1);
-        let Some(at) = find(&self.head[from..], END) else { return &[] };
-        let end = from + at + END.len();
+        let from = known.saturating_sub(EMPTY_LINE.len());
+        let Some(end) = end(&self.head[from..]).map(|end| from + end) else { return &[] };
         self.state = after(&self.head[..end], is_head);
         self.head.clear();
         &bytes[end - known..]
     }
+}
+
+const EMPTY_LINE: &[u8] = b"\r\n";
+
+/// Where a head ends, behind the empty line after it.
+fn end(bytes: &[u8]) -> Option<usize> {
+    let mut after_lines = memchr_iter(b'\n', bytes).map(|at| at + 1);
+    after_lines.find(|at| bytes[*at..].starts_with(EMPTY_LINE)).map(|at| at + EMPTY_LINE.len())
 }
 
 /// What comes after this head (RFC 9112 §6.3).
@@ -116,7 +121,8 @@ fn after(head: &[u8], is_head: bool) -> State {
 
 fn value<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     let (given, value) = line.split_at_checked(name.len())?;
-    given.eq_ignore_ascii_case(name).then_some(value)
+    // The colon first: by that nearly all others are known.
+    (given.last() == name.last() && given.eq_ignore_ascii_case(name)).then_some(value)
 }
 
 #[cfg(test)]
