@@ -102,7 +102,7 @@ python_packages() {
 
 # PHP has the extension $1, or the package $2 is missing.
 php_has() {
-    { have php && php -m | grep -qx "$1"; } || lack "$2" "$3"
+    { have php && php -m | grep -x "$1" >/dev/null; } || lack "$2" "$3"
 }
 
 apps() {
