@@ -251,6 +251,7 @@ impl Default for Accounts {
 pub(super) struct Registration {
     pub(super) mode: String,
     pub(super) approval: bool,
+    pub(super) approver: String,
     pub(super) per_hour: u64,
     #[serde(deserialize_with = "one_or_many")]
     pub(super) reserved_names: Vec<String>,
@@ -278,7 +279,13 @@ impl Default for Registration {
             "webmaster",
         ];
         let reserved_names = reserved.map(Into::into).into();
-        Self { mode: "closed".into(), approval: false, per_hour: 100, reserved_names }
+        Self {
+            mode: "closed".into(),
+            approval: false,
+            approver: String::new(),
+            per_hour: 100,
+            reserved_names,
+        }
     }
 }
 

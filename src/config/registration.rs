@@ -3,7 +3,7 @@
 use super::raw;
 use super::reader::{Reader, quoted};
 use crate::auth::joining::options::{Approval, JoinMode, JoinOptions};
-use crate::domain::UserName;
+use crate::domain::{MailAddress, UserName};
 
 /// Who may read mail may join, so it takes a mail server.
 pub(super) fn read(
@@ -31,6 +31,11 @@ pub(super) fn read(
             }
         }
     }
+    let approver = MailAddress::parse(&raw.approver);
+    if approver.is_none() && !raw.approver.is_empty() {
+        let help = "write it as name@host, or \"\" if nobody is to be told";
+        reader.note("registration.approver", quoted(&raw.approver), "an e-mail address", help);
+    }
     let approval = if raw.approval { Approval::Needed } else { Approval::NotNeeded };
-    Some(JoinOptions { mode: mode?, approval, per_hour: per_hour?, reserved_names })
+    Some(JoinOptions { mode: mode?, approval, approver, per_hour: per_hour?, reserved_names })
 }

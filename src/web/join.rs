@@ -127,11 +127,20 @@ impl Web {
         self.show_join(&token, &invitation, name.to_owned(), Some(trouble), visit)
     }
 
+    /// That it can't be told changes nothing for who waits: the operator's list has them.
+    async fn tell_approver(&self, user: &User) {
+        let (Some(mail), Some(to)) = (&self.parts.mail, &self.parts.joining.approver) else { return };
+        if let Err(error) = mail.apply(mail.tell_of_applicant(to, &user.profile.name)).await {
+            tracing::error!(target: "passgate::store", %error, "no mail says that somebody waits for approval");
+        }
+    }
+
     /// Where people sign in with passwords the new member does that now; else a link lets them add their first passkey.
     async fn welcome_in(&self, user: &User, visit: &Visit<'_>) -> Reply {
         let waits = user.state != UserState::Active;
         audit::record(if waits { Event::JoinedToWait } else { Event::Joined }, Some(user.profile.id), visit);
         if waits {
+            self.tell_approver(user).await;
             return Ok(self
                 .outbound
                 .redirect(StatusCode::SEE_OTHER, &self.ours("/login?notice=joined-to-wait")));

@@ -14,10 +14,11 @@ use crate::auth::mail::{Enclosed, Happened, Letter, Notice, Words, Written};
 use crate::domain::{Timestamp, User};
 
 /// The embedded templates.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("mail.html", include_str!("../../assets/templates/mail.html")),
     ("mail-address.txt", include_str!("../../assets/templates/mail-address.txt")),
     ("mail-code.txt", include_str!("../../assets/templates/mail-code.txt")),
+    ("mail-applicant.txt", include_str!("../../assets/templates/mail-applicant.txt")),
     ("mail-approved.txt", include_str!("../../assets/templates/mail-approved.txt")),
     ("mail-join.txt", include_str!("../../assets/templates/mail-join.txt")),
     ("mail-refused.txt", include_str!("../../assets/templates/mail-refused.txt")),
@@ -97,9 +98,9 @@ struct JoinMail<'a> {
     link: &'a str,
 }
 
-/// What `mail-refused.txt` is told.
+/// What `mail-applicant.txt` and `mail-refused.txt` are told.
 #[derive(Serialize)]
-struct RefusedMail<'a> {
+struct ApplicantMail<'a> {
     name: &'a str,
 }
 
@@ -126,7 +127,8 @@ impl Words for Letters {
         let name = member.map(|member| member.profile.name.as_str()).unwrap_or_default();
         let written = match (letter, enclosed) {
             (Letter::Notice(notice), _) => self.notice(notice, name, at),
-            (Letter::Refused(name), _) => self.compose("mail-refused.txt", &RefusedMail { name }),
+            (Letter::Applicant(name), _) => self.compose("mail-applicant.txt", &ApplicantMail { name }),
+            (Letter::Refused(name), _) => self.compose("mail-refused.txt", &ApplicantMail { name }),
             (Letter::Address, Enclosed::Link(link)) => {
                 self.compose("mail-address.txt", &AddressMail { name, link })
             }
@@ -238,7 +240,10 @@ impl Letters {
         for accounts in [&accounts[..0], &accounts[..1], &accounts] {
             tried("mail-join.txt", self.compose("mail-join.txt", &JoinMail { accounts, link }))?;
         }
-        tried("mail-refused.txt", self.compose("mail-refused.txt", &RefusedMail { name }))
+        for template in ["mail-applicant.txt", "mail-refused.txt"] {
+            tried(template, self.compose(template, &ApplicantMail { name }))?;
+        }
+        Ok(())
     }
 
     fn compose(&self, template: &str, mail: &impl Serialize) -> Result<Written, minijinja::Error> {

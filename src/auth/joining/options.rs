@@ -1,5 +1,7 @@
 //! How people who have no account may get one.
 
+use crate::domain::MailAddress;
+
 /// How people who have no account may get one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinOptions {
@@ -7,6 +9,8 @@ pub struct JoinOptions {
     pub mode: JoinMode,
     /// Whether an operator looks at those who come by themselves.
     pub approval: Approval,
+    /// Who is told by mail that somebody waits for that.
+    pub approver: Option<MailAddress>,
     /// So many addresses get a mail with a link to a new account within an hour.
     pub per_hour: usize,
     /// Keys of names that nobody may choose ([`crate::domain::UserName::key`]).

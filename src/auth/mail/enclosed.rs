@@ -50,7 +50,7 @@ impl MailQueue {
             }
             (Letter::Address | Letter::Approved | Letter::Code, None) => None,
             (Letter::Join, _) => Some(self.way_in(&mail.to, own_pages).await?),
-            (Letter::Notice(_) | Letter::Refused(_), _) => Some(Enclosed::Nothing),
+            (Letter::Applicant(_) | Letter::Notice(_) | Letter::Refused(_), _) => Some(Enclosed::Nothing),
             (Letter::Reset, _) => {
                 let links = self.links_for(&mail.to, own_pages).await?;
                 (!links.is_empty()).then_some(Enclosed::Resets(links))

@@ -1,4 +1,4 @@
-//! Mails to people who want an account and have none yet, and to those who are refused one.
+//! Mails to people who want an account and have none yet, to those who are refused one, and to the operator who decides.
 //!
 //! SECURITY: AUTH-14. Whoever asks, one write is made, and the same one: whether the address has an account is looked at when the
 //! mail goes. They lie by the address, three of a kind an hour, and so many addresses in an hour in all; an hour after the last mail
@@ -29,6 +29,12 @@ impl MailQueue {
     /// Hands in a mail that tells somebody that they don't get the account of this name.
     pub fn tell_refused(&self, address: Option<&str>, name: &UserName) -> Option<Change> {
         self.to_newcomer(MailAddress::parse(address?)?, Letter::Refused(name.to_string()))
+    }
+
+    /// Hands in a mail that tells an operator that the account of this name waits. Of more than three within an hour the first three are
+    /// told of.
+    pub fn tell_of_applicant(&self, operator: &MailAddress, name: &UserName) -> Option<Change> {
+        self.to_newcomer(operator.clone(), Letter::Applicant(name.to_string()))
     }
 
     fn to_newcomer(&self, to: MailAddress, letter: Letter) -> Option<Change> {

@@ -30,6 +30,8 @@ pub enum Letter {
     Refused(String),
     /// Somebody has forgotten the password of an account with this address.
     Reset,
+    /// An account of this name waits for an operator, who has the address that it goes to.
+    Applicant(String),
 }
 
 /// What happened to an account, for its member to judge whether it was them.
@@ -111,7 +113,9 @@ impl Letter {
     pub(super) const fn worth_sending_for(&self) -> Duration {
         match self {
             Self::Address => addresses::LIFETIME,
-            Self::Approved | Self::Notice(_) | Self::Refused(_) => Duration::from_secs(2 * 24 * 3_600),
+            Self::Applicant(_) | Self::Approved | Self::Notice(_) | Self::Refused(_) => {
+                Duration::from_secs(2 * 24 * 3_600)
+            }
             Self::Code => SecondFactors::MAILED_LIFETIME,
             Self::Join => Duration::from_secs(3_600),
             // Nobody sits there for longer. The link itself is made when the mail goes, and works for as long after that.
@@ -130,7 +134,7 @@ impl Letter {
     /// Whether its member sits there and waits for it.
     pub(super) const fn is_awaited(&self) -> bool {
         match self {
-            Self::Approved | Self::Notice(_) | Self::Refused(_) => false,
+            Self::Applicant(_) | Self::Approved | Self::Notice(_) | Self::Refused(_) => false,
             Self::Address | Self::Code | Self::Join | Self::Reset => true,
         }
     }
@@ -139,6 +143,7 @@ impl Letter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Address => "address",
+            Self::Applicant(_) => "applicant",
             Self::Approved => "approved",
             Self::Code => "code",
             Self::Join => "join",

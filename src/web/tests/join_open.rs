@@ -2,6 +2,7 @@ use super::mailing::{Mail, Mailing};
 use super::*;
 use crate::auth::joining::waiting;
 use crate::auth::mail::Letter;
+use crate::domain::MailAddress;
 use crate::policy::RequiredFor;
 
 const JOIN: &str = "/.passgate/join";
@@ -202,6 +203,21 @@ async fn whoever_needs_approval_is_kept_out_until_an_operator_says_yes() {
     assert_eq!((&*mails[0].0, &*mails[0].1), (ZOE, "Welcome to The Teapot Forum"));
     assert!(mails[0].2.contains("https://forum.example/.passgate/login"), "{}", mails[0].2);
     assert_eq!(mailing.site.browser().sign_in("zoe", NEW).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn an_operator_is_told_who_waits_three_times_an_hour_at_most() {
+    let mut mailing = open(Approval::Needed);
+    mailing.site.web.parts.joining.approver = MailAddress::parse("team@forum.example");
+    for n in 0..4 {
+        let token = mailing.token_for(&format!("a{n}@garden.example")).await;
+        mailing.join(&token, &format!("zoe{n}")).await;
+        let mails = mailing.mails().await;
+        let told: Vec<_> = mails.iter().map(|(to, subject, _)| (&**to, &**subject)).collect();
+        let one = [("team@forum.example", "Somebody waits to join The Teapot Forum")];
+        assert_eq!(told, one[..usize::from(n < 3)], "{n}");
+        assert!(mails.iter().all(|(_, _, text)| text.contains(&format!("zoe{n} has made an account"))));
+    }
 }
 
 #[tokio::test]

@@ -191,7 +191,13 @@ impl Site {
 /// Nobody may join.
 fn closed() -> JoinOptions {
     let approval = Approval::NotNeeded;
-    JoinOptions { mode: JoinMode::Closed, approval, per_hour: 100, reserved_names: Vec::new() }
+    JoinOptions {
+        mode: JoinMode::Closed,
+        approval,
+        approver: None,
+        per_hour: 100,
+        reserved_names: Vec::new(),
+    }
 }
 
 fn lifetimes() -> Lifetimes {
