@@ -265,8 +265,9 @@ fn is_hop_by_hop(name: &str, status: StatusCode) -> bool {
 fn nominated(response: &impl Fields) -> Vec<Vec<u8>> {
     const KNOWN: [&[u8]; 6] =
         [b"close", b"keep-alive", b"upgrade", b"content-length", b"transfer-encoding", b"trailer"];
-    let options = response.values(&CONNECTION).flat_map(|value| value.split(|byte| *byte == b','));
     let is_known = |option: &&[u8]| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(option));
+    let fields = response.values(&CONNECTION).filter(|value| !is_known(value));
+    let options = fields.flat_map(|value| value.split(|byte| *byte == b','));
     options.map(<[u8]>::trim_ascii).filter(|option| !is_known(option)).map(<[u8]>::to_vec).collect()
 }
 
