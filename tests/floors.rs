@@ -452,3 +452,17 @@ fn the_checks_find_what_is_too_long_or_says_nothing() {
     assert_eq!(too_long(&Module::new("web/x.rs", &"\n".repeat(501)), &[]).len(), 1);
     assert_eq!(undocumented(&Module::new("web/x.rs", "use std::fmt;\n")).len(), 1);
 }
+
+/// The fuzzer builds with its own lock and takes no other; who adds a dependency does not build it.
+#[test]
+fn the_fuzzers_lock_knows_every_dependency() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let wanted = manifest.split("\n[").find_map(|table| table.strip_prefix("dependencies]")).unwrap();
+    let wanted = wanted.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
+    let ours = lock.split("\n[[package]]\n").find(|package| package.starts_with("name = \"passgate\"\n"));
+    let known: Vec<_> = ours.unwrap().lines().filter_map(|line| line.trim().strip_prefix('"')).collect();
+    let is_known = |name: &&str| known.iter().any(|line| line.split([' ', '"']).next() == Some(*name));
+    let missing: Vec<_> = wanted.filter(|name| !is_known(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}; run: cd fuzz && cargo metadata --offline");
+}
