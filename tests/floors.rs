@@ -44,7 +44,7 @@ const OPTIONS: (&str, &str) = ("config", "options");
 const NEIGHBOURS: [(&str, &str); 1] = [("proxy", "web")];
 
 /// Third-party crates and the only places that may name them, as the beginning of a path below `src/`.
-const HOMES: [(&str, &[&str]); 62] = [
+const HOMES: [(&str, &[&str]); 63] = [
     ("argon2", &["auth/passwords"]),
     ("bcrypt", &["auth/passwords"]),
     ("hmac", &["auth/passwords", "auth/second_factors", "auth/throttle", "bridge/mint"]),
@@ -87,6 +87,7 @@ const HOMES: [(&str, &[&str]); 62] = [
     ("prometheus", &["server/", "proxy/access_log.rs"]),
     ("qrcode", &["web/second_factor/qr.rs"]),
     ("rcgen", &["server/tls/acme"]),
+    ("ring", &["database/tls.rs", "server/tls/acme"]),
     ("rpassword", &["cli/"]),
     ("rusqlite", &["database/sqlite.rs"]),
     ("rustls", &["server/"]),

@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use passgate::server::Look;
 
 use self::site::{DAY, Site};
@@ -68,6 +70,27 @@ async fn ops_05_what_is_kept_of_it_is_for_the_owner_alone() {
     names.sort();
     let account = format!("account-localhost-{}-directory.json", site.ca.address.port());
     assert_eq!(names, [account.as_str(), "certificate.pem", "state.json"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_not_lost_when_the_gateway_is_killed_before_it_hears_of_it() {
+    const EXTERNAL: (&str, &[u8]) = ("kid-1", b"a key of the authority's");
+    let site = Site::new("").await;
+    let file = site.folder.path().join("external");
+    fs::write(&file, URL_SAFE_NO_PAD.encode(EXTERNAL.1)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let lines = format!("external_account = \"{}\"\nexternal_account_key_file = {file:?}", EXTERNAL.0);
+    site.ca.habits().external = Some(EXTERNAL);
+    site.ca.habits().fault = Some(Fault::Unheard);
+    let running = site.serve(&lines).await;
+    site.ca.until("an account", |ca| ca.accounts().0 == 1).await;
+    drop(running);
+    site.ca.habits().fault = None;
+    let running = site.serve(&lines).await;
+    running.gateway.clock.advance(Duration::from_secs(180));
+    assert!(running.has_come().await);
+    assert_eq!(site.ca.accounts().0, 1, "a second one is not given");
+    assert_eq!(site.ca.orders()[0].status, "valid");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// What outlives a gateway: its folder, and the authority.
 pub(super) struct Site {
     pub(super) ca: Ca,
-    folder: TempDir,
+    pub(super) folder: TempDir,
     client: Client,
     upstream: Recorder,
     /// Below `[tls]`, and whole tables after `[tls.acme]`.

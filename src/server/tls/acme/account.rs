@@ -1,13 +1,17 @@
 //! Our account with an authority.
 
-use instant_acme::{Account, AccountCredentials, ExternalAccountKey, NewAccount};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use instant_acme::{Account, AccountCredentials, Error};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::AcmeOptions;
 use super::authority::Authority;
 use super::failure::{Failure, Undo};
 use super::folder::Folder;
+use super::registration::{new_key, register};
 
 /// An account as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -17,6 +21,9 @@ struct Kept {
     contact: Vec<String>,
     /// What the account is bound to there, if anything.
     external: Option<String>,
+    /// Whether the authority may not know it yet: it was about to be asked for it.
+    #[serde(default)]
+    is_asked_for: bool,
     credentials: AccountCredentials,
 }
 
@@ -36,7 +43,8 @@ pub(super) async fn existing(
     folder: &Folder,
     authority: &Authority,
 ) -> Result<Option<Account>, Failure> {
-    let Some(Kept { contact: known, credentials, .. }) = read(options, folder)? else { return Ok(None) };
+    let kept = read(options, folder)?.filter(|kept| !kept.is_asked_for);
+    let Some(Kept { contact: known, credentials, .. }) = kept else { return Ok(None) };
     let builder = Account::builder_with_http(Box::new(authority.clone()));
     let account = builder.from_credentials(credentials).await;
     let account = account.map_err(|error| Failure::of("the directory", error))?;
@@ -52,24 +60,39 @@ pub(super) async fn existing(
     Ok(Some(account))
 }
 
-/// Makes an account there. If its key can't be kept it is as if there were none.
+/// Makes an account there, or takes the one that an earlier try was about to make: its key is kept before it is asked for.
 pub(super) async fn make(
     options: &AcmeOptions,
     folder: &Folder,
     authority: &Authority,
 ) -> Result<Account, Failure> {
+    let failed = |error| Failure::of_account("a new account", error);
+    let mut kept = match read(options, folder)? {
+        Some(kept) => kept,
+        None => {
+            let key = new_key().map_err(failed)?;
+            let external = options.external_account.as_ref().map(|external| external.id.clone());
+            let (directory, contact) = (options.directory.to_string(), contact(options));
+            let credentials = credentials(options, "", &key).map_err(failed)?;
+            let kept = Kept { directory, contact, external, is_asked_for: true, credentials };
+            write(options, folder, &kept)?;
+            kept
+        }
+    };
+    let key = kept.credentials.private_key().clone_key();
+    let key = key.secret_pkcs8_der();
+    let place = register(options, authority, &kept.contact, key).await.map_err(failed)?;
+    (kept.credentials, kept.is_asked_for) = (credentials(options, &place, key).map_err(failed)?, false);
+    write(options, folder, &kept)?;
     let builder = Account::builder_with_http(Box::new(authority.clone()));
-    let contact = contact(options);
-    let texts: Vec<_> = contact.iter().map(String::as_str).collect();
-    let new = NewAccount { contact: &texts, terms_of_service_agreed: true, only_return_existing: false };
-    let external = options.external_account.as_ref();
-    let key = external.map(|external| ExternalAccountKey::new(external.id.clone(), external.key.expose()));
-    let made = builder.create(&new, options.directory.to_string(), key.as_ref()).await;
-    let (account, credentials) = made.map_err(|error| Failure::of("a new account", error))?;
-    let directory = options.directory.to_string();
-    let external = external.map(|external| external.id.clone());
-    write(options, folder, &Kept { directory, contact, external, credentials })?;
-    Ok(account)
+    builder.from_credentials(kept.credentials).await.map_err(failed)
+}
+
+/// In the library's form.
+fn credentials(options: &AcmeOptions, place: &str, key: &[u8]) -> Result<AccountCredentials, Error> {
+    let key = URL_SAFE_NO_PAD.encode(key);
+    let all = json!({ "id": place, "key_pkcs8": key, "directory": options.directory.as_str() });
+    serde_json::from_value(all).map_err(Error::Json)
 }
 
 fn contact(options: &AcmeOptions) -> Vec<String> {

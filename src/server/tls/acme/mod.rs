@@ -13,6 +13,7 @@ mod folder;
 mod options;
 mod order;
 mod pace;
+mod registration;
 mod renewal;
 
 pub(super) use self::answers::TlsChallenges;

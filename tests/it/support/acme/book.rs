@@ -11,6 +11,8 @@ pub(super) struct Book {
     pub(super) requests: Vec<String>,
     pub(super) nonces: HashSet<String>,
     pub(super) nonces_made: usize,
+    /// Whether an account is bound to the one of the authority's own.
+    pub(super) is_bound: bool,
 }
 
 pub(super) struct Account {

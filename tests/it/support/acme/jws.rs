@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
@@ -58,6 +59,19 @@ impl Signed {
         let point = [&[4], &decoded(&key.x)[..], &decoded(&key.y)[..]].concat();
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
         key.verify(self.signed.as_bytes(), &self.signature).is_ok()
+    }
+
+    /// Whether this binds its key to the account `id`, whose secret is known (RFC 8555 §7.3.4).
+    pub(super) fn binds(&self, binding: &Value, id: &str, secret: &[u8]) -> bool {
+        let text = |key: &str| binding[key].as_str().unwrap_or_default();
+        let part = |key: &str| serde_json::from_slice::<Value>(&decoded(text(key))).unwrap_or_default();
+        let (header, jwk, key) = (part("protected"), part("payload"), self.key.as_ref().unwrap());
+        let signed = format!("{}.{}", text("protected"), text("payload"));
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        (header["alg"].as_str(), header["kid"].as_str()) == (Some("HS256"), Some(id))
+            && header["url"] == self.url
+            && (jwk["x"].as_str(), jwk["y"].as_str()) == (Some(&*key.x), Some(&*key.y))
+            && hmac::verify(&secret, signed.as_bytes(), &decoded(text("signature"))).is_ok()
     }
 
     pub(super) fn bytes(&self, key: &str) -> Vec<u8> {

@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     Token(String),
     /// Problems have these words.
     Words(String),
+    /// New accounts are made, and the answer never comes.
+    Unheard,
 }
 
 /// How it works.
@@ -58,6 +60,8 @@ pub(crate) struct Habits {
     pub(crate) lifetime: Duration,
     /// When it would have certificates renewed; none if it does not say.
     pub(crate) window: Option<(Timestamp, Timestamp)>,
+    /// The name and key of an account of its own, which a new account has to be bound to, once.
+    pub(crate) external: Option<(&'static str, &'static [u8])>,
 }
 
 /// A running authority; ends when dropped.
@@ -90,6 +94,7 @@ impl Ca {
             begin: Timestamp::from_millis(now.as_millis() - 3_600_000),
             lifetime: Duration::from_secs(90 * 86_400),
             window: None,
+            external: None,
         };
         let desk = Arc::new(Desk {
             authority,

@@ -101,7 +101,12 @@ impl Desk {
         }
         let parts: Vec<_> = path.split('/').skip(1).collect();
         if parts == ["new-account"] {
-            return self.new_account(&signed);
+            let answer = self.new_account(&signed);
+            if self.fault() == Some(Fault::Unheard) {
+                self.changed.send_replace(());
+                std::future::pending::<()>().await;
+            }
+            return answer;
         }
         let account = match self.account(&signed) {
             Ok(account) => account,
@@ -150,9 +155,21 @@ impl Desk {
         let payload = signed.payload.as_ref().unwrap();
         assert_eq!(payload["termsOfServiceAgreed"], true);
         let mut book = self.book.lock().unwrap();
-        book.accounts.push(Account { key, contact: contact(payload), is_good: true });
-        let location = self.url(&format!("/account/{}", book.accounts.len() - 1));
-        (201, vec![("Location", location)], json!({ "status": "valid" }).to_string().into_bytes())
+        let known = book.accounts.iter().position(|account| account.key == key);
+        if known.is_none() {
+            let external = self.habits.lock().unwrap().external;
+            if let Some((id, secret)) = external {
+                let binding = &payload["externalAccountBinding"];
+                if book.is_bound || !signed.binds(binding, id, secret) {
+                    return problem(403, "unauthorized", "that account of ours is not yours to use");
+                }
+                book.is_bound = true;
+            }
+            book.accounts.push(Account { key, contact: contact(payload), is_good: true });
+        }
+        let location = self.url(&format!("/account/{}", known.unwrap_or(book.accounts.len() - 1)));
+        let status = if known.is_some() { 200 } else { 201 };
+        (status, vec![("Location", location)], json!({ "status": "valid" }).to_string().into_bytes())
     }
 
     /// Whose request it is.
