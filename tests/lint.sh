@@ -16,8 +16,6 @@ cargo clippy --locked --all-targets --quiet -- -D warnings
 
 step "cargo deny: bans, licences, sources"
 cargo fetch --locked --quiet
-# The fuzzer has a lock file of its own, which goes stale with each crate that passgate takes.
-cargo fetch --locked --quiet --manifest-path fuzz/Cargo.toml
 "$deny" --offline --locked --log-level warn check --hide-inclusion-graph bans licenses sources
 
 if [ -n "${ADVISORIES:-}" ]; then
