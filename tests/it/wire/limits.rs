@@ -147,5 +147,6 @@ async fn rel_03_little_of_an_answer_waits_in_the_system_for_a_client_that_does_n
         }
     };
     soon("the end of what was held", reading).await;
-    assert!(taken < 512 * 1024, "{taken} bytes were held");
+    // Half a megabyte that was not sent, and what the client had got.
+    assert!(taken < 768 * 1024, "{taken} bytes were held");
 }
