@@ -11,6 +11,7 @@ mod holding;
 mod listing;
 mod live;
 mod over;
+mod rows;
 mod table;
 
 use std::ops::ControlFlow;
@@ -248,8 +249,8 @@ impl Sessions {
     /// their write the later leaves what is on the disk.
     pub(super) fn learn_choice(&self, user: UserId) -> Result<(), StoreError> {
         let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
-        let choice = Arc::new(self.store.member(user)?.map(|member| member.passkey_for).unwrap_or_default());
-        self.awake_of(user).into_iter().for_each(|session| session.passkey_for.store(Arc::clone(&choice)));
+        let choice = self.store.member(user)?.map(|member| member.passkey_for).unwrap_or_default();
+        self.awake_of(user).into_iter().for_each(|session| session.choice.set(choice));
         Ok(())
     }
 

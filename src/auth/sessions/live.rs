@@ -1,6 +1,7 @@
 //! A session that is in use: what is known of it and of its member. What tells whether it holds is in the `table`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -9,6 +10,22 @@ use crate::auth::throttle::DeviceId;
 use crate::domain::{PasskeyFor, Persistence, Profile, Proof, SessionId, Timestamp, UserId};
 use crate::policy::Presence;
 use crate::store::Member;
+
+/// For what a member wants a passkey to be asked, one bit each.
+#[derive(Debug, Default)]
+pub(super) struct Choice(AtomicU8);
+
+impl Choice {
+    pub(super) fn set(&self, choice: PasskeyFor) {
+        let PasskeyFor { signing_in, sensitive_actions } = choice;
+        self.0.store(u8::from(signing_in) | u8::from(sensitive_actions) << 1, Ordering::Release);
+    }
+
+    fn get(&self) -> PasskeyFor {
+        let bits = self.0.load(Ordering::Acquire);
+        PasskeyFor { signing_in: bits & 1 != 0, sensitive_actions: bits & 2 != 0 }
+    }
+}
 
 /// A session that is in use.
 #[derive(Debug)]
@@ -19,7 +36,7 @@ pub struct LiveSession {
     persistence: Persistence,
     proof: Proof,
     pub(super) profile: ArcSwap<Profile>,
-    pub(super) passkey_for: ArcSwap<PasskeyFor>,
+    pub(super) choice: Choice,
 }
 
 impl LiveSession {
@@ -36,8 +53,9 @@ impl LiveSession {
     ) -> Arc<Self> {
         let Member { profile, state: _, passkey_for } = member;
         let user = profile.id;
-        let (profile, passkey_for) = (ArcSwap::from_pointee(profile), ArcSwap::from_pointee(passkey_for));
-        Arc::new(Self { id, user, created, persistence, proof, profile, passkey_for })
+        let (profile, choice) = (ArcSwap::from_pointee(profile), Choice::default());
+        choice.set(passkey_for);
+        Arc::new(Self { id, user, created, persistence, proof, profile, choice })
     }
 
     /// What an app password opens to a program (see [`crate::auth::app_passwords`]). SECURITY: it has begun at no time that
@@ -83,7 +101,7 @@ impl LiveSession {
 
     /// For what the member wants a passkey to be asked.
     pub fn passkey_for(&self) -> PasskeyFor {
-        **self.passkey_for.load()
+        self.choice.get()
     }
 
     /// The session as far as deciding goes. `profile` is what [`LiveSession::profile`] gave.

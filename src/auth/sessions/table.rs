@@ -10,10 +10,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use hashbrown::HashTable;
 
 use super::live::LiveSession;
+use super::rows::Rows;
 use crate::domain::{Lifetimes, Persistence, Proof, Session, SessionId, Timestamp, UserId};
 
 /// What tells whether a session holds.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Row {
     pub(super) id: SessionId,
     pub(super) user: UserId,
@@ -74,7 +76,7 @@ pub(super) struct Table([RwLock<Part>; Self::PARTS]);
 struct Part {
     /// Where the row of an id is.
     places: HashTable<u32>,
-    rows: Vec<Row>,
+    rows: Rows,
     awake: Vec<Arc<LiveSession>>,
 }
 
@@ -190,12 +192,12 @@ fn hash(id: SessionId) -> u64 {
 
 impl Part {
     fn place(&self, id: SessionId) -> Option<u32> {
-        let is_it = |place: &u32| self.rows.get(*place as usize).is_some_and(|row| row.id == id);
+        let is_it = |place: &u32| self.rows.get(*place).is_some_and(|row| row.id == id);
         self.places.find(hash(id), is_it).copied()
     }
 
     fn row(&self, id: SessionId) -> Option<&Row> {
-        self.rows.get(self.place(id)? as usize)
+        self.rows.get(self.place(id)?)
     }
 
     fn awake_at(&self, row: &Row) -> Option<&Arc<LiveSession>> {
@@ -204,21 +206,17 @@ impl Part {
 
     fn set_awake(&mut self, id: SessionId, awake: u32) {
         if let Some(place) = self.place(id)
-            && let Some(row) = self.rows.get_mut(place as usize)
+            && let Some(row) = self.rows.get_mut(place)
         {
             row.awake = awake;
         }
     }
 
     fn push(&mut self, row: Row) {
-        if self.rows.len() == self.rows.capacity() {
-            // Twice as many would be a good part of what very many sessions take.
-            self.rows.reserve_exact(self.rows.len() / 8 + 8);
-        }
         let (Ok(place), hashed) = (u32::try_from(self.rows.len()), hash(row.id)) else { return };
         self.rows.push(row);
         let Self { places, rows, .. } = self;
-        places.insert_unique(hashed, place, |place| rows.get(*place as usize).map_or(0, |row| hash(row.id)));
+        places.insert_unique(hashed, place, |place| rows.get(*place).map_or(0, |row| hash(row.id)));
     }
 
     fn remove(&mut self, id: SessionId) -> Option<Row> {
@@ -226,10 +224,10 @@ impl Part {
         let place = self.place(id)?;
         let found = self.places.find_entry(hash(id), |other| *other == place);
         found.ok()?.remove();
-        let row = self.rows.swap_remove(place as usize);
+        let row = self.rows.swap_remove(place)?;
         // The last one lies in its place now.
         let last = self.rows.len() as u32;
-        if let Some(moved) = self.rows.get(place as usize)
+        if let Some(moved) = self.rows.get(place)
             && let Some(found) = self.places.find_mut(hash(moved.id), |other| *other == last)
         {
             *found = place;
