@@ -385,10 +385,20 @@ impl Running {
         let throttle = Arc::clone(&self.services.throttle);
         self.tasks.spawn(async move {
             let mut second = tokio::time::interval(Duration::from_secs(1));
+            let mut is_failing = false;
             loop {
                 second.tick().await;
-                if let Err(error) = throttle.flush().await {
-                    tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");
+                // Each is said once: a full disk is to find no log that grows each second.
+                match throttle.flush().await {
+                    Err(error) if !is_failing => {
+                        is_failing = true;
+                        tracing::error!(target: "passgate::store", %error, "can't write down wrong tries");
+                    }
+                    Ok(()) if is_failing => {
+                        is_failing = false;
+                        tracing::info!(target: "passgate::store", "wrong tries are written down again");
+                    }
+                    Ok(()) | Err(_) => {}
                 }
             }
         });
