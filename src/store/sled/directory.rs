@@ -46,6 +46,11 @@ struct Keys<'e> {
 }
 
 impl Directory {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
     /// Who has this id.
     pub(super) fn member(&self, id: UserId) -> Result<Option<Member>, String> {
         let place = self.place_of(id);

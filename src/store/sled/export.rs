@@ -132,7 +132,10 @@ enum At {
 impl SledExport {
     pub(super) fn begin(table: &Arc<Table>) -> Result<Self, StoreError> {
         let watch = table.watch();
-        let count = |kind: Kind| table.read(|db| Ok(db.scan_prefix(kind.key(&[])).keys().count() as u64));
+        let count = |kind: Kind| match kind {
+            Kind::User => Ok(table.directory(|directory| directory.len() as u64)),
+            _ => table.read(|db| Ok(table.keys(db, &kind.key(&[])).count() as u64)),
+        };
         let total = EXPORTED.iter().map(|(kind, _)| count(*kind)).sum::<Result<_, _>>()?;
         Ok(Self { table: Arc::clone(table), watch, total, at: At::beginning(0) })
     }
@@ -155,7 +158,7 @@ impl SledExport {
         self.at = At::End;
         self.table.read(|db| {
             let changed = self.watch.take().into_iter().filter_map(|key| {
-                let record = self.table.sound(db.get(&key));
+                let record = self.table.get(db, &key);
                 record.and_then(|record| self.table.sound(line(&key, record.as_deref()))).transpose()
             });
             changed.collect()

@@ -32,9 +32,10 @@ use crate::store::StoreError;
 /// The format written.
 ///
 /// Format 2 has drawers, which a passgate from before them would leave behind when it deletes an account; else it is format 1.
-/// Format 3 keeps sessions with their accounts, has no lists of names and addresses, and packs accounts and sessions; see
-/// `migrate`. An older store gets the new number when it is opened, in one byte: it has the one or the other at every moment.
-const FORMAT: u32 = 3;
+/// Format 3 keeps sessions with their accounts, has no lists of names and addresses, and packs accounts and sessions.
+/// Format 4 keeps accounts and sessions in `bundles`; see `migrate`. An older store gets the new number when it is opened, in one
+/// byte: it has the one or the other at every moment.
+const FORMAT: u32 = 4;
 /// The oldest format that is read.
 const OLDEST: u32 = 1;
 

@@ -1,4 +1,4 @@
-//! Brings what a store of format 1 or 2 holds into the form of format 3, in groups, while nobody else is at it.
+//! Brings what a store of format 1, 2 or 3 holds into the form of format 4, in groups, while nobody else is at it.
 //!
 //! The number is raised before, so that no older passgate opens what is half done. Each group is whole and on the disk before
 //! the next, an entry is taken away in the group that writes what comes in its place, and what is done is not found again: a
@@ -30,8 +30,9 @@ pub(super) fn migrate(table: &Table, sync: &mut Sync<'_>) -> Result<(), StoreErr
 /// The same, with so many entries written together.
 pub(super) fn migrate_by(table: &Table, sync: &mut Sync<'_>, count: usize) -> Result<(), StoreError> {
     let is_done = |kind: Kind| table.read(|db| Ok(db.scan_prefix(kind.key(&[])).next().is_none()));
-    // Names go last, so as long as there are some, accounts may be left to be written anew.
-    if is_done(Kind::OldName)? && is_done(Kind::OldEmail)? && is_done(Kind::OldSession)? {
+    // Accounts go last. Of the rest some may lie alone for good.
+    let marks = [Kind::OldEmail, Kind::OldName, Kind::OldSession, Kind::User];
+    if marks.into_iter().map(is_done).collect::<Result<Vec<_>, _>>()?.into_iter().all(|is_done| is_done) {
         return Ok(());
     }
     tracing::info!(target: "passgate::store", "bringing the store into its new format");
@@ -41,21 +42,23 @@ pub(super) fn migrate_by(table: &Table, sync: &mut Sync<'_>, count: usize) -> Re
         let entry = (session_key(session.user, id), Some(IVec::from(encode_session(&session))));
         Ok(vec![(key.to_vec(), None), entry])
     })?;
-    each_group(table, sync, count, Kind::User, |key, record| {
-        if is_packed(record) {
-            return Ok(Vec::new());
-        }
-        Ok(vec![(key.to_vec(), Some(IVec::from(encode_user(&table.user_in(key, record)?))))])
-    })?;
     for kind in [Kind::OldSessionOf, Kind::OldEmail, Kind::OldName] {
         each_group(table, sync, count, kind, |key, _| Ok(vec![(key.to_vec(), None)]))?;
     }
-    Ok(())
+    // What is written goes into its bundle.
+    each_group(table, sync, count, Kind::Session, |key, record| {
+        Ok(vec![(key.to_vec(), Some(record.into()))])
+    })?;
+    each_group(table, sync, count, Kind::User, |key, record| {
+        let packed =
+            if is_packed(record) { record.into() } else { encode_user(&table.user_in(key, record)?).into() };
+        Ok(vec![(key.to_vec(), Some(packed))])
+    })
 }
 
 type Entries = Vec<(Vec<u8>, Option<IVec>)>;
 
-/// Visits all entries of a kind, and writes what comes of them, many at a time.
+/// Visits all entries of a kind that lie alone, and writes what comes of them, many at a time.
 fn each_group(
     table: &Table,
     sync: &mut Sync<'_>,
@@ -70,16 +73,21 @@ fn each_group(
     };
     let (mut after, mut writes) = (Bound::Included(kind.key(&[])), Writes::new());
     loop {
-        let (page, last) =
-            table.read(|db| table.page(db, kind, after, |_, key, record| visit(key, record)))?;
-        for entries in page {
-            writes.extend(entries);
+        let page = table.read(|db| {
+            let alone = db.range((after.clone(), Bound::Unbounded)).map(|entry| table.sound(entry));
+            let page = alone
+                .take(Table::PAGE)
+                .take_while(|entry| entry.as_ref().map_or(true, |(key, _)| kind.is_of(key)));
+            page.collect::<Result<Vec<_>, _>>()
+        })?;
+        let Some((last, _)) = page.last() else { break };
+        after = Bound::Excluded(last.to_vec());
+        for (key, record) in &page {
+            writes.extend(visit(key, record)?);
             if writes.len() >= count {
                 write(&mut writes)?;
             }
         }
-        let Some(last) = last else { break };
-        after = Bound::Excluded(last.to_vec());
     }
     if writes.is_empty() { Ok(()) } else { write(&mut writes) }
 }

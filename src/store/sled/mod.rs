@@ -5,6 +5,8 @@
 //! | `files` | the folder: lock, format, permissions, and the barrier that makes writes last |
 //! | `records` | keys as bytes |
 //! | `values` | what lies below them, as JSON |
+//! | `bundles` | accounts and sessions, a few in one of sled's entries |
+//! | `cache` | sled's cache, kept to its size |
 //! | `packed` | the same of accounts and sessions, in few bytes |
 //! | `migrate` | what was written by older versions, brought into this form |
 //! | `directory` | the members in memory, by id, name and address |
@@ -23,6 +25,8 @@
 //! Without it sled frees room only as pages are rewritten, which under a million sessions that came and went kept the log
 //! at about ten times what lives.
 
+mod bundles;
+mod cache;
 mod compact;
 mod condition;
 mod directory;
@@ -134,7 +138,7 @@ impl SledStore {
     /// The account that an index names.
     fn indexed_user(&self, db: &sled::Db, id: UserId) -> Result<User, StoreError> {
         let key = Kind::User.key(&id.0);
-        let record = self.table.sound(db.get(&key))?;
+        let record = self.table.get(db, &key)?;
         let record =
             self.table.sound(record.ok_or_else(|| format!("the record of account {id} is missing")))?;
         self.table.user_in(&key, &record)
@@ -195,7 +199,7 @@ impl SledStore {
 impl Store for SledStore {
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.table.read(|db| {
-            let record = self.table.sound(db.get(Kind::User.key(&id.0)))?;
+            let record = self.table.get(db, &Kind::User.key(&id.0))?;
             record.map(|record| self.table.sound(decode_user(id, &record))).transpose()
         })
     }
@@ -232,15 +236,15 @@ impl Store for SledStore {
 
     fn session(&self, user: UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.table.read(|db| {
-            let record = self.table.sound(db.get(session_key(user, id)))?;
+            let record = self.table.get(db, &session_key(user, id))?;
             record.map(|record| self.table.sound(decode_session(user, id, &record))).transpose()
         })
     }
 
     fn sessions_of(&self, user: UserId) -> Result<Vec<SessionId>, StoreError> {
         self.table.read(|db| {
-            let keys = db.scan_prefix(Kind::Session.key(&user.0)).keys();
-            keys.map(|key| self.table.sound(of_session(&self.table.sound(key)?)).map(|(_, id)| id)).collect()
+            let keys = self.table.keys(db, &Kind::Session.key(&user.0));
+            keys.map(|key| self.table.sound(of_session(&key?)).map(|(_, id)| id)).collect()
         })
     }
 
@@ -251,8 +255,8 @@ impl Store for SledStore {
     fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, StoreError> {
         let list = Kind::PasskeyOf.key(&user.0);
         let read = |db: &sled::Db| {
-            let keys = db.scan_prefix(&list).keys();
-            keys.map(|key| self.listed_passkey(db, &list, &self.table.sound(key)?)).collect()
+            let keys = self.table.keys(db, &list);
+            keys.map(|key| self.listed_passkey(db, &list, &key?)).collect()
         };
         self.table.read(read).map(oldest_first)
     }
@@ -292,7 +296,7 @@ impl Store for SledStore {
 
     fn forum_password(&self, user: UserId) -> Result<Option<SealedPassword>, StoreError> {
         self.table.read(|db| {
-            let record = self.table.sound(db.get(Kind::ForumPassword.key(&user.0)))?;
+            let record = self.table.get(db, &Kind::ForumPassword.key(&user.0))?;
             record.map(|record| self.table.sound(decode_forum_password(user, &record))).transpose()
         })
     }

@@ -73,10 +73,10 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Writes entries as they lie in another store, its lists' entries too.
+    /// Writes entries as sled has them in another store, its lists' entries too.
     pub(super) fn take_entries(&mut self, entries: Vec<(Vec<u8>, IVec)>) -> Result<(), StoreError> {
-        self.waiting.extend(entries.into_iter().map(|(key, record)| (key, Some(record))));
-        self.write()
+        self.group += 1;
+        self.table.write_as_they_lie(entries, self.group)
     }
 
     /// Makes the lists, and brings everything to the disk.
@@ -114,7 +114,7 @@ impl Rebuild {
     }
 
     fn needs(&self, user: UserId) -> Result<(), StoreError> {
-        if self.table.read(|db| self.table.sound(db.contains_key(Kind::User.key(&user.0))))? {
+        if self.table.read(|db| self.table.get(db, &Kind::User.key(&user.0)))?.is_some() {
             return Ok(());
         }
         self.table.sound(Err(format!("something belongs to account {user}, which is not there")))

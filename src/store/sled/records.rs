@@ -1,6 +1,7 @@
 //! Keys: what lies in the database, and under what. What lies below them is in `values`.
 //!
-//! One tree holds everything, so that a batch is atomic. The first byte of a key says what it is for:
+//! One tree holds everything, so that a batch is atomic. The first byte of a key says what it is for. Accounts and
+//! sessions lie in [`super::bundles`], of which sled knows only `m`, three bytes; whoever reads or writes goes by the keys here:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -31,6 +32,8 @@ use crate::store::drawer::{Drawer, Owner};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
+    /// What sled sees of accounts and sessions.
+    Bundle = b'm',
     Count = b'c',
     Deleted = b'd',
     DeviceKey = b'y',

@@ -288,8 +288,8 @@ impl<'t> Stage<'t> {
     /// All keys that begin so.
     fn keys(&self, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for key in self.db.scan_prefix(prefix).keys() {
-            keys.insert(self.table.sound(key)?.to_vec());
+        for key in self.table.keys(&self.db, prefix) {
+            keys.insert(key?.to_vec());
         }
         for writes in [&self.kept, &self.pending] {
             for (key, value) in writes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
@@ -315,7 +315,7 @@ impl<'t> Stage<'t> {
     fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.pending.get(key).or_else(|| self.kept.get(key)) {
             Some(written) => Ok(written.clone()),
-            None => self.table.sound(self.db.get(key)),
+            None => self.table.get(&self.db, key),
         }
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use parking_lot::{RwLock, RwLockReadGuard};
 use sled::IVec;
 
+use super::bundles;
+use super::cache::Uses;
 use super::directory::Directory;
 use super::disk::forget_cached;
 use super::files::{unreadable, wait_for_sled};
@@ -74,6 +76,7 @@ pub(super) struct Table {
     /// None until it was asked for. Whoever has `open` may ask for it, never the other way round.
     directory: RwLock<Option<Directory>>,
     watches: Mutex<Vec<Weak<Watch>>>,
+    uses: Uses,
 }
 
 struct Open {
@@ -98,7 +101,8 @@ impl Table {
     pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let open = RwLock::new(Open { db: Some(open(path, cache_bytes)?), is_whole: true });
         let directory = RwLock::default();
-        Ok(Self { path: path.to_owned(), cache_bytes, open, directory, watches: Mutex::default() })
+        let (watches, uses) = (Mutex::default(), Uses::default());
+        Ok(Self { path: path.to_owned(), cache_bytes, open, directory, watches, uses })
     }
 
     /// Opens the database anew, with what the disk has of it, if that is good enough for `check`, which is told how many groups of
@@ -150,10 +154,12 @@ impl Table {
 
     fn members_in(&self, db: &sled::Db, visit: &mut dyn FnMut(&User)) -> Result<Directory, StoreError> {
         let mut directory = Directory::default();
-        for entry in db.scan_prefix(Kind::User.key(&[])) {
+        let prefix = Kind::User.key(&[]);
+        for entry in bundles::entries(db, &prefix, Bound::Included(prefix.clone())) {
             let (key, record) = self.sound(entry)?;
             let user = self.user_in(&key, &record)?;
             self.sound(directory.put(&user))?;
+            self.note_visit(db, directory.len(), &key)?;
             visit(&user);
         }
         Ok(directory)
@@ -196,22 +202,17 @@ impl Table {
         let members =
             if self.directory(|_| true) { Members::in_writes(&writes) } else { Ok(Members(Vec::new())) };
         let members = members.map_err(StoreError::Failed)?;
+        let db = self.db()?;
+        let written = writes.iter().filter(|(key, _)| !Kind::Name.is_of(key));
+        let mut batch = bundles::batch(&db, written).map_err(StoreError::Failed)?;
+        batch.insert(Kind::Count.key(&[]), &group.to_be_bytes());
         let mut open = self.open.write();
-        let db = open.db()?.clone();
         open.is_whole = false;
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).retain(|watch| {
             let watch = watch.upgrade();
             watch.as_ref().inspect(|watch| watch.note(&writes));
             watch.is_some()
         });
-        let mut batch = sled::Batch::default();
-        batch.insert(Kind::Count.key(&[]), &group.to_be_bytes());
-        for (key, value) in writes.into_iter().filter(|(key, _)| !Kind::Name.is_of(key)) {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
         apply(&db, batch).map_err(failed)?;
         if let Some(directory) = &mut *self.directory.write() {
             members.enter(directory).map_err(StoreError::Failed)?;
@@ -219,6 +220,20 @@ impl Table {
         open.is_whole = true;
         drop(open);
         db.flush().map(drop).map_err(failed)
+    }
+
+    /// Writes entries as sled has them in another store. Only before anything is read here.
+    pub(super) fn write_as_they_lie(
+        &self,
+        entries: Vec<(Vec<u8>, IVec)>,
+        group: u64,
+    ) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(Kind::Count.key(&[]), &group.to_be_bytes());
+        entries.into_iter().for_each(|(key, record)| batch.insert(key, record));
+        let db = self.db()?;
+        let written = db.apply_batch(batch).and_then(|()| db.flush());
+        written.map(drop).map_err(|error| StoreError::Failed(error.to_string()))
     }
 
     /// From now on, notes which entries are written, for as long as it is kept.
@@ -237,17 +252,41 @@ impl Table {
         read: impl Fn(&sled::Db, &[u8], &[u8]) -> Result<T, StoreError>,
     ) -> Result<(Vec<T>, Option<IVec>), StoreError> {
         let mut page = Vec::new();
-        for entry in db.range((after, Bound::Unbounded)) {
+        for entry in bundles::entries(db, &kind.key(&[]), after) {
             let (key, value) = self.sound(entry)?;
-            if !kind.is_of(&key) {
-                break;
-            }
             page.push(read(db, &key, &value)?);
+            self.note_visit(db, page.len(), &key)?;
             if page.len() == Self::PAGE {
                 return Ok((page, Some(key)));
             }
         }
         Ok((page, None))
+    }
+
+    /// The record below a key.
+    pub(super) fn get(&self, db: &sled::Db, key: &[u8]) -> Result<Option<IVec>, StoreError> {
+        let record = self.sound(bundles::get(db, key))?;
+        self.sound(self.uses.note(db, &bundles::key_for_sled(key)))?;
+        Ok(record)
+    }
+
+    /// So many entries in order lie on a page of sled's, about.
+    const ON_A_PAGE: usize = 16;
+
+    fn note_visit(&self, db: &sled::Db, visited: usize, key: &[u8]) -> Result<(), StoreError> {
+        let is_another_page = visited.is_multiple_of(Self::ON_A_PAGE);
+        let noted = if is_another_page { self.uses.note(db, &bundles::key_for_sled(key)) } else { Ok(()) };
+        self.sound(noted)
+    }
+
+    /// All keys that begin so, in order.
+    pub(super) fn keys<'d>(
+        &'d self,
+        db: &'d sled::Db,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<IVec, StoreError>> + use<'d> {
+        let entries = bundles::entries(db, prefix, Bound::Included(prefix.to_vec()));
+        entries.map(|entry| self.sound(entry).map(|(key, _)| key))
     }
 
     /// The database itself, for the writer, which nobody writes behind.

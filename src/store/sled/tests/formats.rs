@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::{Group, Profile, UserState};
 
 /// The older formats, with how many members and sessions are in the store of each.
-const OLDER: [(u32, usize, usize); 2] = [(1, 3, 3), (2, 4, 3)];
+const OLDER: [(u32, usize, usize); 3] = [(1, 3, 3), (2, 4, 3), (3, 4, 4)];
 
 /// A store of that format, in a folder that goes with it.
 fn of_format(number: u32) -> TempDir {
@@ -24,15 +24,16 @@ fn format_of(path: &Path) -> String {
     fs::read_to_string(path.join("format")).unwrap()
 }
 
-/// Entries of formats 1 and 2, as they are there.
+/// Entries of formats 1 to 3, as they are there.
 fn old_entries(store: &SledStore) -> usize {
-    let kinds = [Kind::OldEmail, Kind::OldName, Kind::OldSession, Kind::OldSessionOf];
+    let alone = [Kind::Session, Kind::User];
+    let old = [Kind::OldEmail, Kind::OldName, Kind::OldSession, Kind::OldSessionOf];
     let db = store.table.db().unwrap();
-    kinds.into_iter().map(|kind| db.scan_prefix(kind.key(&[])).count()).sum()
+    old.into_iter().chain(alone).map(|kind| db.scan_prefix(kind.key(&[])).count()).sum()
 }
 
 #[test]
-fn sto_10_a_store_of_an_older_format_opens_with_all_that_is_in_it_and_has_format_3_then() {
+fn sto_10_a_store_of_an_older_format_opens_with_all_that_is_in_it_and_has_format_4_then() {
     for (format, has_members, has_sessions) in OLDER {
         let folder = of_format(format);
         let path = folder.path().join("store");
@@ -43,7 +44,7 @@ fn sto_10_a_store_of_an_older_format_opens_with_all_that_is_in_it_and_has_format
             (users(&store), sessions(&store))
         };
         assert_eq!((shown, members.len(), open.len()), (has_members, has_members, has_sessions));
-        assert_eq!(format_of(&path), "3\n", "an older passgate refuses it from now on");
+        assert_eq!(format_of(&path), "4\n", "an older passgate refuses it from now on");
         let again = SledStore::open(&path, CACHE).unwrap();
         assert_eq!((users(&again), sessions(&again)), (members.clone(), open.clone()));
         for session in &open {
@@ -69,7 +70,7 @@ fn sto_10_a_store_of_an_older_format_opens_with_all_that_is_in_it_and_has_format
 }
 
 #[test]
-fn sto_10_what_was_kept_of_names_addresses_links_and_sessions_is_the_same_in_format_3() {
+fn sto_10_what_was_kept_of_names_addresses_links_and_sessions_is_the_same_in_format_4() {
     let folder = of_format(2);
     let store = SledStore::open(&folder.path().join("store"), CACHE).unwrap();
     let [alice, bob, carol, dave] = <[User; 4]>::try_from(users(&store)).unwrap();
@@ -104,7 +105,7 @@ fn sto_10_a_migration_that_breaks_off_anywhere_is_made_the_next_time() {
         for after in 0..written {
             let (folder, _) = broken_off_after(format, after);
             let path = folder.path().join("store");
-            assert_eq!(format_of(&path), "3\n");
+            assert_eq!(format_of(&path), "4\n");
             let store = SledStore::open(&path, CACHE).unwrap();
             assert_eq!((all(&store), old_entries(&store)), (expected.clone(), 0), "after {after} groups");
         }

@@ -181,12 +181,12 @@ fn sto_10_a_newer_format_is_refused_by_number_and_left_alone() {
     let Temporary { store, folder } = store;
     drop(store);
     let path = folder.path().join("store");
-    fs::write(path.join("format"), "4\n").unwrap();
+    fs::write(path.join("format"), "5\n").unwrap();
     let before = contents(&path);
     let refused = SledStore::open(&path, CACHE).unwrap_err().to_string();
-    assert!(refused.contains("format 4") && refused.contains(path.to_str().unwrap()), "{refused}");
+    assert!(refused.contains("format 5") && refused.contains(path.to_str().unwrap()), "{refused}");
     assert_eq!(contents(&path), before);
-    fs::write(path.join("format"), "3\n").unwrap();
+    fs::write(path.join("format"), "4\n").unwrap();
     assert_eq!(users(&SledStore::open(&path, CACHE).unwrap()), [user(1, "alice")]);
 }
 

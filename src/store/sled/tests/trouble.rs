@@ -155,8 +155,10 @@ fn sto_06_after_a_reopening_the_list_of_members_is_what_the_disk_has() {
     store
         .table
         .read(|db| {
-            db.insert(Kind::User.key(&id(1).0), encode_user(&alice)).unwrap();
-            db.remove(Kind::User.key(&id(2).0)).unwrap();
+            let writes = [(1, Some(encode_user(&alice).into())), (2, None)];
+            let writes = writes.map(|(n, record)| (Kind::User.key(&id(n).0), record));
+            let writes = writes.iter().map(|(key, record)| (key, record));
+            db.apply_batch(bundles::batch(db, writes).unwrap()).unwrap();
             Ok(())
         })
         .unwrap();
