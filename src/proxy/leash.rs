@@ -122,7 +122,9 @@ impl Leashed {
             held.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
-        // It held just now; what ends before the first look is answered, and not cut off.
+        // It held just now; what ends before the first look is answered, and not cut off. The first beat may come at once, so that is
+        // at the second.
+        beat.notified().await;
         loop {
             beat.notified().await;
             if !self.gateway.sessions.holds(session) {
