@@ -328,7 +328,7 @@ impl Default for Store {
         Self {
             backend: "sled".into(),
             path: String::new(),
-            cache_mib: 16,
+            cache_mib: 4,
             backup_every: "24h".into(),
             backups_kept: 7,
         }

@@ -213,7 +213,7 @@ fn data_lies_beside_the_file_unless_the_environment_says_where() {
         keep: 7,
     };
     let path = folder.path().join("data/store");
-    let store = StoreOptions::Sled { path, cache_bytes: 16 << 20, backups: Some(backups) };
+    let store = StoreOptions::Sled { path, cache_bytes: 4 << 20, backups: Some(backups) };
     assert_eq!(config.store, store);
 }
 
