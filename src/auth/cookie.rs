@@ -379,4 +379,18 @@ mod tests {
         );
         assert!(!cookies().sets_ours(b"sid=1; x=__Host-passgate"));
     }
+
+    #[test]
+    fn ses_10_each_cookie_of_ours_is_known_by_its_name_however_we_are_reached() {
+        for transport in [Transport::Tls, Transport::PlainLoopback] {
+            let ours = Cookies::new(transport, DAY);
+            let names = [ours.session_name(), ours.browser_name(), ours.quiet_name(), ours.send_name()];
+            for name in names.into_iter().chain([ours.device_name(), ours.trusted_name()]) {
+                let field = format!("{name}=t; a=1");
+                assert_eq!(ours.without_ours(field.as_bytes()).as_deref(), Some(&b"a=1"[..]), "{name}");
+                let longer = format!("{name}s=t");
+                assert_eq!(ours.without_ours(longer.as_bytes()), None, "{longer} is the application's");
+            }
+        }
+    }
 }
